@@ -1,0 +1,134 @@
+/* The plan of a sweep: what sweep.cfg means, as read-only data. No run state, no I/O after plan_load.
+ *
+ * The task list holds every task that the sweep could ever run. Those with `deferred` (stage2 and evaluate) enter the
+ * database only when the policy chooses their representation. Inputs refer to earlier entries of the same list, so the
+ * list is in topological order. Identities are content addresses (common/digest.h): equal work has equal identity in
+ * every sweep. */
+#ifndef ACSWEEP_COORDINATOR_PLAN_H
+#define ACSWEEP_COORDINATOR_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/own.h"
+
+struct plan_checkpoint {
+    char *name, *role, *source; /* role: encoder, llm, connector */
+    char *digest;               /* content digest, or NULL when only the name is known */
+};
+struct plan_encoder {
+    char *name;
+    size_t checkpoint;
+    int resolution, grid, channels; /* grid, channels: 0 = not stated */
+    char *options;                  /* canonical JSON */
+    char *identity;
+};
+struct plan_representation {
+    char *name;
+    size_t *members, n_members; /* encoder indices in order */
+    int target_grid;            /* 0 = finest member's, when known */
+    char *options, *identity;
+};
+struct plan_image_set {
+    char *name, *role;
+    int64_t images; /* 0 = not stated */
+    char *digest;
+};
+struct plan_correspondence_set {
+    char *name, *split;
+    size_t image_set;
+    int64_t pairs;
+};
+struct plan_benchmark {
+    char *name, *metric, *group; /* group: "" or a name for reports, e.g. vision, ocr */
+    int64_t questions;
+    double maximum;           /* 0 = not stated */
+    double weight;            /* in policy.target; 0 = not a target */
+    size_t correspondence_set; /* the set whose C goes with this benchmark */
+};
+struct plan_score_setting {
+    char *score;    /* "a" or "c" */
+    char *settings; /* canonical JSON */
+    char *identity;
+};
+
+#define PLAN_NONE SIZE_MAX /* "no such index" in the fields below */
+
+struct plan_input {
+    size_t task; /* index into plan.tasks */
+    char *name;
+};
+struct plan_resources {
+    uint32_t gpus, compute_capability, cpus;
+    uint64_t gpu_memory_bytes, host_memory_bytes;
+};
+struct plan_task {
+    const char *kind;  /* extract, stage1, score_a, score_c, stage2, evaluate, identify, fake (static string) */
+    char *executor;    /* native, command, replay, fake, noop */
+    char *identity;    /* 64 hex digits */
+    char *label;       /* "score_a CLIP@336 MMBench" */
+    char *params;      /* canonical JSON: {"identity":{...},"execution":{...}} */
+    struct plan_resources resources;
+    uint64_t time_limit_ms;
+    int priority;      /* larger first */
+    bool deferred;
+    size_t encoder, representation, benchmark, correspondence_set, image_set, score_setting; /* PLAN_NONE */
+    int shard;         /* -1 = not sharded */
+    struct plan_input *inputs;
+    size_t n_inputs;
+    double gpu_seconds; /* estimated cost, 0 = unknown */
+};
+
+/* Retries per failure class, in the order of the proto enum FailureClass; index 0 unused. -1 = without limit. */
+struct plan_retry {
+    int budget[8];
+    int64_t backoff_ns, backoff_max_ns;
+};
+
+enum plan_policy_mode { PLAN_POLICY_PAPER, PLAN_POLICY_DEFAULT, PLAN_POLICY_EXHAUSTIVE };
+struct plan_policy {
+    enum plan_policy_mode mode;
+    uint64_t seed;
+    int batch;             /* representations per round */
+    int budget_fine_tunes; /* stop after so many are measured or failed */
+    double budget_gpu_hours; /* 0 = no limit */
+    double direction_prior;  /* default mode: 1 = trust the law, 0.8 = hedged, 0 = none */
+    double stop_confidence;  /* stop when P(best is in the list of three) reaches this; 0 = never */
+    bool rank_measured_first;
+};
+
+struct plan {
+    char *name;
+    char *config_digest;
+    char *store; /* artifacts.store as written, may be "" */
+    struct plan_checkpoint *checkpoints;
+    struct plan_encoder *encoders;
+    struct plan_representation *representations;
+    struct plan_image_set *image_sets;
+    struct plan_correspondence_set *correspondence_sets;
+    struct plan_benchmark *benchmarks;
+    struct plan_score_setting *score_settings;
+    struct plan_task *tasks;
+    size_t n_checkpoints, n_encoders, n_representations, n_image_sets, n_correspondence_sets, n_benchmarks,
+        n_score_settings, n_tasks;
+    struct plan_policy policy;
+    struct plan_retry retry;
+};
+
+/* Small files that a config names (replay tables), by the name used there: from disk, or sent along by the client. Returns
+ * malloc'ed NUL-terminated text, or NULL with ERR_INPUT. */
+typedef char *plan_read_fn(const char *name, void *arg, struct err *e);
+
+/* Parse and check the text of a sweep.cfg. `place` is its path, for messages. All errors are ERR_INPUT with file and line. */
+struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, void *arg, struct err *e);
+/* Read the file at `path`; files it names are relative to its directory. */
+struct plan *plan_load_file(const char *path, struct err *e);
+void plan_destroy(struct plan *p);
+DEFINE_CLEANUP(plan_destroy, struct plan *)
+
+/* The small files which that config text names (replay table, ...), for sending along; n names malloc'ed. */
+MUST_USE int plan_files(const char *text, const char *place, char ***names, size_t *n, struct err *e);
+
+#endif
