@@ -8,11 +8,11 @@ static const struct {
     const char *name;
     int exit_code;
 } kinds[] = {
-    [ERR_NONE] = { "none", 0 },         [ERR_USAGE] = { "usage", 2 },
-    [ERR_INPUT] = { "input", 3 },       [ERR_ENV] = { "env", 4 },
-    [ERR_PEER] = { "peer", 4 },         [ERR_DB_RETRY] = { "db_retry", 4 },
-    [ERR_DB] = { "db", 4 },             [ERR_INTERRUPTED] = { "interrupted", 5 },
-    [ERR_TASK] = { "task", 1 },         [ERR_BUG] = { "bug", 70 },
+    [ERR_NONE] = { "none", 0 },   [ERR_USAGE] = { "usage", 2 },
+    [ERR_INPUT] = { "input", 3 }, [ERR_ENV] = { "env", 4 },
+    [ERR_PEER] = { "peer", 4 },   [ERR_DB_RETRY] = { "db_retry", 4 },
+    [ERR_DB] = { "db", 4 },       [ERR_INTERRUPTED] = { "interrupted", 5 },
+    [ERR_TASK] = { "task", 1 },   [ERR_BUG] = { "bug", 70 },
 };
 
 int err_set(struct err *e, enum err_kind kind, const char *file, int line, const char *fmt, ...)

@@ -1,8 +1,8 @@
 /* One error value for the whole project: a kind the caller acts on (retry, requeue, exit code) and a text for people.
  *
- * Every function that can fail returns 0 / -1 (or a pointer / NULL) and takes a `struct err *` as its last argument. The
- * place that knows most sets the text; callers add context with err_wrap(); the edge (main, a message handler) logs it
- * once. A `struct err` is plain memory: start it with `= {0}`, there is nothing to free. */
+ * Every function that can fail returns 0 / -1 (or a pointer / NULL) and takes a `struct err *` as its last argument.
+ * The place that knows most sets the text; callers add context with err_wrap(); the edge (main, a message handler) logs
+ * it once. A `struct err` is plain memory: start it with `= {0}`, there is nothing to free. */
 #ifndef ACSWEEP_COMMON_ERR_H
 #define ACSWEEP_COMMON_ERR_H
 
@@ -49,10 +49,10 @@ int err_exit_code(enum err_kind kind);
 #define FAIL_NOMEM(e) FAIL((e), ERR_ENV, "out of memory")
 /* As FAIL, for functions that return a pointer. */
 #define FAIL_NULL(e, kind, ...) (err_set((e), (kind), __FILE__, __LINE__, __VA_ARGS__), (void *)0)
-#define TRY(call)                                                                                                      \
-    do {                                                                                                               \
-        if ((call) < 0)                                                                                                \
-            return -1;                                                                                                 \
+#define TRY(call)       \
+    do {                \
+        if ((call) < 0) \
+            return -1;  \
     } while (0)
 
 #endif

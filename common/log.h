@@ -6,6 +6,7 @@
 #ifndef ACSWEEP_COMMON_LOG_H
 #define ACSWEEP_COMMON_LOG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -33,7 +34,8 @@ void log_setup(const char *program, enum log_level level, enum log_format format
 int log_level_of(const char *name);
 void log_write(enum log_level level, const char *event, const struct log_kv *kv, size_t n);
 
-#define LOG_FIELDS_(...) (const struct log_kv[]){ __VA_ARGS__ }, sizeof((const struct log_kv[]){ __VA_ARGS__ }) / sizeof(struct log_kv)
+#define LOG_FIELDS_(...) \
+    (const struct log_kv[]){ __VA_ARGS__ }, sizeof((const struct log_kv[]){ __VA_ARGS__ }) / sizeof(struct log_kv)
 #define log_error(event, ...) log_write(LOG_ERROR, (event), LOG_FIELDS_(__VA_ARGS__))
 #define log_warn(event, ...) log_write(LOG_WARN, (event), LOG_FIELDS_(__VA_ARGS__))
 #define log_info(event, ...) log_write(LOG_INFO, (event), LOG_FIELDS_(__VA_ARGS__))

@@ -16,16 +16,16 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof *(a))
 
 #define AUTO(fn) __attribute__((cleanup(fn##_cleanup)))
-#define DEFINE_CLEANUP(fn, type)                                                                                       \
-    static inline UNUSED void fn##_cleanup(type *p)                                                                    \
-    {                                                                                                                  \
-        fn(*p);                                                                                                        \
+#define DEFINE_CLEANUP(fn, type)                    \
+    static inline UNUSED void fn##_cleanup(type *p) \
+    {                                               \
+        fn(*p);                                     \
     }
-#define TAKE(p)                                                                                                        \
-    __extension__({                                                                                                    \
-        __typeof__(p) kept_ = (p);                                                                                     \
-        (p) = NULL;                                                                                                    \
-        kept_;                                                                                                         \
+#define TAKE(p)                    \
+    __extension__({                \
+        __typeof__(p) kept_ = (p); \
+        (p) = NULL;                \
+        kept_;                     \
     })
 
 /* AUTO(free) void *p; AUTO(fclose) FILE *f; AUTO(close) int fd = -1; */

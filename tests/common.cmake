@@ -1,0 +1,1 @@
+acsweep_unit_test(common LIBS acsweep_common)

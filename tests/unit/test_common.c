@@ -1,0 +1,159 @@
+/* err, parse, buf, digest, wire: tables of cases, bad input first. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/digest.h"
+#include "common/mono.h"
+#include "common/parse.h"
+#include "common/wire.h"
+
+static void first_error_is_kept(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    assert_int_equal(FAIL(&e, ERR_INPUT, "cause %d", 1), -1);
+    FAIL(&e, ERR_BUG, "later");
+    err_wrap(&e, "sweep.cfg:3");
+    assert_string_equal(e.text, "sweep.cfg:3: cause 1");
+    assert_int_equal(e.kind, ERR_INPUT);
+    assert_int_equal(err_exit_code(e.kind), 3);
+}
+
+static void integers_are_checked(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "", " 1", "+1", "1 ", "0x10", "99999999999999999999", "101", "-1", "1e1", "-" };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct err e = { 0 };
+        uint64_t v = 7;
+        assert_int_equal(parse_u64(bad[i], 0, 100, &v, &e), -1);
+        assert_int_equal(e.kind, ERR_INPUT);
+        assert_int_equal(v, 7);
+    }
+    struct err e = { 0 };
+    int64_t v;
+    assert_int_equal(parse_i64("-5", -10, 10, &v, &e), 0);
+    assert_int_equal(v, -5);
+}
+
+static void durations_and_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ns; /* -1 = refused */
+    } cases[] = { { "90s", 90 * NS_PER_S },
+                  { "1.5h", 5400 * NS_PER_S },
+                  { "250ms", 250 * NS_PER_MS },
+                  { "0", 0 },
+                  { "15", -1 },
+                  { "s", -1 },
+                  { "-3s", -1 },
+                  { "1e30d", -1 },
+                  { "nan", -1 },
+                  { "0x10s", -1 } };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err e = { 0 };
+        int64_t ns = -1;
+        int rc = parse_duration(cases[i].text, &ns, &e);
+        assert_int_equal(rc, cases[i].ns < 0 ? -1 : 0);
+        if (rc == 0)
+            assert_int_equal(ns, cases[i].ns);
+    }
+    struct err e = { 0 };
+    uint64_t bytes;
+    assert_int_equal(parse_size("40GiB", &bytes, &e), 0);
+    assert_true(bytes == UINT64_C(40) << 30);
+    assert_int_equal(parse_size("40Gib", &bytes, &e), -1);
+}
+
+static void nearest_name(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "policy", "budget", "benchmarks" };
+    assert_string_equal(parse_nearest("plicy", names, 3), "policy");
+    assert_string_equal(parse_nearest("benchmark", names, 3), "benchmarks");
+    assert_null(parse_nearest("zzzz", names, 3));
+}
+
+static void buf_keeps_its_limit(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(buf_free) struct buf b = BUF_INIT(8);
+    buf_puts(&b, "12345678");
+    assert_int_equal(buf_check(&b, "text", &e), 0);
+    buf_puts(&b, "9");
+    assert_int_equal(buf_check(&b, "text", &e), -1);
+    assert_string_equal(buf_text(&b), "12345678");
+}
+
+static void canonical_json_is_one_form(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(json_decref) json_t *a = json_loads("{\"b\": 1.0, \"a\": [0.1, 1e3, true, null, \"\\u00e9\\n\"]}", 0, NULL);
+    AUTO(free) char *text = json_canonical(a, &e);
+    assert_string_equal(text, "{\"a\":[0.1,1000,true,null,\"\xc3\xa9\\u000a\"],\"b\":1}");
+    char hex[DIGEST_HEX_SIZE];
+    digest_bytes("abc", 3, hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+static void wire_refuses_what_is_no_message(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } bad[] = { { "", 0 }, { "\xff\xff\xff", 3 }, { "\x10\x05", 2 /* message_id without version */ } };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct err e = { 0 };
+        assert_null(wire_unpack(bad[i].bytes, bad[i].len, &e));
+        assert_int_equal(e.kind, ERR_PEER);
+    }
+}
+
+static void wire_round_trip_over_a_pipe(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    Acsweep__Drain drain = ACSWEEP__DRAIN__INIT;
+    drain.reason = (char *)"walltime";
+    envelope out = ACSWEEP__ENVELOPE__INIT;
+    out.body_case = ACSWEEP__ENVELOPE__BODY_DRAIN;
+    out.drain = &drain;
+    assert_int_equal(wire_write_fd(fds[1], &out, &e), 0);
+    assert_int_equal(write(fds[1], "\x05\x00", 2), 2);
+    close(fds[1]);
+    AUTO(envelope_free) envelope *in = NULL;
+    assert_int_equal(wire_read_fd(fds[0], &in, &e), 1);
+    assert_int_equal(in->body_case, ACSWEEP__ENVELOPE__BODY_DRAIN);
+    assert_string_equal(in->drain->reason, "walltime");
+    envelope *none;
+    assert_int_equal(wire_read_fd(fds[0], &none, &e), -1); /* cut in the middle of a length */
+    assert_int_equal(e.kind, ERR_PEER);
+    close(fds[0]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(first_error_is_kept),
+        cmocka_unit_test(integers_are_checked),
+        cmocka_unit_test(durations_and_sizes),
+        cmocka_unit_test(nearest_name),
+        cmocka_unit_test(buf_keeps_its_limit),
+        cmocka_unit_test(canonical_json_is_one_form),
+        cmocka_unit_test(wire_refuses_what_is_no_message),
+        cmocka_unit_test(wire_round_trip_over_a_pipe),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
