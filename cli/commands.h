@@ -1,0 +1,18 @@
+/* The commands of `acsweep`, one `struct cmd` each, and the option tables that they share. */
+#ifndef ACSWEEP_CLI_COMMANDS_H
+#define ACSWEEP_CLI_COMMANDS_H
+
+#include "common/opts.h"
+
+/* --json: on every command that only reads. */
+extern const struct opt cli_json_options[];
+/* --state: where the private cluster, the sockets, the logs and the report of one machine live. */
+extern const struct opt cli_state_options[];
+/* --database: a PostgreSQL of one's own instead of the private one of --state. */
+extern const struct opt cli_database_options[];
+
+extern const struct cmd cmd_completion;
+extern const struct cmd cmd_doctor;
+extern const struct cmd cmd_version;
+
+#endif

@@ -1,0 +1,101 @@
+/* acsweep: the table of commands. A new command: define its `struct cmd` in one file, name it in commands.h, add it here. */
+#include "cli/commands.h"
+
+#include <jansson.h>
+#include <libpq-fe.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "cli/output.h"
+#include "common/wire.h"
+
+const struct opt cli_json_options[] = {
+    { .name = "json", .type = OPT_FLAG, .help = "print JSON for programs instead of text for people" },
+    { 0 },
+};
+const struct opt cli_state_options[] = {
+    { .name = "state", .letter = 's', .type = OPT_DIR, .value = "DIR", .fallback = "./.acsweep", .env = "ACSWEEP_STATE",
+      .help = "state directory: private PostgreSQL, sockets, logs and report" },
+    { 0 },
+};
+const struct opt cli_database_options[] = {
+    { .name = "database", .letter = 'd', .type = OPT_TEXT, .value = "CONNINFO", .env = "ACSWEEP_DATABASE",
+      .help = "libpq connection string or URI of the sweep's PostgreSQL, instead of the private one in the state "
+              "directory" },
+    { 0 },
+};
+
+/* ---- version ---------------------------------------------------------------------------------------------------- */
+
+static int run_version(const struct opts *o, struct err *e)
+{
+    int major, minor, patch, pq = PQlibVersion();
+    char zmq[32], libpq[32];
+    zmq_version(&major, &minor, &patch);
+    snprintf(zmq, sizeof zmq, "%d.%d.%d", major, minor, patch);
+    snprintf(libpq, sizeof libpq, "%d.%d", pq / 10000, pq % 10000);
+    if (!opts_flag(o, "json")) {
+        printf("acsweep %s (protocol %d, zmq %s, libpq %s)\n", ACSWEEP_VERSION, WIRE_VERSION, zmq, libpq);
+        return 0;
+    }
+    return out_json(json_pack("{s:s, s:i, s:s, s:s}", "version", ACSWEEP_VERSION, "protocol", WIRE_VERSION, "zmq", zmq,
+                              "libpq", libpq),
+                    e);
+}
+
+const struct cmd cmd_version = {
+    .name = "version",
+    .summary = "Print the version of the program, of the protocol and of the libraries",
+    .options = { cli_json_options },
+    .run = run_version,
+};
+
+/* ---- completion ------------------------------------------------------------------------------------------------- */
+
+static int run_completion_bash(const struct opts *o, struct err *e)
+{
+    (void)e;
+    opts_print_completion(stdout, opts_root(o));
+    return 0;
+}
+
+static const struct cmd cmd_completion_bash = {
+    .name = "bash",
+    .summary = "Print the completion script for bash",
+    .details = "Try it in the running shell, or keep it:\n"
+               "  source <(acsweep completion bash)\n"
+               "  acsweep completion bash > ~/.local/share/bash-completion/completions/acsweep",
+    .run = run_completion_bash,
+};
+const struct cmd cmd_completion = {
+    .name = "completion",
+    .summary = "Print a completion script for the shell",
+    .sub = (const struct cmd *const[]){ &cmd_completion_bash, NULL },
+};
+
+/* ---- the program ------------------------------------------------------------------------------------------------ */
+
+static const struct cmd *const commands[] = {
+    /* what people do first, first */
+    &cmd_doctor,
+    &cmd_completion,
+    &cmd_version,
+    NULL,
+};
+
+static const struct cmd acsweep = {
+    .name = "acsweep",
+    .summary = "Find the best vision representation for a multimodal language model with as few fine-tunes as possible",
+    .sub = commands,
+    .details = "Exit codes: 0 done, 1 some task failed for good, 2 wrong command line, 3 bad input, 4 something is missing "
+               "in the environment, 5 interrupted (run it again to go on).",
+};
+
+int main(int argc, char **argv)
+{
+    /* `acsweep --version` is what people type first. */
+    static char version[] = "version";
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        argv[1] = version;
+    return opts_main(&acsweep, argc, argv);
+}

@@ -1,0 +1,1 @@
+acsweep_unit_test(opts LIBS acsweep_common)
