@@ -1,0 +1,111 @@
+/* The CSV parser: what it accepts, and one clear message with place and remedy for everything else. */
+#include "tests/unit/policy_golden.h"
+
+static struct policy_table *parse(const char *text, struct err *e)
+{
+    return policy_table_parse(text, strlen(text), "t.csv", e);
+}
+
+static void accepts(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(policy_table_destroy)
+    struct policy_table *t =
+        parse("\xef\xbb\xbfperf:VQA,representation,\"a:VQA\",c\r\n64.5,\"A, \"\"B\"\"\",,1e1\r\n\r\n,C,-0.5,\r\n", &e);
+    if (!t)
+        fail_msg("%s", e.text);
+    assert_int_equal(policy_table_representations(t), 2);
+    assert_string_equal(policy_table_representation(t, 0), "A, \"B\"");
+    assert_string_equal(policy_table_benchmark(t, 0), "VQA");
+    assert_true(policy_table_perf(t, 0, 0) == 64.5 && policy_table_c(t, 0) == 10 && isnan(policy_table_a(t, 0, 0)));
+    assert_true(policy_table_a(t, 1, 0) == -0.5 && isnan(policy_table_c(t, 1)) && isnan(policy_table_perf(t, 1, 0)));
+}
+
+#define HEAD "representation,c,a:B,perf:B\n"
+
+static void refuses(void **state)
+{
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        { "", "t.csv: the table is empty" },
+        { "\n\n", "t.csv: the table is empty" },
+        { "representation,c\n", "line 1: no benchmark; add" },
+        { "c,a:B,perf:B\n", "line 1: the header lacks the column 'representation'" },
+        { "representation,a:B,perf:B\n", "line 1: the header lacks the column 'c'" },
+        { "representation,c,a:B\n", "line 1: benchmark 'B' lacks the column 'perf:B'" },
+        { "representation,c,perf:B\n", "line 1: benchmark 'B' lacks the column 'a:B'" },
+        { "representation,c,c,a:B\n", "line 1, column 3: column 'c' appears twice" },
+        { "representation,c,a:B,a:B\n", "line 1, column 4: column 'a:B' appears twice" },
+        { "representation,c,a:\n", "line 1, column 3: the benchmark has no name" },
+        { "representation,C\n", "line 1, column 2: unknown column 'C'; known are" },
+        { HEAD, "has a header but no representation" },
+        { HEAD "x,1,2\n", "line 2: 3 cells where the header has 4" },
+        { HEAD "x,1,2,3,4\n", "line 2: more cells than the header's 4" },
+        { HEAD "x,1,2,3\n,1,2,3\n", "line 3, column 1: the representation has no name" },
+        { HEAD "x,1,2,3\nx,1,2,3\n", "representation 'x' appears twice" },
+        { HEAD "x,one,2,3\n", "line 2, column 2 (c): 'one' is not a number" },
+        { HEAD "x,1,nan,3\n", "line 2, column 3 (B): 'nan' is not a number" },
+        { HEAD "x,1,2,inf\n", "line 2, column 4 (B): 'inf' is not a number" },
+        { HEAD "x,1,2,1e200\n", "line 2, column 4 (B): '1e200' is not a number" },
+        { HEAD "x, 1,2,3\n", "line 2, column 2 (c): ' 1' is not a number" },
+        { HEAD "\"x,1,2,3\n", "line 2, column 1: a line break inside quotes" },
+        { HEAD "\"x,1,2,3", "line 2, column 1: the quote is never closed" },
+        { HEAD "x\"y,1,2,3\n", "line 2, column 1: a quote in the middle" },
+        { HEAD "\"x\"y,1,2,3\n", "line 2, column 1: expected a comma" },
+        { HEAD "x,1,2,3\ry,1,2,3\n", "line 2, column 4: expected a comma" },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err e = { 0 };
+        struct policy_table *t = parse(cases[i].text, &e);
+        if (t || e.kind != ERR_INPUT || !strstr(e.text, cases[i].message) || strncmp(e.text, "t.csv: ", 7) != 0)
+            fail_msg("case %zu: %s: want '%s', got '%s'", i, t ? "accepted" : "refused", cases[i].message, e.text);
+    }
+}
+
+static void refuses_sizes(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    assert_null(policy_table_parse(HEAD "a\0b,1,2,3\n", strlen(HEAD) + 9, "t.csv", &e));
+    assert_non_null(strstr(e.text, "line 2, column 1: a NUL byte"));
+    err_clear(&e);
+    assert_null(policy_table_parse("", (size_t)POLICY_MAX_CSV + 1, "t.csv", &e));
+    assert_non_null(strstr(e.text, "over 16777216 bytes"));
+    err_clear(&e);
+    char text[1024] = HEAD;
+    memset(text + strlen(text), 'x', 400);
+    assert_null(parse(text, &e));
+    assert_non_null(strstr(e.text, "longer than 255 bytes"));
+    err_clear(&e);
+    /* One row too many. */
+    size_t rows = POLICY_MAX_REPRESENTATIONS + 1, len = strlen(HEAD);
+    char *many = malloc(len + 16 * rows);
+    memcpy(many, HEAD, len);
+    for (size_t i = 0; i < rows; i++)
+        len += (size_t)sprintf(many + len, "r%zu,,,\n", i);
+    assert_null(policy_table_parse(many, len, "t.csv", &e));
+    assert_non_null(strstr(e.text, "line 4098: more than 4096 representations"));
+    free(many);
+}
+
+static void finds_names(void **state)
+{
+    (void)state;
+    AUTO(policy_table_destroy) struct policy_table *t = load_paper();
+    struct err e = { 0 };
+    size_t i;
+    assert_int_equal(policy_table_find_representation(t, "C+D@336", &i, &e), 0);
+    assert_int_equal(i, 12);
+    assert_int_equal(policy_table_find_benchmark(t, "MMBnch", &i, &e), -1);
+    assert_non_null(strstr(e.text, "did you mean 'MMBench'?"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(accepts), cmocka_unit_test(refuses),
+                                        cmocka_unit_test(refuses_sizes), cmocka_unit_test(finds_names) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
