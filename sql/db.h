@@ -75,7 +75,7 @@ MUST_USE int db_exec(struct db *d, enum sql_id id, const struct sql_arg *args, s
                      struct db_rows **rows, struct err *e);
 /* Free SQL text (several statements allowed, no arguments), for migrations and DDL. */
 MUST_USE int db_script(struct db *d, const char *text, struct err *e);
-/* Free SQL text of one statement with arguments: `acsweep sql -c` and tests. */
+/* Free SQL text of exactly one statement with arguments: `acsweep sql -c` and tests. A mistake in it is ERR_INPUT. */
 MUST_USE int db_query(struct db *d, const char *text, const struct sql_arg *args, size_t n_args, struct db_rows **rows,
                       struct err *e);
 
@@ -84,11 +84,11 @@ MUST_USE int db_begin(struct db *d, struct err *e);
 MUST_USE int db_commit(struct db *d, struct err *e);
 void db_rollback(struct db *d);
 
-/* Pipelined transaction: queue statements, then one round trip commits all or nothing.
+/* Pipelined transaction: queue statements, send them as one, check every row count, commit all or nothing (two round trips).
  *
  *     db_pipe_begin(d); db_pipe_add(d, SQL_A, ...); db_pipe_add(d, SQL_B, ...); db_pipe_commit(d, &results, &e)
  *
- * BEGIN and COMMIT are added. results[i] (may be NULL pointers where no rows) belong to the caller until
+ * BEGIN and COMMIT are added. After a failing db_pipe_add call db_rollback; a failing db_pipe_commit has done so. results[i] (may be NULL pointers where no rows) belong to the caller until
  * db_pipe_results_free. Any failing statement or row count rolls everything back. */
 MUST_USE int db_pipe_begin(struct db *d, struct err *e);
 MUST_USE int db_pipe_add(struct db *d, enum sql_id id, const struct sql_arg *args, size_t n_args, int64_t expect,
@@ -117,7 +117,8 @@ const void *db_bytes(const struct db_rows *r, int64_t row, int col, size_t *len)
 void db_rows_free(struct db_rows *r);
 DEFINE_CLEANUP(db_rows_free, struct db_rows *)
 
-/* Wait for and read NOTIFYs or notice that the connection went: see sql/db.c. */
+/* Try once for the leader's advisory lock. It belongs to the connection: lost with it, given back by closing it. Each
+ * successful call holds it once more, so ask only while not holding it. */
 MUST_USE int db_try_leader_lock(struct db *d, bool *got, struct err *e);
 
 #endif
