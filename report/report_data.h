@@ -1,0 +1,139 @@
+/* Everything that a report shows, as plain data; the renderers below read nothing else.
+ *
+ * Texts belong to the rows they came from, which the struct keeps. Missing numbers are NaN. Matrices are
+ * representation-major: cell (r, b) is at r * n_benchmarks + b. */
+#ifndef ACSWEEP_REPORT_REPORT_DATA_H
+#define ACSWEEP_REPORT_REPORT_DATA_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/own.h"
+#include "sql/db.h"
+
+enum { REPORT_COEFFICIENTS = 5 }; /* of a, c, a^2, ac, c^2 */
+
+struct report_benchmark {
+    int64_t id;
+    const char *name, *metric;
+    int64_t questions;
+    double maximum, weight; /* weight in the policy's target; 0 = not a target */
+};
+struct report_representation {
+    int64_t id;
+    const char *name;
+    int chosen_in;       /* policy round that chose it, -1 = never */
+    int rank;            /* in the final ranking, 0 = not ranked */
+    double mean, sd;     /* predicted target on the normalised scale, latest round */
+    bool measured;       /* all benchmarks of the target are measured */
+    const char *failure; /* why it left the search space, "" = it did not */
+};
+/* One stored fit of the law. */
+struct report_fit {
+    int round, n_train;
+    size_t benchmark;
+    double r2, r2_adjusted, r2_loo, spearman, intercept, coefficients[REPORT_COEFFICIENTS];
+};
+struct report_round {
+    int round;
+    const char *mode, *state, *note, *started, *finished;
+};
+struct report_choice {
+    int round, position;
+    size_t representation;
+    double value;
+    const char *reason;
+};
+struct report_attempt {
+    int64_t task_id;
+    int attempt, slot;
+    const char *kind, *label, *outcome, *failure, *message, *worker, *node;
+    double start, end; /* seconds since the first attempt of the sweep */
+    bool charged;
+};
+/* What the attempts of one kind of task took. "Ours" leaves out what an earlier sweep had already paid for. */
+struct report_cost {
+    const char *kind;
+    int64_t tasks, done, cached, attempts, unsuccessful;
+    double wall_seconds, gpu_seconds, energy_joules; /* ours, all attempts */
+    double mean_wall_seconds, mean_gpu_seconds;      /* per finished task, cached ones too; all attempts it needed */
+};
+/* A task that needed more than one attempt, or failed for good. */
+struct report_failure {
+    const char *label, *kind, *state, *failure, *message, *worker;
+    int64_t attempts, charged;
+};
+/* Recall@3 against the number of fine-tunes, for one benchmark or (benchmark = n_benchmarks) their mean. */
+struct report_recall {
+    size_t benchmark, n;
+    double *policy, *chance, *by_sum; /* shares in 0..1 at 1..n fine-tunes */
+};
+
+struct report {
+    const char *sweep, *state, *note, *config, *config_digest, *mode, *created, *finished;
+    int64_t sweep_id, seed;
+    double elapsed_seconds;
+    bool recorded; /* the numbers were looked up (executor replay), nothing was trained */
+    bool fake;     /* the executor was `fake` or `noop`: numbers without meaning */
+
+    struct report_benchmark *benchmarks;
+    struct report_representation *representations;
+    size_t n_benchmarks, n_representations;
+    size_t *ranking; /* representation indices, best first; unranked ones last */
+
+    /* Cells. `predicted` is on the benchmark's own scale and comes from the law fitted on the measured representations. */
+    double *a, *c, *performance, *predicted;
+
+    struct report_fit *fits;
+    struct report_round *rounds;
+    struct report_choice *choices;
+    struct report_attempt *attempts;
+    struct report_cost *costs;
+    struct report_failure *failures;
+    struct report_recall *recalls;
+    size_t n_fits, n_rounds, n_choices, n_attempts, n_costs, n_failures, n_recalls;
+    int64_t attempts_total; /* `attempts` holds the earliest ones up to a limit */
+    const char *no_recall;  /* why there is no recall curve, when n_recalls is 0 */
+
+    struct db_rows **kept; /* owners of the texts */
+    size_t n_kept;
+};
+
+/* Read all of it in one snapshot. NULL on error. */
+struct report *report_read(struct db *d, const char *sweep, struct err *e);
+void report_free(struct report *r);
+DEFINE_CLEANUP(report_free, struct report *)
+
+static inline UNUSED double report_cell(const struct report *r, const double *cells, size_t representation, size_t benchmark)
+{
+    return cells[representation * r->n_benchmarks + benchmark];
+}
+/* The latest stored fit of a benchmark, or NULL. */
+const struct report_fit *report_fit_of(const struct report *r, size_t benchmark);
+size_t report_count_measured(const struct report *r);
+size_t report_count_chosen(const struct report *r);
+
+/* What was spent, and what fine-tuning the whole search space would cost at the measured means; NaN when nothing is known. */
+struct report_bill {
+    double wall, gpu, energy;       /* spent by this sweep */
+    double all_wall, all_gpu;       /* exhaustive, estimated */
+    int64_t fine_tunes, of;
+};
+struct report_bill report_bill(const struct report *r);
+
+/* Renderers: struct in, text out. */
+enum { REPORT_BYTES_MAX = 64 << 20 };
+void report_html(const struct report *r, struct buf *out);
+void report_json(const struct report *r, struct buf *out);
+
+/* CSV tables by file name; the list ends with a NULL name. */
+struct report_table {
+    const char *file;
+    void (*write)(const struct report *r, struct buf *out);
+};
+extern const struct report_table report_tables[];
+
+#endif

@@ -1,0 +1,507 @@
+/* The page: sections in reading order, each from the struct alone. The text is well-formed XML as well as HTML, refers to
+ * nothing outside itself, and runs no script. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "report/report_data.h"
+#include "report/report_plot.h"
+#include "report/report_style.h"
+#include "report/report_text.h"
+#include "report/svg.h"
+
+/* ---- cells ------------------------------------------------------------------------------------------------------- */
+
+static void cell_text(struct buf *out, const char *class, const char *text)
+{
+    buf_printf(out, "<td class=\"%s\">", class);
+    svg_escape(out, *text ? text : REPORT_DASH);
+    buf_puts(out, "</td>");
+}
+
+static void cell_real(struct buf *out, double value, int decimals)
+{
+    char text[REPORT_NUMBER_SIZE];
+    buf_printf(out, "<td class=\"n\">%s</td>", report_fixed(value, decimals, text));
+}
+
+static void cell_int(struct buf *out, int64_t value)
+{
+    buf_printf(out, "<td class=\"n\">%" PRId64 "</td>", value);
+}
+
+static void cell_duration(struct buf *out, double seconds)
+{
+    char text[REPORT_NUMBER_SIZE];
+    buf_printf(out, "<td class=\"n\">%s</td>", report_duration(seconds, text));
+}
+
+static void heading(struct buf *out, const char *id, const char *title)
+{
+    buf_printf(out, "<h2 id=\"%s\">%s</h2>\n", id, title);
+}
+
+/* Head of a table in a container that scrolls; titles that start with '#' are of number columns. */
+static void table_begin(struct buf *out, const char *const *titles, size_t n)
+{
+    buf_puts(out, "<div class=\"scroll\"><table><thead><tr>");
+    for (size_t i = 0; i < n; i++)
+        buf_printf(out, titles[i][0] == '#' ? "<th class=\"n\">%s</th>" : "<th>%s</th>",
+                   titles[i] + (titles[i][0] == '#'));
+    buf_puts(out, "</tr></thead><tbody>\n");
+}
+
+static void table_end(struct buf *out)
+{
+    buf_puts(out, "</tbody></table></div>\n");
+}
+
+static void tile(struct buf *out, const char *what, const char *value)
+{
+    buf_puts(out, "<div class=\"tile\"><span>");
+    svg_escape(out, what);
+    buf_puts(out, "</span><b>");
+    svg_escape(out, value);
+    buf_puts(out, "</b></div>\n");
+}
+
+/* ---- summary ----------------------------------------------------------------------------------------------------- */
+
+static const char *best_name(const struct report *r)
+{
+    if (r->n_representations && r->representations[r->ranking[0]].rank)
+        return r->representations[r->ranking[0]].name;
+    return REPORT_DASH;
+}
+
+static void summary_tiles(const struct report *r, struct buf *out)
+{
+    char text[400], took[REPORT_NUMBER_SIZE];
+    struct report_bill bill = report_bill(r);
+    buf_puts(out, "<div class=\"tiles\">");
+    tile(out, "best representation", best_name(r));
+    snprintf(text, sizeof text, "%zu of %zu", report_count_measured(r), r->n_representations);
+    tile(out, "fine-tuned and measured", text);
+    tile(out, "state of the sweep", r->state);
+    snprintf(text, sizeof text, "%s%s", report_duration(r->elapsed_seconds, took),
+             strcmp(r->state, "running") ? "" : " so far");
+    tile(out, "from submission to the end", text);
+    if (r->recorded)
+        snprintf(text, sizeof text, "none (replay)");
+    else
+        snprintf(text, sizeof text, "%s", report_duration(bill.gpu, took));
+    tile(out, "GPU time, measured", text);
+    snprintf(text, sizeof text, "%zu", r->n_benchmarks);
+    tile(out, "benchmarks", text);
+    buf_puts(out, "</div>\n");
+}
+
+static void write_target(const struct report *r, struct buf *out)
+{
+    bool first = true;
+    for (size_t b = 0; b < r->n_benchmarks; b++) {
+        char weight[REPORT_NUMBER_SIZE];
+        if (!(r->benchmarks[b].weight > 0))
+            continue;
+        buf_puts(out, first ? " Its target: " : ", ");
+        svg_escape(out, r->benchmarks[b].name);
+        if (r->benchmarks[b].weight != 1)
+            buf_printf(out, " (weight %s)", report_number(r->benchmarks[b].weight, weight));
+        first = false;
+    }
+    if (!first)
+        buf_puts(out, ".");
+}
+
+static void section_summary(const struct report *r, struct buf *out)
+{
+    buf_puts(out, "<h1>Sweep ");
+    svg_escape(out, r->sweep);
+    buf_puts(out, "</h1>\n<p class=\"dim\">Which vision representation serves a multimodal model best, found by fine-tuning "
+                  "few of them. Started ");
+    svg_escape(out, r->created);
+    buf_puts(out, " UTC");
+    if (*r->finished) {
+        buf_puts(out, ", ended ");
+        svg_escape(out, r->finished);
+        buf_puts(out, " UTC");
+    }
+    buf_printf(out, ". Seed %" PRId64 ". Policy: ", r->seed);
+    svg_escape(out, *r->mode ? r->mode : REPORT_DASH);
+    buf_puts(out, ".");
+    write_target(r, out);
+    buf_puts(out, "</p>\n");
+    if (*r->note) {
+        buf_puts(out, "<p class=\"note\">");
+        svg_escape(out, r->note);
+        buf_puts(out, "</p>\n");
+    }
+    if (r->recorded)
+        buf_puts(out, "<p class=\"note\">This is a replay: scores and performances are recorded numbers that the workers "
+                      "looked up. Nothing was trained and no GPU time was used.</p>\n");
+    if (r->fake)
+        buf_puts(out, "<p class=\"note\">Some tasks ran with the test executors <code>fake</code> or <code>noop</code>: "
+                      "their numbers mean nothing.</p>\n");
+    summary_tiles(r, out);
+}
+
+/* ---- ranking ----------------------------------------------------------------------------------------------------- */
+
+static void ranking_table(const struct report *r, struct buf *out)
+{
+    static const char *const titles[] = { "#rank", "representation", "#target", "#\xc2\xb1 1 sd", "basis", "chosen in" };
+    buf_puts(out, "<div class=\"scroll\"><table><thead><tr>");
+    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
+        buf_printf(out, titles[i][0] == '#' ? "<th class=\"n\">%s</th>" : "<th>%s</th>", titles[i] + (titles[i][0] == '#'));
+    for (size_t b = 0; b < r->n_benchmarks; b++) {
+        buf_puts(out, "<th class=\"n\">");
+        svg_escape(out, r->benchmarks[b].name);
+        buf_puts(out, "<br/>");
+        svg_escape(out, r->benchmarks[b].metric);
+        buf_puts(out, "</th>");
+    }
+    buf_puts(out, "</tr></thead><tbody>\n");
+    for (size_t i = 0; i < r->n_representations; i++) {
+        size_t rep = r->ranking[i];
+        const struct report_representation *v = &r->representations[rep];
+        buf_puts(out, "<tr>");
+        if (v->rank)
+            cell_int(out, v->rank);
+        else
+            cell_text(out, "n", "");
+        cell_text(out, "l", v->name);
+        cell_real(out, v->mean, 3);
+        cell_real(out, v->sd, 3);
+        cell_text(out, "", v->measured ? "measured" : *v->failure ? "failed" : v->rank ? "predicted" : "not ranked");
+        if (v->chosen_in >= 0)
+            buf_printf(out, "<td>round %d</td>", v->chosen_in);
+        else
+            cell_text(out, "", "");
+        for (size_t b = 0; b < r->n_benchmarks; b++) {
+            double value = report_cell(r, r->performance, rep, b);
+            cell_real(out, value, report_decimals(value));
+        }
+        buf_puts(out, "</tr>\n");
+    }
+    table_end(out);
+}
+
+static void section_ranking(const struct report *r, struct buf *out)
+{
+    heading(out, "ranking", "Ranking");
+    if (!plot_has_ranking(r))
+        buf_puts(out, "<p class=\"note\">The policy has not ranked anything yet: that needs scores and at least one "
+                      "finished round.</p>\n");
+    else {
+        buf_puts(out, "<p>The target is the weighted mean of the benchmarks the policy aims at, each on its normalised scale. "
+                      "Error bars are one standard deviation of the policy's belief; a mode that gives none shows none.</p>\n"
+                      "<div class=\"legend\"><span><i class=\"disc\" style=\"background:var(--accent)\"></i>measured</span>"
+                      "<span><i class=\"ring\" style=\"border-color:var(--accent)\"></i>predicted</span></div>\n"
+                      "<figure class=\"narrow\">");
+        plot_ranking(r, out);
+        buf_puts(out, "</figure>\n");
+        if (r->n_representations > PLOT_RANKING_MAX)
+            buf_printf(out, "<p class=\"dim\">The figure shows the first %d of %zu; the table has all.</p>\n",
+                       PLOT_RANKING_MAX, r->n_representations);
+    }
+    ranking_table(r, out);
+}
+
+/* ---- the law ----------------------------------------------------------------------------------------------------- */
+
+static void fit_stats(const struct report_fit *fit, struct buf *out)
+{
+    char text[4][REPORT_NUMBER_SIZE];
+    buf_printf(out,
+               "<p class=\"stats\">fitted on <b>%d</b> \xc2\xb7 R\xc2\xb2 <b>%s</b> \xc2\xb7 adjusted <b>%s</b> \xc2\xb7 "
+               "leave-one-out <b>%s</b> \xc2\xb7 Spearman <b>%s</b></p>\n",
+               fit->n_train, report_fixed(fit->r2, 3, text[0]), report_fixed(fit->r2_adjusted, 3, text[1]),
+               report_fixed(fit->r2_loo, 3, text[2]), report_fixed(fit->spearman, 3, text[3]));
+    if (fit->n_train < 7)
+        buf_puts(out, "<p class=\"stats\">Six coefficients on so few points can meet every one of them: this R\xc2\xb2 says "
+                      "nothing about how well the law predicts.</p>\n");
+}
+
+static void law_card(const struct report *r, size_t b, struct buf *out)
+{
+    const struct report_fit *fit = report_fit_of(r, b);
+    buf_puts(out, "<div class=\"card\"><h3>");
+    svg_escape(out, r->benchmarks[b].name);
+    if (*r->benchmarks[b].metric) {
+        buf_puts(out, " <span class=\"dim\">");
+        svg_escape(out, r->benchmarks[b].metric);
+        buf_puts(out, "</span>");
+    }
+    buf_puts(out, "</h3>\n");
+    if (fit)
+        fit_stats(fit, out);
+    else
+        buf_puts(out, "<p class=\"stats\">No fit stored for this benchmark yet.</p>\n");
+    buf_puts(out, "<div class=\"pair\">");
+    if (plot_has_law(r, b)) {
+        buf_puts(out, "<figure>");
+        plot_law(r, b, out);
+        buf_puts(out, "</figure>");
+    }
+    if (plot_has_plane(r, b)) {
+        buf_puts(out, "<figure>");
+        plot_plane(r, b, out);
+        buf_puts(out, "</figure>");
+    }
+    if (!plot_has_law(r, b) && !plot_has_plane(r, b))
+        buf_puts(out, "<p class=\"dim\">Nothing is known about this benchmark yet.</p>");
+    buf_puts(out, "</div></div>\n");
+}
+
+static void section_law(const struct report *r, struct buf *out)
+{
+    heading(out, "law", "The law of A and C");
+    buf_puts(out,
+             "<p>Left: performance as the degree-2 law of alignment A and correspondence C, fitted by least squares on the "
+             "measured representations, says it, against what was measured; on the dashed line both are equal. Right: the "
+             "search space in the plane of A and C. R\xc2\xb2 is of the points fitted; leave-one-out is the honest one.</p>\n"
+             "<div class=\"legend\"><span><i class=\"disc\" style=\"background:var(--accent)\"></i>measured</span>"
+             "<span><i class=\"ring\"></i>dark ring: chosen by the policy</span>"
+             "<span><i class=\"ring\" style=\"border-color:var(--dim)\"></i>hollow: not measured, coloured by prediction if "
+             "there is one</span></div>\n<div class=\"grid\">\n");
+    for (size_t b = 0; b < r->n_benchmarks; b++)
+        law_card(r, b, out);
+    buf_puts(out, "</div>\n");
+}
+
+/* ---- recall ------------------------------------------------------------------------------------------------------ */
+
+static void section_recall(const struct report *r, struct buf *out)
+{
+    heading(out, "recall", "Recall@3 against the number of fine-tunes");
+    if (r->n_recalls == 0) {
+        buf_puts(out, "<p class=\"note\">");
+        svg_escape(out, r->no_recall ? r->no_recall : "No recall can be computed.");
+        buf_puts(out, "</p>\n");
+        return;
+    }
+    buf_puts(out, "<p>How often a list of three holds the true best after so many fine-tunes, had the paper's policy been run "
+                  "on this table many times; the list is the best measured one and the two most promising others. Chance is "
+                  "the same list filled blindly.</p>\n"
+                  "<div class=\"legend\"><span><i class=\"line\" style=\"border-color:var(--accent)\"></i>paper's policy</span>"
+                  "<span><i class=\"line dotted\" style=\"border-color:var(--bad)\"></i>order by A + C</span>"
+                  "<span><i class=\"line dash\" style=\"border-color:var(--dim)\"></i>chance</span></div>\n");
+    const struct report_recall *mean = &r->recalls[r->n_recalls - 1];
+    if (mean->benchmark >= r->n_benchmarks) {
+        buf_puts(out, "<figure class=\"narrow\"><figcaption>mean of the benchmarks</figcaption>");
+        plot_recall(r, mean, out);
+        buf_puts(out, "</figure>\n");
+    }
+    buf_puts(out, "<details><summary>Each benchmark</summary><div class=\"small\">\n");
+    for (size_t i = 0; i < r->n_recalls; i++) {
+        if (r->recalls[i].benchmark >= r->n_benchmarks)
+            continue;
+        buf_puts(out, "<figure class=\"card\"><h3>");
+        svg_escape(out, r->benchmarks[r->recalls[i].benchmark].name);
+        buf_puts(out, "</h3>");
+        plot_recall(r, &r->recalls[i], out);
+        buf_puts(out, "</figure>\n");
+    }
+    buf_puts(out, "</div></details>\n");
+}
+
+/* ---- rounds ------------------------------------------------------------------------------------------------------ */
+
+static void section_rounds(const struct report *r, struct buf *out)
+{
+    static const char *const titles[] = { "#round", "chosen", "why", "#value", "mode", "state", "ended (UTC)" };
+    heading(out, "rounds", "What the policy chose, and why");
+    if (r->n_choices == 0) {
+        buf_puts(out, "<p class=\"note\">The policy has chosen nothing yet.</p>\n");
+        return;
+    }
+    table_begin(out, titles, ARRAY_LEN(titles));
+    for (size_t i = 0; i < r->n_choices; i++) {
+        const struct report_choice *c = &r->choices[i];
+        const struct report_round *round = NULL;
+        for (size_t k = 0; k < r->n_rounds; k++)
+            if (r->rounds[k].round == c->round)
+                round = &r->rounds[k];
+        buf_puts(out, "<tr>");
+        cell_int(out, c->round);
+        cell_text(out, "l", r->representations[c->representation].name);
+        cell_text(out, "t", c->reason);
+        cell_real(out, c->value, 3);
+        cell_text(out, "", round ? round->mode : "");
+        cell_text(out, "", round ? round->state : "");
+        cell_text(out, "n", round ? round->finished : "");
+        buf_puts(out, "</tr>\n");
+    }
+    table_end(out);
+    for (size_t k = 0; k < r->n_rounds; k++) {
+        if (!*r->rounds[k].note)
+            continue;
+        buf_printf(out, "<p class=\"dim\">Round %d: ", r->rounds[k].round);
+        svg_escape(out, r->rounds[k].note);
+        buf_puts(out, "</p>\n");
+    }
+}
+
+/* ---- time and cost ------------------------------------------------------------------------------------------------- */
+
+static void kind_legend(const struct report *r, struct buf *out)
+{
+    buf_puts(out, "<div class=\"legend\">");
+    for (size_t i = 0; i < r->n_costs; i++) {
+        buf_printf(out, "<span><i style=\"background:var(--%s)\"></i>", plot_kind_class(r->costs[i].kind));
+        svg_escape(out, r->costs[i].kind);
+        buf_puts(out, "</span>");
+    }
+    buf_puts(out, "<span><i style=\"border:2px solid var(--bad)\"></i>did not succeed</span></div>\n");
+}
+
+static void section_timeline(const struct report *r, struct buf *out)
+{
+    heading(out, "timeline", "Who worked when");
+    if (r->n_attempts == 0) {
+        buf_puts(out, "<p class=\"note\">No attempt has ended in this sweep: either nothing ran yet, or every result was found "
+                      "in the cache.</p>\n");
+        return;
+    }
+    kind_legend(r, out);
+    buf_puts(out, "<figure class=\"scroll wide\">");
+    size_t lanes = plot_timeline(r, out);
+    buf_puts(out, "</figure>\n");
+    if (r->attempts_total > (int64_t)r->n_attempts)
+        buf_printf(out, "<p class=\"dim\">The first %zu of %" PRId64 " attempts are drawn.</p>\n", r->n_attempts,
+                   r->attempts_total);
+    if (lanes == PLOT_LANES_MAX)
+        buf_printf(out, "<p class=\"dim\">At most %d lanes are drawn.</p>\n", PLOT_LANES_MAX);
+}
+
+static void cost_statement(const struct report *r, const struct report_bill *bill, struct buf *out)
+{
+    char t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE], t3[REPORT_NUMBER_SIZE];
+    size_t chosen = report_count_chosen(r);
+    if (r->recorded) {
+        buf_printf(out, "<p>Replay: recorded numbers, no GPU time. What it does show is the number of fine-tunes: the policy "
+                        "asked for %zu of %zu. The seconds below are those of the look-ups.</p>\n", chosen, r->n_representations);
+        return;
+    }
+    bool gpu = bill->gpu > 0 && isfinite(bill->all_gpu);
+    double ours = gpu ? bill->gpu : bill->wall, all = gpu ? bill->all_gpu : bill->all_wall;
+    if (!isfinite(ours) || !isfinite(all) || all <= 0) {
+        buf_puts(out, "<p>No fine-tune has been measured yet, so the price of fine-tuning the whole space is not known.</p>\n");
+        return;
+    }
+    buf_printf(out, "<p>%s%s spent; fine-tuning all %zu representations would take %s at the measured means (stage 1, stage 2 "
+                    "and every benchmark): this sweep used %s %% of that. What the scores cost is in the first figure, not "
+                    "in the second.</p>\n",
+               report_duration(ours, t1), gpu ? " of GPU time" : " of work (no GPU was used)", r->n_representations,
+               report_duration(all, t2), report_fixed(100 * ours / all, 1, t3));
+}
+
+static void section_cost(const struct report *r, struct buf *out)
+{
+    static const char *const titles[] = { "kind of task", "#tasks",        "#done",          "#from cache",
+                                          "#attempts",    "#unsuccessful", "#work",          "#GPU time",
+                                          "#energy",      "#mean per task", "#mean GPU per task" };
+    struct report_bill bill = report_bill(r);
+    char energy[REPORT_NUMBER_SIZE];
+    heading(out, "cost", "Cost");
+    cost_statement(r, &bill, out);
+    if (plot_has_cost(r)) {
+        buf_puts(out, "<figure class=\"narrow\">");
+        plot_cost(r, out);
+        buf_puts(out, "</figure>\n");
+    }
+    table_begin(out, titles, ARRAY_LEN(titles));
+    for (size_t i = 0; i < r->n_costs; i++) {
+        const struct report_cost *c = &r->costs[i];
+        buf_puts(out, "<tr>");
+        cell_text(out, "l", c->kind);
+        cell_int(out, c->tasks);
+        cell_int(out, c->done);
+        cell_int(out, c->cached);
+        cell_int(out, c->attempts);
+        cell_int(out, c->unsuccessful);
+        cell_duration(out, c->wall_seconds);
+        cell_duration(out, c->gpu_seconds);
+        buf_printf(out, "<td class=\"n\">%s</td>", report_energy(c->energy_joules, energy));
+        cell_duration(out, c->mean_wall_seconds);
+        cell_duration(out, c->mean_gpu_seconds);
+        buf_puts(out, "</tr>\n");
+    }
+    table_end(out);
+}
+
+static void section_failures(const struct report *r, struct buf *out)
+{
+    static const char *const titles[] = { "task", "now", "failure", "#attempts", "#charged", "last message", "worker" };
+    heading(out, "failures", "Failures and retries");
+    if (r->n_failures == 0) {
+        buf_puts(out, "<p>None: every attempt so far succeeded.</p>\n");
+        return;
+    }
+    table_begin(out, titles, ARRAY_LEN(titles));
+    for (size_t i = 0; i < r->n_failures; i++) {
+        const struct report_failure *f = &r->failures[i];
+        buf_puts(out, "<tr>");
+        cell_text(out, "l", f->label);
+        cell_text(out, !strcmp(f->state, "failed") ? "bad" : "good", f->state);
+        cell_text(out, "", f->failure);
+        cell_int(out, f->attempts);
+        cell_int(out, f->charged);
+        cell_text(out, "t", f->message);
+        cell_text(out, "l", f->worker);
+        buf_puts(out, "</tr>\n");
+    }
+    table_end(out);
+}
+
+static void section_config(const struct report *r, struct buf *out)
+{
+    heading(out, "config", "Configuration used");
+    buf_puts(out, "<p class=\"dim\">SHA-256 <code>");
+    svg_escape_cut(out, r->config_digest, 16);
+    buf_puts(out, "</code></p>\n<pre>");
+    svg_escape(out, r->config);
+    buf_puts(out, "</pre>\n");
+}
+
+/* ---- the page ---------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *id, *title; /* NULL = not in the list of contents */
+    void (*write)(const struct report *r, struct buf *out);
+} sections[] = {
+    { NULL, NULL, section_summary },
+    { "ranking", "Ranking", section_ranking },
+    { "rounds", "Choices", section_rounds },
+    { "law", "Law", section_law },
+    { "recall", "Recall", section_recall },
+    { "cost", "Cost", section_cost },
+    { "timeline", "Timeline", section_timeline },
+    { "failures", "Failures", section_failures },
+    { "config", "Configuration", section_config },
+};
+
+static void contents(struct buf *out)
+{
+    buf_puts(out, "<nav>");
+    for (size_t i = 0; i < ARRAY_LEN(sections); i++)
+        if (sections[i].id)
+            buf_printf(out, "<a href=\"#%s\">%s</a> ", sections[i].id, sections[i].title);
+    buf_puts(out, "</nav>\n");
+}
+
+void report_html(const struct report *r, struct buf *out)
+{
+    buf_puts(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n"
+                  "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n<title>acsweep: ");
+    svg_escape(out, r->sweep);
+    buf_puts(out, "</title>\n<style>\n");
+    buf_puts(out, report_style);
+    buf_puts(out, "</style></head>\n<body><main>\n");
+    for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
+        sections[i].write(r, out);
+        if (i == 0)
+            contents(out);
+    }
+    buf_puts(out, "<p class=\"dim\">Written by acsweep. The same numbers: report.json and the CSV files beside this page.</p>\n"
+                  "</main></body></html>\n");
+}

@@ -1,0 +1,165 @@
+/* The report as one JSON object; what is missing is null. Keys are those of the SQL views where both have a thing. */
+#include <jansson.h>
+#include <string.h>
+
+#include "report/report_data.h"
+
+static json_t *real(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *text(const char *s)
+{
+    json_t *j = *s ? json_string(s) : json_null();
+    return j ? j : json_null(); /* not UTF-8: cannot come from the database */
+}
+
+static json_t *json_ranking(const struct report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->n_representations; i++) {
+        const struct report_representation *v = &r->representations[r->ranking[i]];
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "rank",
+                                              v->rank ? json_integer(v->rank) : json_null(), "representation", text(v->name),
+                                              "target", real(v->mean), "sd", real(v->sd), "measured", (int)v->measured,
+                                              "chosen_in_round",
+                                              v->chosen_in >= 0 ? json_integer(v->chosen_in) : json_null(), "failure",
+                                              text(v->failure)));
+    }
+    return list;
+}
+
+static json_t *json_cells(const struct report *r, size_t b)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->n_representations; i++)
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "representation",
+                                              text(r->representations[i].name), "a", real(report_cell(r, r->a, i, b)), "c",
+                                              real(report_cell(r, r->c, i, b)), "performance",
+                                              real(report_cell(r, r->performance, i, b)), "predicted",
+                                              real(report_cell(r, r->predicted, i, b))));
+    return list;
+}
+
+static json_t *json_fit(const struct report_fit *f)
+{
+    if (!f)
+        return json_null();
+    const double *w = f->coefficients;
+    return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o}}", "round", f->round, "n_train",
+                     f->n_train, "r2", real(f->r2), "r2_adjusted", real(f->r2_adjusted), "r2_loo", real(f->r2_loo),
+                     "spearman", real(f->spearman), "intercept", real(f->intercept), "coefficients", "a", real(w[0]), "c",
+                     real(w[1]), "a2", real(w[2]), "ac", real(w[3]), "c2", real(w[4]));
+}
+
+static json_t *json_benchmarks(const struct report *r)
+{
+    json_t *list = json_array();
+    for (size_t b = 0; b < r->n_benchmarks; b++) {
+        const struct report_benchmark *v = &r->benchmarks[b];
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "benchmark", text(v->name), "metric",
+                                              text(v->metric), "weight", real(v->weight), "fit", json_fit(report_fit_of(r, b)),
+                                              "representations", json_cells(r, b)));
+    }
+    return list;
+}
+
+static json_t *json_rounds(const struct report *r)
+{
+    json_t *list = json_array();
+    for (size_t k = 0; k < r->n_rounds; k++) {
+        const struct report_round *v = &r->rounds[k];
+        json_t *choices = json_array();
+        for (size_t i = 0; i < r->n_choices; i++)
+            if (r->choices[i].round == v->round)
+                json_array_append_new(choices, json_pack("{s:o, s:o, s:o}", "representation",
+                                                         text(r->representations[r->choices[i].representation].name),
+                                                         "value", real(r->choices[i].value), "reason",
+                                                         text(r->choices[i].reason)));
+        json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "round", v->round, "mode",
+                                              text(v->mode), "state", text(v->state), "note", text(v->note), "started",
+                                              text(v->started), "finished", text(v->finished), "choices", choices));
+    }
+    return list;
+}
+
+static json_t *json_reals(const double *values, size_t n)
+{
+    if (!values)
+        return json_null();
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, real(values[i]));
+    return list;
+}
+
+static json_t *json_recall(const struct report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->n_recalls; i++) {
+        const struct report_recall *v = &r->recalls[i];
+        bool mean = v->benchmark >= r->n_benchmarks;
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "benchmark",
+                                              mean ? json_null() : text(r->benchmarks[v->benchmark].name), "policy",
+                                              json_reals(v->policy, v->n), "chance", json_reals(v->chance, v->n),
+                                              "a_plus_c", json_reals(v->by_sum, v->n)));
+    }
+    return list;
+}
+
+static json_t *json_cost(const struct report *r)
+{
+    struct report_bill bill = report_bill(r);
+    json_t *kinds = json_array();
+    for (size_t i = 0; i < r->n_costs; i++) {
+        const struct report_cost *c = &r->costs[i];
+        json_array_append_new(kinds,
+                              json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "kind", text(c->kind), "tasks",
+                                        (json_int_t)c->tasks, "done", (json_int_t)c->done, "cached", (json_int_t)c->cached,
+                                        "attempts", (json_int_t)c->attempts, "unsuccessful", (json_int_t)c->unsuccessful,
+                                        "wall_seconds", real(c->wall_seconds), "gpu_seconds", real(c->gpu_seconds),
+                                        "energy_joules", real(c->energy_joules)));
+    }
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "recorded", (int)r->recorded, "wall_seconds", real(bill.wall),
+                     "gpu_seconds", real(bill.gpu), "exhaustive_wall_seconds", real(r->recorded ? NAN : bill.all_wall),
+                     "exhaustive_gpu_seconds", real(r->recorded ? NAN : bill.all_gpu), "kinds", kinds);
+}
+
+static json_t *json_failures(const struct report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->n_failures; i++) {
+        const struct report_failure *f = &r->failures[i];
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "task", text(f->label), "kind",
+                                              text(f->kind), "state", text(f->state), "failure", text(f->failure), "message",
+                                              text(f->message), "worker", text(f->worker), "attempts",
+                                              (json_int_t)f->attempts, "charged", (json_int_t)f->charged));
+    }
+    return list;
+}
+
+static int add_bytes(const char *bytes, size_t len, void *out)
+{
+    buf_add(out, bytes, len);
+    return 0;
+}
+
+void report_json(const struct report *r, struct buf *out)
+{
+    json_t *root = json_pack("{s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:i, s:i, s:i}", "sweep", text(r->sweep), "state",
+                             text(r->state), "mode", text(r->mode), "seed", (json_int_t)r->seed, "created", text(r->created),
+                             "finished", text(r->finished), "config_digest", text(r->config_digest), "search_space",
+                             (int)r->n_representations, "fine_tunes_chosen", (int)report_count_chosen(r), "measured",
+                             (int)report_count_measured(r));
+    json_object_set_new(root, "ranking", json_ranking(r));
+    json_object_set_new(root, "benchmarks", json_benchmarks(r));
+    json_object_set_new(root, "rounds", json_rounds(r));
+    json_object_set_new(root, "recall", json_recall(r));
+    json_object_set_new(root, "cost", json_cost(r));
+    json_object_set_new(root, "failures", json_failures(r));
+    if (json_dump_callback(root, add_bytes, out, JSON_INDENT(1) | JSON_PRESERVE_ORDER) < 0)
+        out->failed = true;
+    buf_puts(out, "\n");
+    json_decref(root);
+}

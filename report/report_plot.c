@@ -1,0 +1,355 @@
+#include "report/report_plot.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report/report_text.h"
+#include "report/svg.h"
+
+/* Sized for half a card at 1280 px and the whole width of a phone, so that text stays near its nominal size in both. */
+enum { SMALL_WIDTH = 290, SMALL_HEIGHT = 270 };
+
+/* ---- the law ----------------------------------------------------------------------------------------------------- */
+
+bool plot_has_law(const struct report *r, size_t benchmark)
+{
+    for (size_t i = 0; i < r->n_representations; i++)
+        if (isfinite(report_cell(r, r->performance, i, benchmark)) && isfinite(report_cell(r, r->predicted, i, benchmark)))
+            return true;
+    return false;
+}
+
+void plot_law(const struct report *r, size_t benchmark, struct buf *out)
+{
+    const struct report_benchmark *b = &r->benchmarks[benchmark];
+    char name[300], tip[700], t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE];
+    snprintf(name, sizeof name, "%.200s: performance predicted by the law against measured", b->name);
+    struct svg_range range = SVG_RANGE_EMPTY;
+    for (size_t i = 0; i < r->n_representations; i++) {
+        if (!isfinite(report_cell(r, r->performance, i, benchmark)))
+            continue;
+        svg_range_add(&range, report_cell(r, r->performance, i, benchmark));
+        svg_range_add(&range, report_cell(r, r->predicted, i, benchmark));
+    }
+    struct svg_plot p;
+    svg_begin(&p, out, SMALL_WIDTH, SMALL_HEIGHT, name);
+    svg_margins(&p, 54, 8, 12, 42);
+    p.x = p.y = svg_range_pad(range, 0.08);
+    svg_axis_x(&p, "measured", 4, "");
+    svg_axis_y(&p, "predicted by the law", 5, "");
+    svg_line(&p, p.x.lo, p.y.lo, p.x.hi, p.y.hi, "ideal");
+    for (size_t i = 0; i < r->n_representations; i++) {
+        double x = report_cell(r, r->performance, i, benchmark), y = report_cell(r, r->predicted, i, benchmark);
+        snprintf(tip, sizeof tip, "%.300s: measured %s, predicted %s", r->representations[i].name, report_number(x, t1),
+                 report_number(y, t2));
+        svg_dot(&p, x, y, 4.5, "dot", NULL, NULL, tip);
+    }
+    for (size_t i = 0; i < r->n_representations; i++)
+        svg_label(&p, report_cell(r, r->performance, i, benchmark), report_cell(r, r->predicted, i, benchmark),
+                  r->representations[i].name);
+    svg_end(&p);
+}
+
+bool plot_has_plane(const struct report *r, size_t benchmark)
+{
+    for (size_t i = 0; i < r->n_representations; i++)
+        if (isfinite(report_cell(r, r->a, i, benchmark)) && isfinite(report_cell(r, r->c, i, benchmark)))
+            return true;
+    return false;
+}
+
+/* Measured performance, or where there is none what the law predicts. */
+static double value_of(const struct report *r, size_t representation, size_t benchmark)
+{
+    double measured = report_cell(r, r->performance, representation, benchmark);
+    return isfinite(measured) ? measured : report_cell(r, r->predicted, representation, benchmark);
+}
+
+static void plane_dot(const struct report *r, size_t i, size_t benchmark, struct svg_range colours, struct svg_plot *p)
+{
+    double a = report_cell(r, r->a, i, benchmark), c = report_cell(r, r->c, i, benchmark);
+    double value = value_of(r, i, benchmark);
+    bool measured = isfinite(report_cell(r, r->performance, i, benchmark));
+    bool chosen = r->representations[i].chosen_in >= 0;
+    char tip[700], round[64] = "", t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE], t3[REPORT_NUMBER_SIZE];
+    if (chosen)
+        snprintf(round, sizeof round, ", chosen in round %d", r->representations[i].chosen_in);
+    snprintf(tip, sizeof tip, "%.300s: A %s, C %s, %s %s%s", r->representations[i].name, report_number(a, t1),
+             report_number(c, t2), measured ? "measured" : "predicted", report_number(value, t3), round);
+    struct svg_rgb colour = svg_colour((value - colours.lo) / (colours.hi - colours.lo));
+    const struct svg_rgb *shade = isfinite(value) ? &colour : NULL;
+    if (measured)
+        svg_dot(p, a, c, chosen ? 5.5 : 4.5, chosen ? "dot seen" : "dot", shade, NULL, tip);
+    else
+        svg_dot(p, a, c, 4.5, "open", NULL, shade, tip);
+}
+
+void plot_plane(const struct report *r, size_t benchmark, struct buf *out)
+{
+    char name[300];
+    snprintf(name, sizeof name, "%.200s: alignment A and correspondence C, coloured by performance",
+             r->benchmarks[benchmark].name);
+    struct svg_range x = SVG_RANGE_EMPTY, y = SVG_RANGE_EMPTY, colours = SVG_RANGE_EMPTY;
+    for (size_t i = 0; i < r->n_representations; i++) {
+        if (!isfinite(report_cell(r, r->a, i, benchmark)) || !isfinite(report_cell(r, r->c, i, benchmark)))
+            continue;
+        svg_range_add(&x, report_cell(r, r->a, i, benchmark));
+        svg_range_add(&y, report_cell(r, r->c, i, benchmark));
+        svg_range_add(&colours, value_of(r, i, benchmark));
+    }
+    bool coloured = !svg_range_empty(colours);
+    colours = svg_range_pad(colours, 0);
+    struct svg_plot p;
+    svg_begin(&p, out, SMALL_WIDTH, SMALL_HEIGHT, name);
+    svg_margins(&p, 46, 8, coloured ? 66 : 12, 42);
+    p.x = svg_range_pad(x, 0.08);
+    p.y = svg_range_pad(y, 0.08);
+    svg_axis_x(&p, "alignment A", 4, "");
+    svg_axis_y(&p, "correspondence C", 5, "");
+    for (size_t i = 0; i < r->n_representations; i++)
+        plane_dot(r, i, benchmark, colours, &p);
+    for (size_t i = 0; i < r->n_representations; i++)
+        svg_label(&p, report_cell(r, r->a, i, benchmark), report_cell(r, r->c, i, benchmark), r->representations[i].name);
+    if (coloured)
+        svg_colour_scale(&p, p.right + 22, colours, "performance");
+    svg_end(&p);
+}
+
+/* ---- the ranking ------------------------------------------------------------------------------------------------- */
+
+static size_t ranked(const struct report *r)
+{
+    size_t n = 0;
+    while (n < r->n_representations && r->representations[r->ranking[n]].rank)
+        n++;
+    return n;
+}
+
+bool plot_has_ranking(const struct report *r)
+{
+    return ranked(r) > 0;
+}
+
+void plot_ranking(const struct report *r, struct buf *out)
+{
+    enum { ROW = 22, WIDTH = 460, NAME_MAX_LENGTH = 18 };
+    size_t n = ranked(r);
+    if (n > PLOT_RANKING_MAX)
+        n = PLOT_RANKING_MAX;
+    struct svg_range range = SVG_RANGE_EMPTY;
+    size_t longest = 4;
+    for (size_t i = 0; i < n; i++) {
+        const struct report_representation *v = &r->representations[r->ranking[i]];
+        double sd = isfinite(v->sd) ? v->sd : 0;
+        svg_range_add(&range, v->mean - sd);
+        svg_range_add(&range, v->mean + sd);
+        size_t length = svg_text_length(v->name);
+        longest = length > longest ? length : longest;
+    }
+    struct svg_plot p;
+    svg_begin(&p, out, WIDTH, (double)n * ROW + 52, "Ranking with one standard deviation");
+    svg_margins(&p, 40 + 6.6 * (double)(longest > NAME_MAX_LENGTH ? NAME_MAX_LENGTH : longest), 6, 12, 42);
+    p.x = svg_range_pad(range, 0.05);
+    p.y = (struct svg_range){ (double)n, 0 };
+    svg_axis_x(&p, "target, normalised (0 = worst measured, 1 = best measured)", 6, "");
+    for (size_t i = 0; i < n; i++) {
+        const struct report_representation *v = &r->representations[r->ranking[i]];
+        char tip[700], rank[16], t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE];
+        double y = (double)i + 0.5;
+        snprintf(rank, sizeof rank, "%d", v->rank);
+        snprintf(tip, sizeof tip, "%.300s: %s \xc2\xb1 %s, %s", v->name, report_fixed(v->mean, 3, t1),
+                 report_fixed(v->sd, 3, t2), v->measured ? "measured" : "predicted");
+        svg_text(&p, 22, svg_y(&p, y) + 4, "end", "tick", rank, 8);
+        svg_text(&p, 30, svg_y(&p, y) + 4, "start", v->measured ? "strong" : "plain", v->name, NAME_MAX_LENGTH);
+        svg_line(&p, v->mean - v->sd, y, v->mean + v->sd, y, "bar");
+        svg_dot(&p, v->mean, y, 5, v->measured ? "dot" : "guess", NULL, NULL, tip);
+    }
+    svg_end(&p);
+}
+
+/* ---- recall ------------------------------------------------------------------------------------------------------ */
+
+void plot_recall(const struct report *r, const struct report_recall *recall, struct buf *out)
+{
+    bool mean = recall->benchmark >= r->n_benchmarks;
+    char name[300];
+    snprintf(name, sizeof name, "Recall@3 against the number of fine-tunes: %.200s",
+             mean ? "mean of the benchmarks" : r->benchmarks[recall->benchmark].name);
+    AUTO(free) double *x = malloc((recall->n + 1) * sizeof *x);
+    if (!x)
+        return;
+    struct svg_plot p;
+    svg_begin(&p, out, mean ? 460 : SMALL_WIDTH, mean ? 300 : 220, name);
+    svg_margins(&p, 58, 10, 14, 42);
+    p.x = (struct svg_range){ 1, recall->n > 1 ? (double)recall->n : 2 };
+    p.y = (struct svg_range){ 0, 100 };
+    svg_axis_x(&p, "fine-tunes", mean ? 13 : 7, "");
+    svg_axis_y(&p, "Recall@3", 5, " %");
+    const struct {
+        const double *y;
+        const char *class, *name;
+    } curves[] = { { recall->chance, "chance", "chance" }, { recall->by_sum, "sum", "order by A + C" },
+                   { recall->policy, "curve", "policy" } };
+    AUTO(free) double *y = malloc((recall->n + 1) * sizeof *y);
+    for (size_t c = 0; y && c < ARRAY_LEN(curves); c++) {
+        if (!curves[c].y)
+            continue;
+        for (size_t i = 0; i < recall->n; i++) {
+            x[i] = (double)i + 1;
+            y[i] = 100 * curves[c].y[i];
+        }
+        svg_curve(&p, x, y, recall->n, curves[c].class);
+        for (size_t i = 0; i < recall->n; i++) {
+            char tip[120];
+            snprintf(tip, sizeof tip, "%s: %.1f %% after %zu fine-tunes", curves[c].name, y[i], i + 1);
+            svg_dot(&p, x[i], y[i], 6, "hover", NULL, NULL, tip);
+        }
+    }
+    svg_end(&p);
+}
+
+/* ---- time and cost ------------------------------------------------------------------------------------------------- */
+
+const char *plot_kind_class(const char *kind)
+{
+    static const char *const known[][2] = {
+        { "identify", "k-identify" }, { "extract", "k-extract" }, { "stage1", "k-stage1" },     { "score_a", "k-score_a" },
+        { "score_c", "k-score_c" },   { "stage2", "k-stage2" },   { "evaluate", "k-evaluate" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (!strcmp(kind, known[i][0]))
+            return known[i][1];
+    return "k-other";
+}
+
+/* A round unit for a span of seconds. */
+static struct {
+    const char *title;
+    double seconds;
+} const spans[] = { { "days since the start", 86400 }, { "hours since the start", 3600 },
+                    { "minutes since the start", 60 }, { "seconds since the start", 1 } };
+
+static size_t span_unit(double seconds)
+{
+    size_t i = 0;
+    while (i + 1 < ARRAY_LEN(spans) && seconds < 2 * spans[i].seconds)
+        i++;
+    return i;
+}
+
+struct lane {
+    const char *node, *worker;
+    int slot, number; /* number: of the worker within its node, from 1 */
+};
+
+static int lane_order(const void *x, const void *y)
+{
+    const struct lane *a = x, *b = y;
+    int c = strcmp(a->node, b->node);
+    c = c ? c : strcmp(a->worker, b->worker);
+    return c ? c : (a->slot > b->slot) - (a->slot < b->slot);
+}
+
+static size_t lanes_collect(const struct report *r, struct lane *lanes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n_attempts; i++) {
+        const struct report_attempt *a = &r->attempts[i];
+        struct lane lane = { a->node, a->worker, a->slot, 1 };
+        bool known = false;
+        for (size_t k = 0; k < n && !known; k++)
+            known = lane_order(&lane, &lanes[k]) == 0;
+        if (!known && n < PLOT_LANES_MAX)
+            lanes[n++] = lane;
+    }
+    qsort(lanes, n, sizeof *lanes, lane_order);
+    for (size_t k = 1; k < n; k++)
+        if (!strcmp(lanes[k].node, lanes[k - 1].node))
+            lanes[k].number = lanes[k - 1].number + (strcmp(lanes[k].worker, lanes[k - 1].worker) != 0);
+    return n;
+}
+
+static void timeline_bar(const struct report_attempt *a, double unit, double top, double height, struct svg_plot *p)
+{
+    char tip[1200], took[REPORT_NUMBER_SIZE], class[64];
+    bool succeeded = !strcmp(a->outcome, "succeeded");
+    snprintf(tip, sizeof tip, "%.300s, attempt %d: %s%s%s%s%.200s, %s, on %.200s", a->label, a->attempt, a->outcome,
+             succeeded ? "" : " (", succeeded ? "" : a->failure, succeeded ? "" : ") ", a->message,
+             report_duration(a->end - a->start, took), a->worker);
+    snprintf(class, sizeof class, "%s%s", plot_kind_class(a->kind), succeeded ? "" : " failed");
+    double x = svg_x(p, a->start / unit), width = svg_x(p, a->end / unit) - x;
+    svg_rect(p, (struct svg_box){ x, top, width > 1 ? width : 1, height }, class, tip);
+}
+
+size_t plot_timeline(const struct report *r, struct buf *out)
+{
+    enum { ROW = 20, WIDTH = 1120, LABEL = 190 };
+    struct lane lanes[PLOT_LANES_MAX];
+    size_t n = lanes_collect(r, lanes);
+    if (n == 0)
+        return 0;
+    double span = 0;
+    for (size_t i = 0; i < r->n_attempts; i++)
+        span = isfinite(r->attempts[i].end) ? fmax(span, r->attempts[i].end) : span;
+    size_t unit = span_unit(span);
+    struct svg_plot p;
+    svg_begin(&p, out, WIDTH, (double)n * ROW + 50, "Timeline of the workers");
+    svg_margins(&p, LABEL, 4, 14, 42);
+    p.x = (struct svg_range){ 0, span > 0 ? span / spans[unit].seconds : 1 };
+    for (size_t k = 0; k < n; k++) {
+        char label[400];
+        double top = p.top + (double)k * ROW;
+        svg_rect(&p, (struct svg_box){ p.left, top + 2, p.right - p.left, ROW - 4 }, "lane", lanes[k].worker);
+        snprintf(label, sizeof label, " worker %d, slot %d", lanes[k].number, lanes[k].slot);
+        svg_text(&p, p.left - 6, top + 14, "end", "tick", label, 28);
+        svg_text(&p, 2, top + 14, "start", "tick", *lanes[k].node ? lanes[k].node : lanes[k].worker, 13);
+    }
+    svg_axis_x(&p, spans[unit].title, 10, "");
+    for (size_t i = 0; i < r->n_attempts; i++) {
+        const struct report_attempt *a = &r->attempts[i];
+        struct lane wanted = { a->node, a->worker, a->slot, 1 };
+        for (size_t k = 0; k < n; k++)
+            if (lane_order(&wanted, &lanes[k]) == 0)
+                timeline_bar(a, spans[unit].seconds, p.top + (double)k * ROW + 3, ROW - 6, &p);
+    }
+    svg_end(&p);
+    return n;
+}
+
+bool plot_has_cost(const struct report *r)
+{
+    struct report_bill bill = report_bill(r);
+    return bill.of > 0 && (r->recorded || (isfinite(bill.wall) && isfinite(bill.all_wall)));
+}
+
+void plot_cost(const struct report *r, struct buf *out)
+{
+    struct report_bill bill = report_bill(r);
+    bool gpu = bill.gpu > 0 && isfinite(bill.all_gpu);
+    bool counts = r->recorded || r->fake;
+    double spent = counts ? (double)report_count_chosen(r) : gpu ? bill.gpu : bill.wall;
+    double all = counts ? (double)bill.of : gpu ? bill.all_gpu : bill.all_wall;
+    double hour = counts ? 1 : fmax(spent, all) >= 7200 ? 3600 : 1;
+    const char *title = counts     ? "fine-tunes"
+                        : hour > 1 ? (gpu ? "GPU-hours" : "hours of work")
+                                   : (gpu ? "GPU-seconds" : "seconds of work");
+    const struct {
+        const char *name, *class;
+        double value;
+    } bars[] = { { "this sweep", "spent", spent / hour }, { "whole space", "estimate", all / hour } };
+    struct svg_plot p;
+    svg_begin(&p, out, 460, 118, "Cost of this sweep against fine-tuning the whole search space");
+    svg_margins(&p, 84, 6, 56, 42);
+    p.x = (struct svg_range){ 0, fmax(fmax(spent, all) / hour, 1e-9) };
+    svg_axis_x(&p, title, 6, "");
+    for (size_t i = 0; i < ARRAY_LEN(bars); i++) {
+        char text[REPORT_NUMBER_SIZE];
+        double top = p.top + 4 + 34.0 * (double)i, end = svg_x(&p, bars[i].value);
+        svg_rect(&p, (struct svg_box){ p.left, top, end - p.left, 24 }, bars[i].class, NULL);
+        svg_text(&p, p.left - 6, top + 16, "end", "plain", bars[i].name, 14);
+        svg_text(&p, end + 5, top + 16, "start", "strong",
+                 counts ? report_fixed(bars[i].value, 0, text) : report_number(bars[i].value, text), 12);
+    }
+    svg_end(&p);
+}

@@ -1,0 +1,22 @@
+-- What each kind of task took. Sums are what this sweep spent; means are per finished task, all its attempts together,
+-- including those that an earlier sweep had paid for.
+WITH per_task AS (
+    SELECT t.task_id, t.kind, t.state, st.cached, count(a.task_id) AS attempts,
+           count(a.task_id) FILTER (WHERE a.outcome <> 'succeeded') AS unsuccessful,
+           sum(a.wall_seconds) AS wall, sum(a.gpu_seconds) AS gpu, sum(nullif(a.energy_joules, 0)) AS energy
+    FROM acsweep.sweep_task st
+    JOIN acsweep.task t USING (task_id)
+    LEFT JOIN acsweep.attempt a USING (task_id)
+    WHERE st.sweep_id = $1::bigint
+    GROUP BY t.task_id, t.kind, t.state, st.cached)
+SELECT kind, count(*) AS tasks, count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE cached) AS cached,
+       coalesce(sum(attempts) FILTER (WHERE NOT cached), 0)::bigint AS attempts,
+       coalesce(sum(unsuccessful) FILTER (WHERE NOT cached), 0)::bigint AS unsuccessful,
+       sum(wall) FILTER (WHERE NOT cached) AS wall_seconds,
+       sum(gpu) FILTER (WHERE NOT cached) AS gpu_seconds,
+       sum(energy) FILTER (WHERE NOT cached) AS energy_joules,
+       avg(wall) FILTER (WHERE state = 'done') AS mean_wall_seconds,
+       avg(gpu) FILTER (WHERE state = 'done') AS mean_gpu_seconds
+FROM per_task
+GROUP BY kind
+ORDER BY array_position(ARRAY['identify', 'extract', 'stage1', 'score_a', 'score_c', 'stage2', 'evaluate'], kind), kind

@@ -1,0 +1,4 @@
+acsweep_unit_test(svg LIBS acsweep_report)
+target_sources(test_svg PRIVATE lib/wellformed.c)
+acsweep_unit_test(report LIBS acsweep_report acsweep_pgtest)
+target_sources(test_report PRIVATE lib/wellformed.c lib/report_sweep.c)

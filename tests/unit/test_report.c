@@ -1,0 +1,253 @@
+/* The report of sweeps put into a throw-away PostgreSQL by SQL: complete, half known, hostile names, empty. */
+#include <dirent.h>
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "report/report.h"
+#include "report/report_data.h"
+#include "tests/lib/pgtest.h"
+#include "tests/lib/report_sweep.h"
+#include "tests/lib/wellformed.h"
+
+/* B has its best at H; E has no A, F no C; nothing else is missing. */
+static const char small_table[] = "representation,c,a:B,perf:B\n"
+                                  "P,10,0.10,40\nQ,12,0.30,47\nR,20,0.25,50\nS,22,0.55,61\nT,25,0.50,63\nG,18,0.45,57\n"
+                                  "H,26,0.60,66\nE,15,,51\nF,,0.4,52\n";
+
+static char *slurp(const char *dir, const char *file)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    char *text = calloc(1, 4 << 20);
+    size_t n = fread(text, 1, (4 << 20) - 1, f);
+    assert_true(n > 0);
+    fclose(f);
+    return text;
+}
+
+static struct db *fresh(void **state, const char *database)
+{
+    return pgtest_open(pgtest_database(*state, database), DB_ADMIN);
+}
+
+static struct policy_table *parse(const char *csv)
+{
+    struct err e = { 0 };
+    struct policy_table *t = policy_table_parse(csv, strlen(csv), "test", &e);
+    if (!t)
+        fail_msg("%s", e.text);
+    return t;
+}
+
+/* Write the report and return its page after the checks that every page must pass. */
+static char *write_page(struct db *d, const char *sweep, const char *dir)
+{
+    struct err e = { 0 };
+    if (report_write(d, sweep, dir, &e) < 0)
+        fail_msg("%s", e.text);
+    char *page = slurp(dir, "index.html");
+    const char *complaint = wellformed(page);
+    if (complaint)
+        fail_msg("%s", complaint);
+    /* Nothing is fetched: no address but the SVG name space, no script, no imports. */
+    for (const char *at = page; (at = strstr(at, "://"));  at += 3)
+        assert_true(at - page > 4 && !strncmp(at - 4, "http://www.w3.org/2000/svg\"", 27));
+    static const char *const forbidden[] = { "<script", "<link", "<img", "<iframe", "url(", "@import", ">nan", "-nan", ">inf<",
+                                             ">-inf", "\"nan", "\"inf\"" };
+    for (size_t i = 0; i < ARRAY_LEN(forbidden); i++)
+        if (strstr(page, forbidden[i]))
+            fail_msg("the page has %s", forbidden[i]);
+    return page;
+}
+
+static void assert_has(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("missing: %s", part);
+}
+
+static void test_small_sweep(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "small");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 4, "fake");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/deep/er/small", pgtest_dir(*state));
+    AUTO(free) char *page = write_page(d, "small", dir);
+    assert_has(page, "Sweep small");
+    assert_has(page, "4 of 9");
+    assert_has(page, "their numbers mean nothing");
+    assert_has(page, "largest A + C among those not measured");
+    assert_has(page, "H: measured 66.00");
+    assert_has(page, "Six coefficients on so few points");
+    assert_has(page, "sweep: { name = &quot;small&quot;; };");
+    assert_has(page, "<b>H</b>");
+    AUTO(free) char *csv = slurp(dir, "performances.csv");
+    assert_has(csv, "H,B,score,66,");
+    assert_has(csv, "P,B,score,,");
+    AUTO(free) char *scores = slurp(dir, "scores.csv");
+    assert_has(scores, "E,B,,15\n");
+    assert_has(scores, "F,B,0.40000000000000002,\n");
+    assert_null(strstr(csv, "nan"));
+}
+
+static void test_json_says_the_same(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "json");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 7, "command");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/json", pgtest_dir(*state));
+    AUTO(free) char *page = write_page(d, "", dir); /* the newest */
+    AUTO(free) char *text = slurp(dir, "report.json");
+    json_error_t je;
+    json_t *root = json_loads(text, 0, &je);
+    assert_non_null(root);
+    assert_string_equal(json_string_value(json_object_get(root, "sweep")), "small");
+    assert_int_equal(json_integer_value(json_object_get(root, "measured")), 7);
+    json_t *first = json_array_get(json_object_get(root, "ranking"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "representation")), "H");
+    json_t *cost = json_object_get(root, "cost");
+    /* 9 stage 1 of 3 to 6 s, 9 C of 0.8 s, 9 A of 0.4 s, 7 stage 2 of 12 s, 7 evaluations of 1.5 s. */
+    double stage1 = 3 + 4 + 5 + 6 + 3 + 4 + 5 + 6 + 3;
+    assert_true(fabs(json_real_value(json_object_get(cost, "gpu_seconds")) - (stage1 + 9 * 1.2 + 7 * 13.5)) < 1e-9);
+    assert_true(fabs(json_real_value(json_object_get(cost, "exhaustive_gpu_seconds")) - (stage1 + 9 * 13.5)) < 1e-9);
+    json_t *bench = json_array_get(json_object_get(root, "benchmarks"), 0);
+    json_t *rep = json_array_get(json_object_get(bench, "representations"), 7);
+    assert_true(json_is_null(json_object_get(rep, "a"))); /* E */
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(bench, "fit"), "n_train")), 7);
+    json_decref(root);
+}
+
+static void test_hostile_names(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "hostile");
+    AUTO(policy_table_destroy) struct policy_table *t =
+        parse("representation,c,\"a:<b>&\"\"'\",\"perf:<b>&\"\"'\"\n\"<script>alert(1)</script>\",1,2,3\n"
+              "\"\"\" onload=\"\"x\",2,3,4\n=cmd(),3,1,5\n]]>--,4,2,2\n");
+    report_sweep_insert(d, "</title><script>", t, 3, "replay");
+    pgtest_script(d, "UPDATE sweep SET note = '<b onclick=\"x\">', config = '</pre><script>&amp;'; "
+                     "UPDATE policy_choice SET reason = '<i>because</i>'; UPDATE worker SET node = '\"><svg/onload=1>'; "
+                     "UPDATE task SET label = label || '<u>'");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/hostile", pgtest_dir(*state));
+    AUTO(free) char *page = write_page(d, "</title><script>", dir);
+    assert_has(page, "&lt;script&gt;alert(1)&lt;/script&gt;");
+    assert_has(page, "&lt;/pre&gt;&lt;script&gt;&amp;amp;");
+    assert_has(page, "Replay: recorded numbers, no GPU time");
+    assert_null(strstr(page, "<i>because"));
+    AUTO(free) char *csv = slurp(dir, "ranking.csv");
+    assert_has(csv, "\"'=cmd()\"");
+    assert_has(csv, "\"\"\" onload=\"\"x\"");
+}
+
+static void test_failures_and_retries(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "failures");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "failing", t, 3, "command");
+    pgtest_script(d,
+                  "UPDATE task SET state = 'failed', reason = 'gave up after 1 try' WHERE kind = 'stage2'"
+                  "  AND representation_id = (SELECT representation_id FROM representation WHERE name = 'T');"
+                  "UPDATE attempt SET outcome = 'failed', failure = 'code', charged = true, message = 'exit code 7'"
+                  "  WHERE task_id IN (SELECT task_id FROM task WHERE state = 'failed');"
+                  "INSERT INTO attempt (task_id, attempt, epoch, worker_id, outcome, failure, message)"
+                  "  SELECT task_id, 2, 1, 'gone', 'lost', 'infrastructure', 'worker silent' FROM task"
+                  "  WHERE kind = 'score_c' LIMIT 1");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/failing", pgtest_dir(*state));
+    AUTO(free) char *page = write_page(d, "failing", dir);
+    assert_has(page, "<td class=\"bad\">failed</td><td class=\"\">code</td>");
+    assert_has(page, "exit code 7");
+    assert_has(page, "worker silent");
+    AUTO(free) char *csv = slurp(dir, "ranking.csv");
+    assert_has(csv, "gave up after 1 try");
+}
+
+static void test_nothing_yet(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "nothing");
+    struct err e = { 0 };
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/nothing", pgtest_dir(*state));
+    assert_int_equal(report_write(d, NULL, dir, &e), -1);
+    assert_int_equal(e.kind, ERR_INPUT);
+    err_clear(&e);
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "no-rounds", t, 0, "native");
+    AUTO(free) char *page = write_page(d, "no-rounds", dir);
+    assert_has(page, "The policy has not ranked anything yet");
+    assert_has(page, "The policy has chosen nothing yet");
+    assert_has(page, "No fine-tune has been measured yet");
+    pgtest_script(d, "INSERT INTO sweep (name, config, config_digest, plan, policy) VALUES ('empty', '', '', '{}', '{}')");
+    AUTO(free) char *empty = write_page(d, "empty", dir);
+    assert_has(empty, "No attempt has ended");
+    assert_int_equal(report_write(d, "typo", dir, &e), -1);
+    assert_int_equal(e.kind, ERR_INPUT);
+    assert_non_null(strstr(e.text, "\"typo\""));
+}
+
+static void test_unwritable(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "unwritable");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 1, "fake");
+    struct err e = { 0 };
+    assert_int_equal(report_write(d, "small", "/dev/null/report", &e), -1);
+    assert_int_equal(e.kind, ERR_ENV);
+    assert_non_null(strstr(e.text, "/dev/null"));
+}
+
+/* The paper's whole table; the page stays in the build tree to be looked at: tests/report-paper/index.html. */
+static void test_paper_table(void **state)
+{
+    AUTO(free) char *csv = slurp(SOURCE_DIR "/examples/paper", "law.csv");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(csv);
+    AUTO(db_close) struct db *d = fresh(state, "paper");
+    report_sweep_insert(d, "paper-4", t, 4, "replay");
+    report_sweep_insert(d, "paper", t, policy_table_representations(t), "command");
+    AUTO(free) char *four = write_page(d, "paper-4", BINARY_DIR "/tests/report-paper-4");
+    assert_has(four, "the policy asked for 4 of 13");
+    AUTO(free) char *page = write_page(d, "paper", BINARY_DIR "/tests/report-paper");
+    assert_has(page, "R\xc2\xb2 <b>0.964</b>"); /* MMBench, Table 3: 96.34 from unrounded scores */
+    assert_has(page, "mean of the benchmarks");
+    /* Files are replaced in one step: no temporary is left behind. */
+    DIR *dir = opendir(BINARY_DIR "/tests/report-paper");
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        assert_true(entry->d_name[0] == '.' || strstr(entry->d_name, ".csv\0") || strstr(entry->d_name, ".html") ||
+                    strstr(entry->d_name, ".json"));
+    closedir(dir);
+}
+
+static int setup(void **state)
+{
+    return (*state = pgtest_start()) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    pgtest_stop(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_small_sweep),          cmocka_unit_test(test_json_says_the_same),
+        cmocka_unit_test(test_hostile_names),        cmocka_unit_test(test_failures_and_retries),
+        cmocka_unit_test(test_nothing_yet),          cmocka_unit_test(test_unwritable),
+        cmocka_unit_test(test_paper_table),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
