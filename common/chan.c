@@ -26,6 +26,7 @@ enum {
 };
 #define DEFAULT_HEARTBEAT (10 * NS_PER_S)
 #define DEFAULT_LINGER (500 * NS_PER_MS)
+#define BAD_LOG_EVERY NS_PER_S
 
 struct chan {
     struct loop *l;
@@ -37,7 +38,8 @@ struct chan {
     char zap_domain[ZAP_DOMAIN_SIZE];
     char name[32];
     char endpoint[ENDPOINT_SIZE];
-    uint64_t next_id;
+    uint64_t next_id, bad_unlogged;
+    int64_t bad_logged_at;
     bool router;
     bool busy, dead; /* in a callback; destroyed there */
 };
@@ -205,7 +207,15 @@ static void skip_parts(struct chan *c)
 static int say_bad(struct chan *c, const struct peer_id *from, const char *user, const struct err *why, struct err *e)
 {
     char who[PEER_ID_TEXT_SIZE];
-    log_warn("chan.bad_message", KV_STR("chan", c->name), KV_STR("peer", peer_id_text(from, who)), KV_ERR(why));
+    int64_t now = mono_now();
+    if (c->bad_logged_at && now - c->bad_logged_at < BAD_LOG_EVERY) { /* a flood of them must not fill the disk */
+        c->bad_unlogged++;
+    } else {
+        log_warn("chan.bad_message", KV_STR("chan", c->name), KV_STR("peer", peer_id_text(from, who)), KV_ERR(why),
+                 KV_I64("unlogged", c->bad_unlogged));
+        c->bad_logged_at = now;
+        c->bad_unlogged = 0;
+    }
     return c->on.on_bad ? c->on.on_bad(c, from, user, why, c->on.arg, e) : 0;
 }
 
