@@ -78,6 +78,7 @@ const struct cmd cmd_completion = {
 static const struct cmd *const commands[] = {
     /* what people do first, first */
     &cmd_doctor,
+    &cmd_keygen,
     &cmd_completion,
     &cmd_version,
     NULL,

@@ -140,7 +140,9 @@ static void test_eager_timer_does_not_starve_descriptors(void **state)
 static int on_remove_other(struct loop *l, short events, void *arg, struct err *e)
 {
     (void)l, (void)events, (void)e;
-    loop_remove(*(struct loop_source **)arg);
+    struct loop_source **other = arg;
+    loop_remove(*other);
+    *other = NULL;
     return note('o');
 }
 
