@@ -13,6 +13,7 @@ extern const struct opt cli_database_options[];
 
 extern const struct cmd cmd_completion;
 extern const struct cmd cmd_doctor;
+extern const struct cmd cmd_policy;
 extern const struct cmd cmd_keygen;
 extern const struct cmd cmd_version;
 

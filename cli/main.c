@@ -77,6 +77,7 @@ const struct cmd cmd_completion = {
 
 static const struct cmd *const commands[] = {
     /* what people do first, first */
+    &cmd_policy,
     &cmd_doctor,
     &cmd_keygen,
     &cmd_completion,

@@ -1,4 +1,5 @@
-/* Tables 1 and 3 of the paper beside what our policy library computes from a table that holds the paper's 13 x 8 facts. */
+/* Tables 1 and 3 of the paper beside what our policy library computes from a table that holds the paper's 13 x 8 facts.
+ */
 #ifndef ACSWEEP_CLI_PAPER_TABLES_H
 #define ACSWEEP_CLI_PAPER_TABLES_H
 

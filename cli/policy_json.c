@@ -33,7 +33,8 @@ static json_t *predictions(const struct policy_table *t, const struct policy_poi
 {
     AUTO_JSON json_t *all = json_object();
     for (size_t r = 0; r < p->n; r++)
-        if (json_object_set_new(all, policy_table_representation(t, r), number(policy_fit_predict(fit, p->a[r], p->c[r]))) < 0)
+        if (json_object_set_new(all, policy_table_representation(t, r),
+                                number(policy_fit_predict(fit, p->a[r], p->c[r]))) < 0)
             return NULL;
     return TAKE(all);
 }
@@ -90,9 +91,9 @@ static int add_group(json_t *groups, const char *text, const struct policy_table
     if (g.n == 0)
         return FAIL(e, ERR_USAGE, "the group '%s' has no benchmark; write --group NAME=BENCHMARK,BENCHMARK", g.name);
     double n = (double)g.n;
-    json_t *value = json_pack("{s:O, s:o, s:o, s:o, s:o}", "benchmarks", g.benchmarks, "r2", number(g.r2 / n),
-                              "r2_adjusted", number(g.r2_adjusted / n), "r2_loo", number(g.r2_loo / n), "spearman",
-                              number(g.spearman / n));
+    json_t *value =
+        json_pack("{s:O, s:o, s:o, s:o, s:o}", "benchmarks", g.benchmarks, "r2", number(g.r2 / n), "r2_adjusted",
+                  number(g.r2_adjusted / n), "r2_loo", number(g.r2_loo / n), "spearman", number(g.spearman / n));
     return json_object_set_new(groups, g.name, value) < 0 ? FAIL_NOMEM(e) : 0;
 }
 
@@ -144,9 +145,10 @@ static int add_benchmark(json_t *benchmarks, const struct policy_table *t, size_
     TRY(policy_points_init(&p, t, b, POLICY_NORMALISE_WHOLE, NULL, e));
     if (policy_recall_simulate(&p, o->mode, o->direction_prior, o->runs, o->seed, b, &r, e) < 0)
         return err_wrap(e, "benchmark '%s'", policy_table_benchmark(t, b));
-    json_t *one = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", policy_table_benchmark(t, b), "best",
-                            policy_table_representation(t, r.best), "recall", curves(&r.policy, r.n), "chance",
-                            curves(&r.chance, r.n), "a_plus_c", curves(&r.a_plus_c, r.n), "regret", curve(r.regret, r.n));
+    json_t *one =
+        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", policy_table_benchmark(t, b), "best",
+                  policy_table_representation(t, r.best), "recall", curves(&r.policy, r.n), "chance",
+                  curves(&r.chance, r.n), "a_plus_c", curves(&r.a_plus_c, r.n), "regret", curve(r.regret, r.n));
     return json_array_append_new(benchmarks, one) < 0 ? FAIL_NOMEM(e) : 0;
 }
 
@@ -158,7 +160,7 @@ json_t *policy_simulate_json(const struct policy_table *t, const struct policy_s
     for (size_t b = 0; b < policy_table_benchmarks(t); b++)
         if (add_benchmark(benchmarks, t, b, o, e) < 0)
             return NULL;
-    json_t *all = json_pack("{s:s, s:I, s:I, s:O}", "mode", policy_mode_name(o->mode), "runs", (json_int_t)o->runs, "seed",
-                            (json_int_t)o->seed, "benchmarks", benchmarks);
+    json_t *all = json_pack("{s:s, s:I, s:I, s:O}", "mode", policy_mode_name(o->mode), "runs", (json_int_t)o->runs,
+                            "seed", (json_int_t)o->seed, "benchmarks", benchmarks);
     return all ? all : no_memory(e);
 }

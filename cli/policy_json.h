@@ -1,5 +1,5 @@
-/* What `acsweep policy` prints, as JSON values: the shape is part of the command line's contract. All numbers are on the
- * normalised scale and at full double precision; null = undefined. */
+/* What `acsweep policy` prints, as JSON values: the shape is part of the command line's contract. All numbers are on
+ * the normalised scale and at full double precision; null = undefined. */
 #ifndef ACSWEEP_CLI_POLICY_JSON_H
 #define ACSWEEP_CLI_POLICY_JSON_H
 
