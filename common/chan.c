@@ -316,6 +316,8 @@ static int on_socket(struct loop *l, short events, void *arg, struct err *e)
 static int on_link(enum chan_link link, const char *why, void *arg, struct err *e)
 {
     struct chan *c = arg;
+    if (c->dead) /* destroyed by an earlier piece of news */
+        return 0;
     return c->on.on_link ? c->on.on_link(c, link, why, c->on.arg, e) : 0;
 }
 

@@ -75,7 +75,8 @@ struct chan_options {
 struct chan *chan_bind(struct loop *l, const struct chan_options *o, struct err *e);
 /* Returns at once; on_link tells when the link is up, and why it is not. */
 struct chan *chan_connect(struct loop *l, const struct chan_options *o, struct err *e);
-void chan_destroy(struct chan *c); /* also from a callback of its own */
+/* Also from a callback of its own, and then the last one. Before loop_destroy and zap_stop. */
+void chan_destroy(struct chan *c);
 DEFINE_CLEANUP(chan_destroy, struct chan *)
 
 /* 0 = queued, 1 = would block (high-water mark or no link; the caller keeps it and tries later), -1 = ERR_PEER "peer gone",

@@ -43,8 +43,8 @@ static const char *refusal_of(const struct chan_monitor *m, uint16_t event, uint
 {
     if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
         return m->router ? "a peer's key is not on the allow-list"
-                         : "the coordinator does not allow this worker's public key; have it added there: acsweep "
-                           "workers allow PREFIX.pub";
+                         : "the coordinator does not allow our public key; have it added there: acsweep keys allow "
+                           "FILE.pub";
     if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL && value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
         return m->router ? "a peer came without CURVE keys, or with keys where none are used"
                          : "one side uses CURVE keys and the other does not; check the ?key= of the join string";

@@ -88,7 +88,7 @@ static void test_denied_key_is_told_why(void **state)
     allow(k, NULL);
     AUTO(chan_destroy) struct chan *c = connect_with(k, &k->client_keys, k->server_keys.public_key);
     assert_true(rig_until(&k->g, &k->at_client.links[CHAN_REFUSED], 1));
-    assert_non_null(strstr(k->at_client.why, "does not allow this worker's public key"));
+    assert_non_null(strstr(k->at_client.why, "does not allow our public key"));
     assert_int_equal(rig_send_heartbeat(c, NULL, &e), 1);
     rig_run_for(&k->g, 300 * NS_PER_MS);
     assert_int_equal(k->at_client.links[CHAN_UP] + k->at_server.messages, 0);
