@@ -20,7 +20,7 @@
 #include "sql/cluster.h"
 
 #define SERVER_USER "postgres"
-#define INSTALL_HINT "install it (Debian: apt-get install postgresql), or name a server with --db"
+#define INSTALL_HINT "install it (Debian: apt-get install postgresql), or name a server with --database"
 
 /* ---- user ------------------------------------------------------------------------------------------------------ */
 
