@@ -70,14 +70,16 @@ static void write_scores(const struct report *r, struct buf *out)
 
 static void write_performances(const struct report *r, struct buf *out)
 {
-    buf_puts(out, "representation,benchmark,metric,performance,predicted_by_law\n");
+    buf_puts(out, "representation,benchmark,metric,performance,expected_by_policy,expected_before_measured,law\n");
     for (size_t i = 0; i < r->n_representations; i++)
         for (size_t b = 0; b < r->n_benchmarks; b++) {
             text(out, r->representations[i].name, false);
             text(out, r->benchmarks[b].name, false);
             text(out, r->benchmarks[b].metric, false);
             real(out, report_cell(r, r->performance, i, b), false);
-            real(out, report_cell(r, r->predicted, i, b), true);
+            real(out, report_cell(r, r->expected, i, b), false);
+            real(out, report_cell(r, r->before, i, b), false);
+            real(out, report_cell(r, r->by_law, i, b), true);
         }
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "policy/table.h"
 #include "report/report_law.h"
 #include "sql/sql_text.h"
 
@@ -82,6 +83,7 @@ static int read_sweep(struct report *r, struct db *d, const char *sweep, struct 
     r->created = text_of(rows, 0, "created");
     r->finished = text_of(rows, 0, "finished");
     r->elapsed_seconds = real_of(rows, 0, "elapsed_seconds");
+    r->direction_prior = real_of(rows, 0, "direction_prior");
     r->recorded = db_bool(rows, 0, db_rows_column(rows, "recorded"));
     r->fake = db_bool(rows, 0, db_rows_column(rows, "fake"));
     return 0;
@@ -129,23 +131,70 @@ static double *cells_create(size_t n)
     return cells;
 }
 
+/* Cell of row i, which has representation_id and benchmark_id; SIZE_MAX when the sweep has no such cell. */
+static size_t cell_of(const struct report *r, const struct db_rows *rows, int64_t i)
+{
+    size_t representation = representation_of(r, int_of(rows, i, "representation_id", 0));
+    size_t benchmark = benchmark_of(r, int_of(rows, i, "benchmark_id", 0));
+    if (representation == SIZE_MAX || benchmark == SIZE_MAX)
+        return SIZE_MAX;
+    return representation * r->n_benchmarks + benchmark;
+}
+
 static int read_cells(struct report *r, struct db *d, struct err *e)
 {
     size_t n = r->n_representations * r->n_benchmarks;
-    if (!(r->a = cells_create(n)) || !(r->c = cells_create(n)) || !(r->performance = cells_create(n)) ||
-        !(r->predicted = cells_create(n)))
-        return FAIL_NOMEM(e);
+    double **const all[] = { &r->a, &r->c, &r->performance, &r->by_law, &r->expected, &r->before, &r->before_sd,
+                             &r->known };
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (!(*all[i] = cells_create(n)))
+            return FAIL_NOMEM(e);
     struct db_rows *rows;
     TRY(rows_read(r, d, SQL_REPORT_CELLS, 0, 0, &rows, NULL, e));
     for (int64_t i = 0; i < db_rows_count(rows); i++) {
-        size_t rep = representation_of(r, int_of(rows, i, "representation_id", 0));
-        size_t bench = benchmark_of(r, int_of(rows, i, "benchmark_id", 0));
-        if (rep == SIZE_MAX || bench == SIZE_MAX)
+        size_t cell = cell_of(r, rows, i);
+        if (cell == SIZE_MAX)
             continue;
-        size_t cell = rep * r->n_benchmarks + bench;
         r->a[cell] = real_of(rows, i, "a");
         r->c[cell] = real_of(rows, i, "c");
         r->performance[cell] = real_of(rows, i, "performance");
+    }
+    return 0;
+}
+
+static int read_predictions(struct report *r, struct db *d, struct err *e)
+{
+    struct db_rows *rows;
+    TRY(rows_read(r, d, SQL_REPORT_PREDICTIONS, 0, 0, &rows, NULL, e));
+    for (int64_t i = 0; i < db_rows_count(rows); i++) {
+        size_t cell = cell_of(r, rows, i);
+        if (cell == SIZE_MAX)
+            continue;
+        r->expected[cell] = real_of(rows, i, "mean");
+        r->before[cell] = real_of(rows, i, "before_mean");
+        r->before_sd[cell] = real_of(rows, i, "before_sd");
+    }
+    return 0;
+}
+
+/* known = performance, or in a replay what the first file that is such a table has. */
+static int read_recorded(struct report *r, struct db *d, struct err *e)
+{
+    memcpy(r->known, r->performance, r->n_representations * r->n_benchmarks * sizeof *r->known);
+    if (!r->recorded)
+        return 0;
+    struct db_rows *rows;
+    TRY(rows_read(r, d, SQL_REPORT_RECORDED, 0, 0, &rows, NULL, e));
+    for (int64_t i = 0; i < db_rows_count(rows); i++) {
+        const char *text = text_of(rows, i, "text");
+        AUTO(policy_table_destroy) struct policy_table *t = policy_table_parse(text, strlen(text), "recorded", NULL);
+        for (size_t cell = 0; t && cell < r->n_representations * r->n_benchmarks; cell++) {
+            size_t rep, bench;
+            if (!isfinite(r->known[cell]) &&
+                policy_table_find_representation(t, r->representations[cell / r->n_benchmarks].name, &rep, NULL) == 0 &&
+                policy_table_find_benchmark(t, r->benchmarks[cell % r->n_benchmarks].name, &bench, NULL) == 0)
+                r->known[cell] = policy_table_perf(t, rep, bench);
+        }
     }
     return 0;
 }
@@ -310,8 +359,8 @@ static void mark_measured(struct report *r)
 static int read_all(struct report *r, struct db *d, const char *sweep, struct err *e)
 {
     static int (*const parts[])(struct report *, struct db *, struct err *) = {
-        read_representations, read_benchmarks, read_cells,    read_fits,     read_ranking,
-        read_rounds,          read_attempts,   read_costs,    read_failures,
+        read_representations, read_benchmarks, read_cells,    read_recorded, read_predictions, read_fits,
+        read_ranking,         read_rounds,     read_attempts, read_costs,    read_failures,
     };
     TRY(db_script(d, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", e));
     TRY(read_sweep(r, d, sweep, e));
@@ -342,12 +391,10 @@ void report_free(struct report *r)
     if (!r)
         return;
     for (size_t i = 0; i < r->n_recalls; i++) {
-        free(r->recalls[i].policy);
-        free(r->recalls[i].chance);
-        free(r->recalls[i].by_sum);
+        free(r->recalls[i].block);
     }
-    void *const blocks[] = { r->benchmarks, r->representations, r->ranking, r->a,       r->c,     r->performance,
-                             r->predicted,  r->fits,            r->rounds,  r->choices, r->costs, r->attempts,
+    void *const blocks[] = { r->benchmarks, r->representations, r->ranking,  r->a,      r->c,     r->performance,
+                             r->by_law,     r->expected,        r->before,  r->before_sd, r->known, r->fits,            r->rounds,  r->choices, r->costs, r->attempts,
                              r->failures,   r->recalls };
     for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
         free(blocks[i]);

@@ -14,7 +14,10 @@
 #include "common/own.h"
 #include "sql/db.h"
 
-enum { REPORT_COEFFICIENTS = 5 }; /* of a, c, a^2, ac, c^2 */
+enum {
+    REPORT_COEFFICIENTS = 5, /* of a, c, a^2, ac, c^2 */
+    REPORT_LAW_POINTS = 7,   /* with fewer, its six coefficients meet every point */
+};
 
 struct report_benchmark {
     int64_t id;
@@ -66,16 +69,32 @@ struct report_failure {
     const char *label, *kind, *state, *failure, *message, *worker;
     int64_t attempts, charged;
 };
-/* Recall@3 against the number of fine-tunes, for one benchmark or (benchmark = n_benchmarks) their mean. */
+/* How often the best was found after 1..n fine-tunes (shares in 0..1), for one benchmark or (benchmark = n_benchmarks) the
+ * mean of all. `cumulative` counts as the paper does: the best was in the list of three by then; its random baseline has
+ * to fine-tune the best itself. `list3`: the best is in the strict list of three, the best measured and the two most
+ * promising others. */
+enum report_curve {
+    REPORT_PAPER_CUMULATIVE,
+    REPORT_DEFAULT_CUMULATIVE,
+    REPORT_CHANCE_CUMULATIVE,
+    REPORT_RANDOM_MEASURED,
+    REPORT_PAPER_LIST3,
+    REPORT_DEFAULT_LIST3,
+    REPORT_A_PLUS_C_LIST3,
+    REPORT_CHANCE_LIST3,
+    REPORT_CURVES,
+};
 struct report_recall {
     size_t benchmark, n;
-    double *policy, *chance, *by_sum; /* shares in 0..1 at 1..n fine-tunes */
+    const char *best; /* name of the truly best; "" for the mean */
+    double *curves[REPORT_CURVES];
+    double *block; /* owns the curves */
 };
 
 struct report {
     const char *sweep, *state, *note, *config, *config_digest, *mode, *created, *finished;
     int64_t sweep_id, seed;
-    double elapsed_seconds;
+    double elapsed_seconds, direction_prior;
     bool recorded; /* the numbers were looked up (executor replay), nothing was trained */
     bool fake;     /* the executor was `fake` or `noop`: numbers without meaning */
 
@@ -84,8 +103,11 @@ struct report {
     size_t n_benchmarks, n_representations;
     size_t *ranking; /* representation indices, best first; unranked ones last */
 
-    /* Cells. `predicted` is on the benchmark's own scale and comes from the law fitted on the measured representations. */
-    double *a, *c, *performance, *predicted;
+    /* Cells, predictions on the benchmark's own scale. `by_law`: from the law fitted on the measured representations, NaN
+     * while these are too few for it to say anything. `expected`: the policy's expectation in the latest round; `before`
+     * and `before_sd`: in the round that chose the representation, hence before it was measured. */
+    double *a, *c, *performance, *by_law, *expected, *before, *before_sd;
+    double *known; /* performance, and in a replay also what is recorded but was not asked for */
 
     struct report_fit *fits;
     struct report_round *rounds;
@@ -96,7 +118,7 @@ struct report {
     struct report_recall *recalls;
     size_t n_fits, n_rounds, n_choices, n_attempts, n_costs, n_failures, n_recalls;
     int64_t attempts_total; /* `attempts` holds the earliest ones up to a limit */
-    const char *no_recall;  /* why there is no recall curve, when n_recalls is 0 */
+    uint64_t recall_runs;   /* drawn runs of the paper's policy behind its curves; 0 = exact */
 
     struct db_rows **kept; /* owners of the texts */
     size_t n_kept;

@@ -213,12 +213,12 @@ static void fit_stats(const struct report_fit *fit, struct buf *out)
     char text[4][REPORT_NUMBER_SIZE];
     buf_printf(out,
                "<p class=\"stats\">fitted on <b>%d</b> \xc2\xb7 R\xc2\xb2 <b>%s</b> \xc2\xb7 adjusted <b>%s</b> \xc2\xb7 "
-               "leave-one-out <b>%s</b> \xc2\xb7 Spearman <b>%s</b></p>\n",
+               "leave-one-out <b>%s</b> \xc2\xb7 Spearman <b>%s</b>%s</p>\n",
                fit->n_train, report_fixed(fit->r2, 3, text[0]), report_fixed(fit->r2_adjusted, 3, text[1]),
-               report_fixed(fit->r2_loo, 3, text[2]), report_fixed(fit->spearman, 3, text[3]));
-    if (fit->n_train < 7)
-        buf_puts(out, "<p class=\"stats\">Six coefficients on so few points can meet every one of them: this R\xc2\xb2 says "
-                      "nothing about how well the law predicts.</p>\n");
+               report_fixed(fit->r2_loo, 3, text[2]), report_fixed(fit->spearman, 3, text[3]),
+               fit->n_train < REPORT_LAW_POINTS ? " \xc2\xb7 too few points: six coefficients can meet all, R\xc2\xb2 says "
+                                                  "nothing"
+                                                : "");
 }
 
 static void law_card(const struct report *r, size_t b, struct buf *out)
@@ -256,13 +256,16 @@ static void section_law(const struct report *r, struct buf *out)
 {
     heading(out, "law", "The law of A and C");
     buf_puts(out,
-             "<p>Left: performance as the degree-2 law of alignment A and correspondence C, fitted by least squares on the "
-             "measured representations, says it, against what was measured; on the dashed line both are equal. Right: the "
-             "search space in the plane of A and C. R\xc2\xb2 is of the points fitted; leave-one-out is the honest one.</p>\n"
-             "<div class=\"legend\"><span><i class=\"disc\" style=\"background:var(--accent)\"></i>measured</span>"
-             "<span><i class=\"ring\"></i>dark ring: chosen by the policy</span>"
-             "<span><i class=\"ring\" style=\"border-color:var(--dim)\"></i>hollow: not measured, coloured by prediction if "
-             "there is one</span></div>\n<div class=\"grid\">\n");
+             "<p>Left: predicted against measured performance; on the dashed line both are equal. Filled: the degree-2 law of "
+             "alignment A and correspondence C, fitted by least squares on these same points, drawn from seven points up. "
+             "Hollow: what the policy expected, \xc2\xb1 1 sd, in the round that chose the representation, before it was "
+             "measured. Right: the search space in the plane of A and C. R\xc2\xb2 is of the points fitted; leave-one-out "
+             "tells how well the law predicts a point it has not seen.</p>\n"
+             "<div class=\"legend\"><span><i class=\"disc\" style=\"background:var(--accent)\"></i>left: by the law</span>"
+             "<span><i class=\"ring\" style=\"border-color:var(--accent)\"></i>left: expected before measuring</span>"
+             "<span><i class=\"ring\" style=\"background:var(--k-score_a)\"></i>right: chosen and measured</span>"
+             "<span><i class=\"ring\" style=\"border-color:var(--k-score_a)\"></i>right: not measured, in the colour of the "
+             "performance expected of it</span></div>\n<div class=\"grid\">\n");
     for (size_t b = 0; b < r->n_benchmarks; b++)
         law_card(r, b, out);
     buf_puts(out, "</div>\n");
@@ -270,37 +273,76 @@ static void section_law(const struct report *r, struct buf *out)
 
 /* ---- recall ------------------------------------------------------------------------------------------------------ */
 
+static void recall_pair(const struct report *r, const struct report_recall *recall, struct buf *out)
+{
+    static const char *const captions[] = { "the paper's count: in the list by then",
+                                            "strict: in the list just then" };
+    for (int strict = 0; strict < 2; strict++) {
+        buf_printf(out, "<figure><figcaption>%s</figcaption>", captions[strict]);
+        plot_recall(r, recall, strict, out);
+        buf_puts(out, "</figure>");
+    }
+}
+
+static void recall_missing(const struct report *r, struct buf *out)
+{
+    buf_printf(out,
+               "<p class=\"note\">Not shown: which representation is truly best is only known when all of them are measured, "
+               "and %zu of %zu are. To check the policy on a table that is complete, run <code>acsweep policy simulate</code> "
+               "or <code>acsweep replay</code>.</p>\n",
+               report_count_measured(r), r->n_representations);
+}
+
+static void recall_text(const struct report *r, struct buf *out)
+{
+    buf_puts(out, "<p>How soon would each policy have had the truly best representation in its list of three, on this table? ");
+    if (r->recorded)
+        buf_puts(out, "The recorded performances of all representations are used here, also of those this sweep did not ask "
+                      "for. ");
+    if (r->recall_runs)
+        buf_printf(out, "The paper's policy draws at random: %" PRIu64 " runs. ", r->recall_runs);
+    else
+        buf_puts(out, "The paper's policy draws at random: its curve is the exact mean over all draws. ");
+    buf_puts(out,
+             "The default policy has no chance in it: one run per benchmark. The random baseline of the paper has to "
+             "fine-tune the best itself; blind chance of the same list of three is the fair one.</p>\n"
+             "<div class=\"legend\"><span><i class=\"line\" style=\"border-color:var(--k-stage2)\"></i>paper's policy</span>"
+             "<span><i class=\"line\" style=\"border-color:var(--accent)\"></i>default policy</span>"
+             "<span><i class=\"line dotted\" style=\"border-color:var(--k-score_a)\"></i>order by A + C</span>"
+             "<span><i class=\"line dash\" style=\"border-color:var(--dim)\"></i>chance, the same list</span>"
+             "<span><i class=\"line dotted\" style=\"border-color:var(--dim)\"></i>random, as the paper counts</span></div>\n");
+}
+
+static void recall_card(const struct report *r, const struct report_recall *recall, struct buf *out)
+{
+    buf_puts(out, "<div class=\"card\"><h3>");
+    svg_escape(out, r->benchmarks[recall->benchmark].name);
+    buf_puts(out, " <span class=\"dim\">best: ");
+    svg_escape(out, recall->best);
+    buf_puts(out, "</span></h3><div class=\"pair\">");
+    recall_pair(r, recall, out);
+    buf_puts(out, "</div></div>\n");
+}
+
 static void section_recall(const struct report *r, struct buf *out)
 {
     heading(out, "recall", "Recall@3 against the number of fine-tunes");
     if (r->n_recalls == 0) {
-        buf_puts(out, "<p class=\"note\">");
-        svg_escape(out, r->no_recall ? r->no_recall : "No recall can be computed.");
-        buf_puts(out, "</p>\n");
+        recall_missing(r, out);
         return;
     }
-    buf_puts(out, "<p>How often a list of three holds the true best after so many fine-tunes, had the paper's policy been run "
-                  "on this table many times; the list is the best measured one and the two most promising others. Chance is "
-                  "the same list filled blindly.</p>\n"
-                  "<div class=\"legend\"><span><i class=\"line\" style=\"border-color:var(--accent)\"></i>paper's policy</span>"
-                  "<span><i class=\"line dotted\" style=\"border-color:var(--bad)\"></i>order by A + C</span>"
-                  "<span><i class=\"line dash\" style=\"border-color:var(--dim)\"></i>chance</span></div>\n");
+    recall_text(r, out);
     const struct report_recall *mean = &r->recalls[r->n_recalls - 1];
     if (mean->benchmark >= r->n_benchmarks) {
-        buf_puts(out, "<figure class=\"narrow\"><figcaption>mean of the benchmarks</figcaption>");
-        plot_recall(r, mean, out);
-        buf_puts(out, "</figure>\n");
+        buf_printf(out, "<div class=\"card\"><h3>mean of %zu benchmark%s</h3><div class=\"grid\">", r->n_recalls - 1,
+                   r->n_recalls == 2 ? "" : "s");
+        recall_pair(r, mean, out);
+        buf_puts(out, "</div></div>\n");
     }
-    buf_puts(out, "<details><summary>Each benchmark</summary><div class=\"small\">\n");
-    for (size_t i = 0; i < r->n_recalls; i++) {
-        if (r->recalls[i].benchmark >= r->n_benchmarks)
-            continue;
-        buf_puts(out, "<figure class=\"card\"><h3>");
-        svg_escape(out, r->benchmarks[r->recalls[i].benchmark].name);
-        buf_puts(out, "</h3>");
-        plot_recall(r, &r->recalls[i], out);
-        buf_puts(out, "</figure>\n");
-    }
+    buf_puts(out, "<details><summary>Each benchmark</summary><div class=\"grid\">\n");
+    for (size_t i = 0; i < r->n_recalls; i++)
+        if (r->recalls[i].benchmark < r->n_benchmarks)
+            recall_card(r, &r->recalls[i], out);
     buf_puts(out, "</div></details>\n");
 }
 

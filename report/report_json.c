@@ -34,11 +34,13 @@ static json_t *json_cells(const struct report *r, size_t b)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < r->n_representations; i++)
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}", "representation",
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "representation",
                                               text(r->representations[i].name), "a", real(report_cell(r, r->a, i, b)), "c",
                                               real(report_cell(r, r->c, i, b)), "performance",
-                                              real(report_cell(r, r->performance, i, b)), "predicted",
-                                              real(report_cell(r, r->predicted, i, b))));
+                                              real(report_cell(r, r->performance, i, b)), "expected",
+                                              real(report_cell(r, r->expected, i, b)), "expected_before_measured",
+                                              real(report_cell(r, r->before, i, b)), "law",
+                                              real(report_cell(r, r->by_law, i, b))));
     return list;
 }
 
@@ -86,8 +88,6 @@ static json_t *json_rounds(const struct report *r)
 
 static json_t *json_reals(const double *values, size_t n)
 {
-    if (!values)
-        return json_null();
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
         json_array_append_new(list, real(values[i]));
@@ -96,14 +96,21 @@ static json_t *json_reals(const double *values, size_t n)
 
 static json_t *json_recall(const struct report *r)
 {
+    static const char *const names[REPORT_CURVES] = {
+        [REPORT_PAPER_CUMULATIVE] = "paper_cumulative",   [REPORT_DEFAULT_CUMULATIVE] = "default_cumulative",
+        [REPORT_CHANCE_CUMULATIVE] = "chance_cumulative", [REPORT_RANDOM_MEASURED] = "random_measured",
+        [REPORT_PAPER_LIST3] = "paper_list3",             [REPORT_DEFAULT_LIST3] = "default_list3",
+        [REPORT_A_PLUS_C_LIST3] = "a_plus_c_list3",       [REPORT_CHANCE_LIST3] = "chance_list3",
+    };
     json_t *list = json_array();
     for (size_t i = 0; i < r->n_recalls; i++) {
         const struct report_recall *v = &r->recalls[i];
         bool mean = v->benchmark >= r->n_benchmarks;
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "benchmark",
-                                              mean ? json_null() : text(r->benchmarks[v->benchmark].name), "policy",
-                                              json_reals(v->policy, v->n), "chance", json_reals(v->chance, v->n),
-                                              "a_plus_c", json_reals(v->by_sum, v->n)));
+        json_t *one = json_pack("{s:o, s:o}", "benchmark", mean ? json_null() : text(r->benchmarks[v->benchmark].name),
+                                "best", text(v->best));
+        for (size_t c = 0; c < REPORT_CURVES; c++)
+            json_object_set_new(one, names[c], json_reals(v->curves[c], v->n));
+        json_array_append_new(list, one);
     }
     return list;
 }

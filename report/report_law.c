@@ -1,12 +1,23 @@
 #include "report/report_law.h"
 
+#include <string.h>
+
 #include "policy/fit.h"
+#include "policy/recall.h"
 #include "policy/table.h"
+
+enum {
+    RECALL_ROWS_MIN = 4,   /* with three, a list of three is no feat */
+    RECALL_ROWS_MAX = 256, /* larger spaces are never measured in full, and each run costs a fit per fine-tune */
+    RECALL_RUNS = 300,     /* where the exact sum is out of reach: one standard error is at most 2.9 points */
+    RECALL_SEED = 1,
+};
 
 static const struct policy_shape the_law = { POLICY_COLUMNS_AC, 2 };
 
 /* One benchmark as a table of its own, because its C may come from a correspondence set of its own. */
-static struct policy_table *table_of(const struct report *r, size_t benchmark, struct err *e)
+static struct policy_table *table_of(const struct report *r, size_t benchmark, const double *performance,
+                                     struct err *e)
 {
     AUTO(free) const char **names = calloc(r->n_representations + 1, sizeof *names);
     if (!names)
@@ -18,32 +29,119 @@ static struct policy_table *table_of(const struct report *r, size_t benchmark, s
     for (size_t i = 0; t && i < r->n_representations; i++) {
         policy_table_set_c(t, i, report_cell(r, r->c, i, benchmark));
         policy_table_set_a(t, i, 0, report_cell(r, r->a, i, benchmark));
-        policy_table_set_perf(t, i, 0, report_cell(r, r->performance, i, benchmark));
+        policy_table_set_perf(t, i, 0, report_cell(r, performance, i, benchmark));
     }
     return t;
 }
 
 /* The law fitted on every measured representation, back on the benchmark's own scale. */
-static int predict(struct report *r, size_t benchmark, const struct policy_table *t, struct err *e)
+static int predict(struct report *r, size_t benchmark, struct err *e)
 {
+    AUTO(policy_table_destroy) struct policy_table *t = table_of(r, benchmark, r->performance, e);
+    if (!t)
+        return -1;
     AUTO(policy_points_free) struct policy_points p = { 0 };
     struct policy_fit fit;
     TRY(policy_points_init(&p, t, 0, POLICY_NORMALISE_WHOLE, NULL, e));
     TRY(policy_fit(&p, NULL, the_law, &fit, e));
-    if (fit.n_train < 2)
-        return 0; /* a constant is no prediction */
+    if (fit.n_train < REPORT_LAW_POINTS)
+        return 0;
     for (size_t i = 0; i < r->n_representations; i++)
-        r->predicted[i * r->n_benchmarks + benchmark] = p.y_low + p.y_range * policy_fit_predict(&fit, p.a[i], p.c[i]);
+        r->by_law[i * r->n_benchmarks + benchmark] = p.y_low + p.y_range * policy_fit_predict(&fit, p.a[i], p.c[i]);
+    return 0;
+}
+
+/* The truly best can only be told when every representation that has its scores has its performance. */
+static bool is_complete(const struct report *r, size_t benchmark)
+{
+    size_t usable = 0;
+    for (size_t i = 0; i < r->n_representations; i++) {
+        if (!isfinite(report_cell(r, r->a, i, benchmark)) || !isfinite(report_cell(r, r->c, i, benchmark)))
+            continue;
+        if (!isfinite(report_cell(r, r->known, i, benchmark)))
+            return false;
+        usable++;
+    }
+    return usable >= RECALL_ROWS_MIN && usable <= RECALL_ROWS_MAX;
+}
+
+static int recall_alloc(struct report_recall *out, size_t benchmark, size_t n, struct err *e)
+{
+    *out = (struct report_recall){ .benchmark = benchmark, .n = n, .best = "" };
+    if (!(out->block = calloc(n * REPORT_CURVES + 1, sizeof *out->block)))
+        return FAIL_NOMEM(e);
+    for (size_t c = 0; c < REPORT_CURVES; c++)
+        out->curves[c] = out->block + c * n;
+    return 0;
+}
+
+/* Exact where the table is small enough, else by drawing. */
+static int paper_recall(struct report *r, const struct policy_points *p, size_t benchmark, size_t usable,
+                        struct policy_recall *out, struct err *e)
+{
+    if (usable <= POLICY_RECALL_EXACT)
+        return policy_recall_law(p, out, e);
+    r->recall_runs = RECALL_RUNS;
+    return policy_recall_simulate(p, POLICY_MODE_PAPER, 1, RECALL_RUNS, RECALL_SEED, benchmark, out, e);
+}
+
+static int recall_of(struct report *r, size_t benchmark, struct err *e)
+{
+    AUTO(policy_table_destroy) struct policy_table *t = table_of(r, benchmark, r->known, e);
+    if (!t)
+        return -1;
+    AUTO(policy_points_free) struct policy_points p = { 0 };
+    AUTO(policy_recall_free) struct policy_recall paper = { 0 }, ours = { 0 };
+    TRY(policy_points_init(&p, t, 0, POLICY_NORMALISE_WHOLE, NULL, e));
+    size_t usable = 0;
+    for (size_t i = 0; i < p.n; i++)
+        usable += isfinite(p.a[i]) && isfinite(p.c[i]) && isfinite(p.y[i]);
+    double prior = isfinite(r->direction_prior) ? r->direction_prior : 1;
+    TRY(paper_recall(r, &p, benchmark, usable, &paper, e));
+    TRY(policy_recall_simulate(&p, POLICY_MODE_DEFAULT, prior, 1, RECALL_SEED, benchmark, &ours, e));
+    const double *const from[REPORT_CURVES] = {
+        [REPORT_PAPER_CUMULATIVE] = paper.policy.cumulative,   [REPORT_DEFAULT_CUMULATIVE] = ours.policy.cumulative,
+        [REPORT_CHANCE_CUMULATIVE] = paper.chance.cumulative,  [REPORT_RANDOM_MEASURED] = paper.chance.measured,
+        [REPORT_PAPER_LIST3] = paper.policy.list3,             [REPORT_DEFAULT_LIST3] = ours.policy.list3,
+        [REPORT_A_PLUS_C_LIST3] = paper.a_plus_c.list3,        [REPORT_CHANCE_LIST3] = paper.chance.list3,
+    };
+    struct report_recall *out = &r->recalls[r->n_recalls];
+    TRY(recall_alloc(out, benchmark, paper.n, e));
+    r->n_recalls++;
+    out->best = r->representations[paper.best].name;
+    for (size_t c = 0; c < REPORT_CURVES; c++)
+        memcpy(out->curves[c], from[c], paper.n * sizeof *from[c]);
+    return 0;
+}
+
+/* The mean over the benchmarks, as the last one; only of equally long curves. */
+static int recall_mean(struct report *r, struct err *e)
+{
+    size_t n = r->n_recalls;
+    for (size_t i = 0; i < n; i++)
+        if (r->recalls[i].n != r->recalls[0].n)
+            return 0;
+    if (n == 0)
+        return 0;
+    struct report_recall *mean = &r->recalls[n];
+    TRY(recall_alloc(mean, r->n_benchmarks, r->recalls[0].n, e));
+    r->n_recalls++;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < mean->n * REPORT_CURVES; k++)
+            mean->block[k] += r->recalls[i].block[k] / (double)n;
     return 0;
 }
 
 int report_law_apply(struct report *r, struct err *e)
 {
-    for (size_t b = 0; b < r->n_benchmarks && r->n_representations; b++) {
-        AUTO(policy_table_destroy) struct policy_table *t = table_of(r, b, e);
-        if (!t)
-            return -1;
-        TRY(predict(r, b, t, e));
+    if (r->n_representations == 0)
+        return 0;
+    if (!(r->recalls = calloc(r->n_benchmarks + 1, sizeof *r->recalls)))
+        return FAIL_NOMEM(e);
+    for (size_t b = 0; b < r->n_benchmarks; b++) {
+        TRY(predict(r, b, e));
+        if (is_complete(r, b))
+            TRY(recall_of(r, b, e));
     }
-    return 0;
+    return recall_mean(r, e);
 }

@@ -4,7 +4,7 @@
 
 #include "report/report_data.h"
 
-/* Fill r->predicted, r->recalls and r->no_recall from r->a, c and performance. */
+/* Fill r->by_law and r->recalls from r->a, c, performance and known. */
 MUST_USE int report_law_apply(struct report *r, struct err *e);
 
 #endif

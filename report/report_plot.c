@@ -12,42 +12,70 @@ enum { SMALL_WIDTH = 290, SMALL_HEIGHT = 270 };
 
 /* ---- the law ----------------------------------------------------------------------------------------------------- */
 
+static bool is_measured(const struct report *r, size_t representation, size_t benchmark)
+{
+    return isfinite(report_cell(r, r->performance, representation, benchmark));
+}
+
 bool plot_has_law(const struct report *r, size_t benchmark)
 {
     for (size_t i = 0; i < r->n_representations; i++)
-        if (isfinite(report_cell(r, r->performance, i, benchmark)) && isfinite(report_cell(r, r->predicted, i, benchmark)))
+        if (is_measured(r, i, benchmark) && (isfinite(report_cell(r, r->by_law, i, benchmark)) ||
+                                             isfinite(report_cell(r, r->before, i, benchmark))))
             return true;
     return false;
 }
 
+/* What the policy expected before it knew, with its standard deviation. */
+static void before_dot(const struct report *r, size_t i, size_t benchmark, struct svg_plot *p)
+{
+    double x = report_cell(r, r->performance, i, benchmark), y = report_cell(r, r->before, i, benchmark);
+    double sd = report_cell(r, r->before_sd, i, benchmark);
+    char tip[700], t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE], t3[REPORT_NUMBER_SIZE];
+    snprintf(tip, sizeof tip, "%.300s: measured %s, the policy expected %s \xc2\xb1 %s when it chose it",
+             r->representations[i].name, report_number(x, t1), report_number(y, t2), report_number(sd, t3));
+    if (isfinite(y) && isfinite(sd))
+        svg_line(p, x, fmax(y - sd, p->y.lo), x, fmin(y + sd, p->y.hi), "bar");
+    svg_dot(p, x, y, 4.5, "guess", NULL, NULL, tip);
+}
+
+static void law_dot(const struct report *r, size_t i, size_t benchmark, struct svg_plot *p)
+{
+    double x = report_cell(r, r->performance, i, benchmark), y = report_cell(r, r->by_law, i, benchmark);
+    char tip[700], t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE];
+    snprintf(tip, sizeof tip, "%.300s: measured %s, by the law %s", r->representations[i].name, report_number(x, t1),
+             report_number(y, t2));
+    svg_dot(p, x, y, 4.5, "dot", NULL, NULL, tip);
+}
+
 void plot_law(const struct report *r, size_t benchmark, struct buf *out)
 {
-    const struct report_benchmark *b = &r->benchmarks[benchmark];
-    char name[300], tip[700], t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE];
-    snprintf(name, sizeof name, "%.200s: performance predicted by the law against measured", b->name);
+    char name[300];
+    snprintf(name, sizeof name, "%.200s: performance predicted against measured", r->benchmarks[benchmark].name);
     struct svg_range range = SVG_RANGE_EMPTY;
     for (size_t i = 0; i < r->n_representations; i++) {
-        if (!isfinite(report_cell(r, r->performance, i, benchmark)))
+        if (!is_measured(r, i, benchmark))
             continue;
         svg_range_add(&range, report_cell(r, r->performance, i, benchmark));
-        svg_range_add(&range, report_cell(r, r->predicted, i, benchmark));
+        svg_range_add(&range, report_cell(r, r->by_law, i, benchmark));
+        svg_range_add(&range, report_cell(r, r->before, i, benchmark));
     }
     struct svg_plot p;
     svg_begin(&p, out, SMALL_WIDTH, SMALL_HEIGHT, name);
     svg_margins(&p, 54, 8, 12, 42);
     p.x = p.y = svg_range_pad(range, 0.08);
     svg_axis_x(&p, "measured", 4, "");
-    svg_axis_y(&p, "predicted by the law", 5, "");
+    svg_axis_y(&p, "predicted", 5, "");
     svg_line(&p, p.x.lo, p.y.lo, p.x.hi, p.y.hi, "ideal");
-    for (size_t i = 0; i < r->n_representations; i++) {
-        double x = report_cell(r, r->performance, i, benchmark), y = report_cell(r, r->predicted, i, benchmark);
-        snprintf(tip, sizeof tip, "%.300s: measured %s, predicted %s", r->representations[i].name, report_number(x, t1),
-                 report_number(y, t2));
-        svg_dot(&p, x, y, 4.5, "dot", NULL, NULL, tip);
-    }
     for (size_t i = 0; i < r->n_representations; i++)
-        svg_label(&p, report_cell(r, r->performance, i, benchmark), report_cell(r, r->predicted, i, benchmark),
-                  r->representations[i].name);
+        before_dot(r, i, benchmark, &p);
+    for (size_t i = 0; i < r->n_representations; i++)
+        law_dot(r, i, benchmark, &p);
+    for (size_t i = 0; i < r->n_representations; i++) {
+        double law = report_cell(r, r->by_law, i, benchmark);
+        svg_label(&p, report_cell(r, r->performance, i, benchmark),
+                  isfinite(law) ? law : report_cell(r, r->before, i, benchmark), r->representations[i].name);
+    }
     svg_end(&p);
 }
 
@@ -59,30 +87,35 @@ bool plot_has_plane(const struct report *r, size_t benchmark)
     return false;
 }
 
-/* Measured performance, or where there is none what the law predicts. */
+/* Measured performance, or where there is none what the policy expects, or else the law. */
 static double value_of(const struct report *r, size_t representation, size_t benchmark)
 {
     double measured = report_cell(r, r->performance, representation, benchmark);
-    return isfinite(measured) ? measured : report_cell(r, r->predicted, representation, benchmark);
+    double expected = report_cell(r, r->expected, representation, benchmark);
+    return isfinite(measured)   ? measured
+           : isfinite(expected) ? expected
+                                : report_cell(r, r->by_law, representation, benchmark);
 }
 
 static void plane_dot(const struct report *r, size_t i, size_t benchmark, struct svg_range colours, struct svg_plot *p)
 {
     double a = report_cell(r, r->a, i, benchmark), c = report_cell(r, r->c, i, benchmark);
     double value = value_of(r, i, benchmark);
-    bool measured = isfinite(report_cell(r, r->performance, i, benchmark));
+    bool measured = is_measured(r, i, benchmark);
     bool chosen = r->representations[i].chosen_in >= 0;
     char tip[700], round[64] = "", t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE], t3[REPORT_NUMBER_SIZE];
     if (chosen)
         snprintf(round, sizeof round, ", chosen in round %d", r->representations[i].chosen_in);
     snprintf(tip, sizeof tip, "%.300s: A %s, C %s, %s %s%s", r->representations[i].name, report_number(a, t1),
-             report_number(c, t2), measured ? "measured" : "predicted", report_number(value, t3), round);
+             report_number(c, t2), measured ? "measured" : "expected", report_number(value, t3), round);
     struct svg_rgb colour = svg_colour((value - colours.lo) / (colours.hi - colours.lo));
     const struct svg_rgb *shade = isfinite(value) ? &colour : NULL;
     if (measured)
         svg_dot(p, a, c, chosen ? 5.5 : 4.5, chosen ? "dot seen" : "dot", shade, NULL, tip);
-    else
-        svg_dot(p, a, c, 4.5, "open", NULL, shade, tip);
+    else {
+        svg_dot(p, a, c, 5.6, "halo", NULL, NULL, NULL); /* keeps the darkest colours visible on a dark page */
+        svg_dot(p, a, c, 4, "open", NULL, shade, tip);
+    }
 }
 
 void plot_plane(const struct report *r, size_t benchmark, struct buf *out)
@@ -152,7 +185,7 @@ void plot_ranking(const struct report *r, struct buf *out)
     svg_margins(&p, 40 + 6.6 * (double)(longest > NAME_MAX_LENGTH ? NAME_MAX_LENGTH : longest), 6, 12, 42);
     p.x = svg_range_pad(range, 0.05);
     p.y = (struct svg_range){ (double)n, 0 };
-    svg_axis_x(&p, "target, normalised (0 = worst measured, 1 = best measured)", 6, "");
+    svg_axis_x(&p, "target (weighted mean, normalised)", 6, "");
     for (size_t i = 0; i < n; i++) {
         const struct report_representation *v = &r->representations[r->ranking[i]];
         char tip[700], rank[16], t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE];
@@ -170,39 +203,50 @@ void plot_ranking(const struct report *r, struct buf *out)
 
 /* ---- recall ------------------------------------------------------------------------------------------------------ */
 
-void plot_recall(const struct report *r, const struct report_recall *recall, struct buf *out)
+static const struct {
+    enum report_curve curve;
+    bool strict;
+    const char *class, *name;
+} recall_curves[] = {
+    { REPORT_RANDOM_MEASURED, false, "random", "random, as the paper counts" },
+    { REPORT_CHANCE_CUMULATIVE, false, "chance", "chance, the same list" },
+    { REPORT_PAPER_CUMULATIVE, false, "paper", "paper's policy" },
+    { REPORT_DEFAULT_CUMULATIVE, false, "ours", "default policy" },
+    { REPORT_CHANCE_LIST3, true, "chance", "chance, the same list" },
+    { REPORT_PAPER_LIST3, true, "paper", "paper's policy" },
+    { REPORT_A_PLUS_C_LIST3, true, "sum", "order by A + C" },
+    { REPORT_DEFAULT_LIST3, true, "ours", "default policy" },
+};
+
+void plot_recall(const struct report *r, const struct report_recall *recall, bool strict, struct buf *out)
 {
     bool mean = recall->benchmark >= r->n_benchmarks;
     char name[300];
-    snprintf(name, sizeof name, "Recall@3 against the number of fine-tunes: %.200s",
+    snprintf(name, sizeof name, "%s against the number of fine-tunes: %.200s", strict ? "Strict list of three" : "Recall@3",
              mean ? "mean of the benchmarks" : r->benchmarks[recall->benchmark].name);
-    AUTO(free) double *x = malloc((recall->n + 1) * sizeof *x);
-    if (!x)
+    AUTO(free) double *x = malloc((recall->n + 1) * sizeof *x), *y = malloc((recall->n + 1) * sizeof *y);
+    if (!x || !y) {
+        out->failed = true;
         return;
+    }
     struct svg_plot p;
-    svg_begin(&p, out, mean ? 460 : SMALL_WIDTH, mean ? 300 : 220, name);
-    svg_margins(&p, 58, 10, 14, 42);
-    p.x = (struct svg_range){ 1, recall->n > 1 ? (double)recall->n : 2 };
+    svg_begin(&p, out, mean ? 420 : SMALL_WIDTH, mean ? 290 : 220, name);
+    svg_margins(&p, 62, 10, 14, 42);
+    p.x = (struct svg_range){ 1, (double)recall->n };
     p.y = (struct svg_range){ 0, 100 };
-    svg_axis_x(&p, "fine-tunes", mean ? 13 : 7, "");
-    svg_axis_y(&p, "Recall@3", 5, " %");
-    const struct {
-        const double *y;
-        const char *class, *name;
-    } curves[] = { { recall->chance, "chance", "chance" }, { recall->by_sum, "sum", "order by A + C" },
-                   { recall->policy, "curve", "policy" } };
-    AUTO(free) double *y = malloc((recall->n + 1) * sizeof *y);
-    for (size_t c = 0; y && c < ARRAY_LEN(curves); c++) {
-        if (!curves[c].y)
+    svg_axis_x(&p, "fine-tunes", mean ? 14 : 7, "");
+    svg_axis_y(&p, strict ? "best in the list of three" : "Recall@3", 5, " %");
+    for (size_t c = 0; c < ARRAY_LEN(recall_curves); c++) {
+        if (recall_curves[c].strict != strict)
             continue;
         for (size_t i = 0; i < recall->n; i++) {
             x[i] = (double)i + 1;
-            y[i] = 100 * curves[c].y[i];
+            y[i] = 100 * recall->curves[recall_curves[c].curve][i];
         }
-        svg_curve(&p, x, y, recall->n, curves[c].class);
+        svg_curve(&p, x, y, recall->n, recall_curves[c].class);
         for (size_t i = 0; i < recall->n; i++) {
             char tip[120];
-            snprintf(tip, sizeof tip, "%s: %.1f %% after %zu fine-tunes", curves[c].name, y[i], i + 1);
+            snprintf(tip, sizeof tip, "%s: %.1f %% after %zu fine-tunes", recall_curves[c].name, y[i], i + 1);
             svg_dot(&p, x[i], y[i], 6, "hover", NULL, NULL, tip);
         }
     }

@@ -1,6 +1,8 @@
 -- The sweep to report on: the named one, or the newest when no name is given.
 SELECT s.sweep_id, s.name, s.state::text AS state, s.note, s.config, s.config_digest, s.seed,
        coalesce(s.policy ->> 'mode', '') AS mode,
+       CASE jsonb_typeof(s.policy -> 'direction_prior') WHEN 'number' THEN (s.policy ->> 'direction_prior')::double precision
+       END AS direction_prior,
        to_char(s.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS created,
        to_char(s.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS finished,
        extract(epoch FROM coalesce(s.finished_at, now()) - s.created_at)::double precision AS elapsed_seconds,

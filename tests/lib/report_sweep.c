@@ -152,6 +152,25 @@ static void add_ranking(struct writer *w, int round, const bool *train, const do
     }
 }
 
+/* Before anything of the round is measured: a straight line in A + C between the worst and best measured, none at first. */
+static void add_expectations(struct writer *w, int round, const bool *train, const double *sum, const int64_t *reps,
+                             const int64_t *benches)
+{
+    struct err e = { 0 };
+    for (size_t b = 0; b < policy_table_benchmarks(w->t); b++) {
+        AUTO(policy_points_free) struct policy_points p = { 0 };
+        if (policy_points_init(&p, w->t, b, POLICY_NORMALISE_TRAIN, train, &e) < 0)
+            abort();
+        for (size_t i = 0; i < p.n && p.y_range > 0; i++) {
+            const struct sql_arg args[] = { SQL_I64(w->sweep),  SQL_I64(round),
+                                            SQL_I64(benches[b]), SQL_I64(reps[i]),
+                                            SQL_F64(p.y_low + p.y_range * sum[i]), SQL_F64(0.1 * p.y_range) };
+            one(w->d, "INSERT INTO policy_prediction VALUES ($1::bigint, $2::int, $3::bigint, $4::bigint, $5::float8,"
+                      " $6::float8, 1)", args, ARRAY_LEN(args));
+        }
+    }
+}
+
 static void add_round(struct writer *w, int round, size_t chosen, const double *sum, const int64_t *reps)
 {
     const struct sql_arg args[] = { SQL_I64(w->sweep), SQL_I64(round) };
@@ -202,6 +221,7 @@ void report_sweep_insert(struct db *d, const char *name, const struct policy_tab
     for (size_t round = 1; round <= fine_tunes; round++) {
         size_t chosen = next_best(sum, train, n);
         add_round(&w, (int)round, chosen, sum, reps);
+        add_expectations(&w, (int)round, train, sum, reps, benches);
         train[chosen] = true;
         add_task(&w, "stage2", reps[chosen], 0, 0, NULL, 0, 12, latest(&w));
         double trained = latest(&w);
