@@ -1,5 +1,6 @@
 #include "policy/target.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -139,12 +140,18 @@ double policy_target_value(const struct policy_target *g, size_t r)
     return g->direction_prior < 1 ? expected_improvement(g->mean[r], g->sd[r], best) : g->mean[r] + g->sd[r];
 }
 
-/* What an unobserved row is listed by; NaN for rows that are not eligible. */
-static double list_value(const struct policy_target *g, const bool *away, size_t r)
+/* What an unobserved row is listed by; NaN for rows that are not eligible. Trusting the law: its upper end, as in the
+ * choice. Hedged: how many standard deviations it is behind the leader's own belief (not its measured value, which
+ * noise may have lifted), so that a close rival stays listed. */
+static double list_value(const struct policy_target *g, const bool *away, size_t leader, size_t r)
 {
     if ((away && away[r]) || !isnan(g->y[r]))
         return NAN;
-    return g->n_measured == 0 ? g->sum_ac[r] : g->mean[r] + g->sd[r];
+    if (leader == g->n)
+        return g->sum_ac[r];
+    if (g->direction_prior == 1)
+        return g->mean[r] + g->sd[r];
+    return (g->mean[r] - g->mean[leader]) / fmax(hypot(g->sd[r], g->sd[leader]), DBL_MIN);
 }
 
 static bool holds(const size_t *list, size_t n_list, size_t r)
@@ -166,8 +173,8 @@ size_t policy_target_list(const struct policy_target *g, const bool *away, size_
     for (; n_list < 3; n_list++) {
         size_t best = g->n;
         for (size_t r = 0; r < g->n; r++) {
-            double value = list_value(g, away, r);
-            if (!isnan(value) && !holds(list, n_list, r) && (best == g->n || value > list_value(g, away, best)))
+            double value = list_value(g, away, leader, r);
+            if (!isnan(value) && !holds(list, n_list, r) && (best == g->n || value > list_value(g, away, leader, best)))
                 best = r;
         }
         if (best == g->n)

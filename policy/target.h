@@ -43,8 +43,9 @@ double policy_target_value(const struct policy_target *g, size_t r);
 /* Largest observed or imagined target, -INFINITY without any. */
 double policy_target_best(const struct policy_target *g);
 
-/* The list of three: the best observed one, then the unobserved ones of the largest mean + 1 sd (before any
- * observation: the largest a + c). `away` (NULL = none) left the space. Ties go to the earlier row. */
+/* The list of three: the best observed one, then two unobserved ones: those of the largest mean + 1 sd, or, hedged
+ * (direction_prior < 1), of the largest (mean - leader's mean) / joint sd; before any observation, of the largest a +
+ * c. `away` (NULL = none) left the space. Ties go to the earlier row. Returns how many, fewer in a small space. */
 size_t policy_target_list(const struct policy_target *g, const bool *away, size_t list[3]);
 
 /* Probability that the list holds the best row of the space, by `draws` joint draws. */
