@@ -3,5 +3,9 @@ foreach(module policy_table policy_fit policy_ridge policy_choose policy_recall)
   acsweep_unit_test(${module} LIBS acsweep_policy acsweep_common)
 endforeach()
 
+# What the command line prints, without its main().
+acsweep_unit_test(policy_json LIBS acsweep_policy acsweep_common)
+target_sources(test_policy_json PRIVATE ${CMAKE_SOURCE_DIR}/cli/policy_json.c ${CMAKE_SOURCE_DIR}/cli/paper_tables.c)
+
 # net.cmake declares how a fuzz target is built, and is read before this file.
 acsweep_fuzz_target(table LIBS acsweep_policy acsweep_common)
