@@ -1,0 +1,150 @@
+#include "worker/settings.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/digest.h"
+#include "common/mono.h"
+
+const struct opt settings_options[] = {
+    { .name = "coordinator", .type = OPT_TEXT, .value = "JOIN", .required = true, .env = "ACSWEEP_COORDINATOR",
+      .help = "acsweep://HOST:PORT[,HOST:PORT...][?key=SERVERKEY]" },
+    { .name = "slots", .letter = 'n', .type = OPT_INT, .value = "N", .fallback = "0", .lo = 0, .hi = 4096,
+      .help = "places to run a task; 0 = one for each GPU (set), or one without GPUs" },
+    { .name = "credits", .type = OPT_INT, .value = "N", .fallback = "2", .lo = 1, .hi = 4096,
+      .help = "tasks taken in advance, per slot" },
+    { .name = "state", .type = OPT_DIR, .value = "DIR", .fallback = ".acsweep-worker", .env = "ACSWEEP_WORKER_STATE",
+      .help = "spool of unacknowledged results, history, scratch; local disk, one for each worker" },
+    { .name = "scratch", .type = OPT_DIR, .value = "DIR", .help = "work space of tasks on this node (STATE/scratch)" },
+    { .name = "key", .type = OPT_FILE, .value = "FILE", .env = "ACSWEEP_WORKER_KEY",
+      .help = "this worker's secret key (acsweep keygen); needed beyond loopback" },
+    { .name = "exec", .type = OPT_FILE, .value = "PATH", .help = "acsweep-exec (the one beside this program)" },
+    { .name = "name", .type = OPT_TEXT, .value = "NAME", .help = "name of the node for people (host name, or Slurm's)" },
+    { .name = "labels", .type = OPT_TEXT, .value = "JSON", .fallback = "{}", .help = "object of labels for placement" },
+    { .name = "devices-per-slot", .type = OPT_INT, .value = "N", .fallback = "1", .lo = 1, .hi = 64,
+      .help = "GPUs that one task holds" },
+    { .name = "disconnect-grace", .type = OPT_DURATION, .value = "TIME", .fallback = "0",
+      .help = "how long tasks go on without a coordinator; 0 = as the coordinator says" },
+    { .name = "drain-grace", .type = OPT_DURATION, .value = "TIME", .fallback = "30s",
+      .help = "time for a checkpoint after SIGTERM" },
+    { .name = "resend", .type = OPT_DURATION, .value = "TIME", .fallback = "15s",
+      .help = "send a result again that was not acknowledged for so long" },
+    { .name = "leak-limit", .type = OPT_SIZE, .value = "SIZE", .fallback = "8GiB",
+      .help = "replace an idle acsweep-exec that grew by more; 0 = never" },
+    { .name = "no-history", .type = OPT_FLAG, .help = "do not write STATE/history.jsonl" },
+    { .name = "log-level", .type = OPT_CHOICE, .choices = "error|warn|info|debug", .fallback = "info", .value = "LEVEL",
+      .env = "ACSWEEP_LOG_LEVEL", .help = "what goes to stderr" },
+    { .name = "log-json", .type = OPT_FLAG, .help = "log lines as JSON" },
+    { 0 },
+};
+
+static int text(const char *from, char **to, struct err *e)
+{
+    *to = strdup(from ? from : "");
+    return *to ? 0 : FAIL_NOMEM(e);
+}
+
+static int default_exec(char **out, struct err *e)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n < 0)
+        return FAIL(e, ERR_ENV, "/proc/self/exe: %s", strerror(errno));
+    self[n] = '\0';
+    *strrchr(self, '/') = '\0';
+    return asprintf(out, "%s/acsweep-exec", self) < 0 ? FAIL_NOMEM(e) : 0;
+}
+
+/* Tasks run in other directories, so their paths must hold from anywhere. */
+static int absolute(char **path, struct err *e)
+{
+    char cwd[PATH_MAX], *whole = NULL;
+    if ((*path)[0] == '/')
+        return 0;
+    if (!getcwd(cwd, sizeof cwd))
+        return FAIL(e, ERR_ENV, "getcwd: %s", strerror(errno));
+    if (asprintf(&whole, "%s/%s", cwd, *path) < 0)
+        return FAIL_NOMEM(e);
+    free(*path);
+    *path = whole;
+    return 0;
+}
+
+static int read_paths(const struct opts *o, struct settings *s, struct err *e)
+{
+    TRY(text(opts_text(o, "state"), &s->state_dir, e));
+    TRY(absolute(&s->state_dir, e));
+    if (opts_text(o, "scratch"))
+        TRY(text(opts_text(o, "scratch"), &s->scratch, e));
+    else if (asprintf(&s->scratch, "%s/scratch", s->state_dir) < 0)
+        return FAIL_NOMEM(e);
+    TRY(absolute(&s->scratch, e));
+    if (!opts_text(o, "exec"))
+        TRY(default_exec(&s->exec_path, e));
+    else
+        TRY(text(opts_text(o, "exec"), &s->exec_path, e));
+    TRY(absolute(&s->exec_path, e));
+    if (access(s->exec_path, X_OK) < 0)
+        return FAIL(e, ERR_ENV, "%s: %s; --exec names the program", s->exec_path, strerror(errno));
+    return 0;
+}
+
+static int read_labels(const struct opts *o, struct settings *s, struct err *e)
+{
+    json_error_t why;
+    TRY(text(opts_text(o, "labels"), &s->labels, e));
+    AUTO(json_decref) json_t *labels = json_loads(s->labels, JSON_REJECT_DUPLICATES, &why);
+    if (!json_is_object(labels))
+        return FAIL(e, ERR_USAGE, "--labels must be a JSON object, e.g. '{\"rack\":\"a3\"}'");
+    return 0;
+}
+
+static int read_keys(const struct opts *o, struct settings *s, struct err *e)
+{
+    const char *path = opts_text(o, "key");
+    TRY(join_parse(opts_text(o, "coordinator"), &s->join, e));
+    if (path && path[0]) {
+        TRY(key_read_secret(path, &s->keys, e));
+        s->has_keys = true;
+    }
+    if (s->has_keys && !s->join.server_key[0])
+        return FAIL(e, ERR_USAGE, "a key needs the coordinator's too: acsweep://HOST:PORT?key=SERVERKEY");
+    if (!s->has_keys && s->join.server_key[0])
+        return FAIL(e, ERR_USAGE, "this coordinator wants a key: make one with 'acsweep keygen' and name it with --key");
+    return 0;
+}
+
+int settings_read(const struct opts *o, struct settings *s, struct err *e)
+{
+    TRY(read_keys(o, s, e));
+    TRY(read_paths(o, s, e));
+    TRY(read_labels(o, s, e));
+    TRY(text(opts_text(o, "name"), &s->name, e));
+    s->slots = (uint32_t)opts_int(o, "slots");
+    s->credits = (uint32_t)opts_int(o, "credits");
+    s->devices_per_slot = (uint32_t)opts_int(o, "devices-per-slot");
+    s->disconnect_grace_ns = opts_int(o, "disconnect-grace");
+    s->drain_grace_ns = opts_int(o, "drain-grace");
+    s->resend_ns = opts_int(o, "resend");
+    if (s->resend_ns < NS_PER_MS)
+        return FAIL(e, ERR_USAGE, "--resend must be at least 1ms");
+    s->leak_limit_bytes = (uint64_t)opts_int(o, "leak-limit");
+    s->history = !opts_flag(o, "no-history");
+    s->log_json = opts_flag(o, "log-json");
+    s->log_level = (enum log_level)log_level_of(opts_text(o, "log-level"));
+    return 0;
+}
+
+void settings_free(struct settings *s)
+{
+    key_pair_wipe(&s->keys);
+    free(s->state_dir);
+    free(s->scratch);
+    free(s->exec_path);
+    free(s->name);
+    free(s->labels);
+}

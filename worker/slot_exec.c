@@ -1,0 +1,338 @@
+/* The pipe is a non-blocking socket pair: a stopped exec must never stop the agent's heartbeats. The end of the process
+ * is seen through a pidfd, so no SIGCHLD is needed, and nothing else in the program can collect it by mistake. */
+#include "worker/slot_exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <zmq.h>
+
+#include "common/buf.h"
+#include "worker/proctree.h"
+
+#define EXEC_FD 3
+#define OUT_LIMIT ((size_t)4 * WIRE_MAX_BYTES)
+#define CHUNK ((size_t)65536)
+#define IN_LIMIT ((size_t)WIRE_MAX_BYTES + 4 + CHUNK)
+
+extern char **environ;
+
+struct slot_exec {
+    struct loop *loop;
+    pid_t pid; /* 0 once collected */
+    int fd, pidfd;
+    struct loop_source *io, *end;
+    struct buf in, out;
+    struct slot_exec_handlers on;
+    bool *destroyed; /* set by slot_exec_destroy while a callback of ours runs */
+    char broken[240];
+};
+
+/* ---- start -------------------------------------------------------------------------------------------------------- */
+
+struct env {
+    char *own[6]; /* made here */
+    char **all;   /* own and inherited, NULL at the end */
+};
+
+static void env_free(struct env *v)
+{
+    for (size_t i = 0; i < ARRAY_LEN(v->own); i++)
+        free(v->own[i]);
+    free(v->all);
+}
+static void env_free_cleanup(struct env *v)
+{
+    env_free(v);
+}
+
+static int join_devices(const struct slot_exec_options *o, struct buf *b, struct err *e)
+{
+    buf_puts(b, "CUDA_VISIBLE_DEVICES=");
+    for (size_t i = 0; i < o->n_devices; i++)
+        buf_printf(b, "%s%s", i ? "," : "", o->devices[i]);
+    return buf_check(b, "device list", e);
+}
+
+static bool replaced(const char *line, const struct env *v)
+{
+    for (size_t i = 0; i < ARRAY_LEN(v->own) && v->own[i]; i++) {
+        size_t name = strcspn(v->own[i], "=") + 1;
+        if (strncmp(line, v->own[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int env_make(const struct slot_exec_options *o, struct env *v, struct err *e)
+{
+    AUTO(buf_free) struct buf devices = BUF_INIT(1 << 16);
+    size_t n = 0, count = 0;
+    TRY(join_devices(o, &devices, e));
+    if (asprintf(&v->own[n++], "ACSWEEP_SCRATCH=%s", o->scratch) < 0 ||
+        asprintf(&v->own[n++], "ACSWEEP_STORE=%s", o->store) < 0 || !(v->own[n++] = strdup(buf_text(&devices))))
+        return FAIL_NOMEM(e);
+    for (char **p = environ; *p; p++)
+        count++;
+    v->all = calloc(count + ARRAY_LEN(v->own) + 1, sizeof *v->all);
+    if (!v->all)
+        return FAIL_NOMEM(e);
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++)
+        v->all[at++] = v->own[i];
+    for (char **p = environ; *p; p++)
+        if (!replaced(*p, v))
+            v->all[at++] = *p;
+    return 0;
+}
+
+static int spawn(const struct slot_exec_options *o, int child_fd, pid_t *pid, struct err *e)
+{
+    AUTO(env_free) struct env env = { 0 };
+    TRY(env_make(o, &env, e));
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    sigset_t none, usual;
+    sigemptyset(&none);
+    sigemptyset(&usual);
+    sigaddset(&usual, SIGPIPE);
+    sigaddset(&usual, SIGTERM);
+    sigaddset(&usual, SIGINT);
+    posix_spawn_file_actions_init(&files);
+    posix_spawnattr_init(&attr);
+    int failed = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    failed = failed ? failed : posix_spawn_file_actions_adddup2(&files, child_fd, EXEC_FD);
+    failed = failed ? failed : posix_spawnattr_setsigmask(&attr, &none);
+    failed = failed ? failed : posix_spawnattr_setsigdefault(&attr, &usual);
+    /* Its own session: ^C in the agent's terminal is for the agent to handle. */
+    failed = failed ? failed
+                    : posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    char *argv[] = { (char *)o->path, NULL };
+    failed = failed ? failed : posix_spawn(pid, o->path, &files, &attr, argv, env.all);
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attr);
+    if (failed)
+        return FAIL(e, ERR_ENV, "cannot start %s: %s", o->path, strerror(failed));
+    return 0;
+}
+
+/* ---- messages ----------------------------------------------------------------------------------------------------- */
+
+static void mark_broken(struct slot_exec *x, const struct err *e)
+{
+    snprintf(x->broken, sizeof x->broken, "%.200s", e->text);
+    loop_remove(TAKE(x->io));
+    slot_exec_kill(x);
+}
+
+static uint32_t frame_length(const struct buf *b)
+{
+    const unsigned char *p = (const unsigned char *)b->data;
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static void buf_drop(struct buf *b, size_t n)
+{
+    memmove(b->data, b->data + n, b->len - n);
+    b->len -= n;
+    b->data[b->len] = '\0';
+}
+
+/* Deliver every whole frame. Returns 1 when the receiver destroyed x meanwhile. */
+static int deliver(struct slot_exec *x, struct err *e)
+{
+    while (x->in.len >= 4) {
+        uint32_t len = frame_length(&x->in);
+        struct err bad = { 0 };
+        if (len == 0 || len > WIRE_MAX_BYTES) {
+            (void)FAIL(&bad, ERR_PEER, "the exec announced a message of %u bytes", len);
+            return mark_broken(x, &bad), 0;
+        }
+        if (x->in.len < 4 + (size_t)len)
+            return 0;
+        AUTO(envelope_free) envelope *m = wire_unpack(x->in.data + 4, len, &bad);
+        if (!m)
+            return mark_broken(x, &bad), 0;
+        buf_drop(&x->in, 4 + (size_t)len);
+        bool destroyed = false;
+        x->destroyed = &destroyed;
+        int done = x->on.on_message(m, x->on.arg, e);
+        if (destroyed)
+            return done < 0 ? -1 : 1;
+        x->destroyed = NULL;
+        TRY(done);
+    }
+    return 0;
+}
+
+/* 1: x is gone; 0: nothing more for now. *eof is set at the end of the stream. */
+static int receive(struct slot_exec *x, bool *eof, struct err *e)
+{
+    char chunk[CHUNK];
+    for (;;) {
+        ssize_t n = recv(x->fd, chunk, sizeof chunk, MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return 0;
+        if (n <= 0) {
+            *eof = true;
+            return 0;
+        }
+        buf_add(&x->in, chunk, (size_t)n);
+        if (buf_check(&x->in, "message from acsweep-exec", e) < 0)
+            return -1;
+        int gone = deliver(x, e);
+        if (gone != 0)
+            return gone;
+        if (!x->io)
+            return 0;
+    }
+}
+
+static void flush_out(struct slot_exec *x)
+{
+    while (x->out.len) {
+        ssize_t n = send(x->fd, x->out.data, x->out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+            buf_clear(&x->out); /* it is dying; the pidfd says so soon */
+            break;
+        }
+        if (n <= 0)
+            break;
+        buf_drop(&x->out, (size_t)n);
+    }
+    if (x->io)
+        loop_set_events(x->io, x->out.len ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN);
+}
+
+static int on_io(struct loop *l, short events, void *arg, struct err *e)
+{
+    (void)l;
+    struct slot_exec *x = arg;
+    bool eof = false;
+    if (events & ZMQ_POLLOUT)
+        flush_out(x);
+    int gone = receive(x, &eof, e);
+    if (gone != 0)
+        return gone < 0 ? -1 : 0;
+    if (eof)
+        loop_remove(TAKE(x->io));
+    return 0;
+}
+
+static int on_end(struct loop *l, short events, void *arg, struct err *e)
+{
+    (void)l;
+    (void)events;
+    struct slot_exec *x = arg;
+    bool eof = false;
+    if (x->io) { /* what it said before it died */
+        int gone = receive(x, &eof, e);
+        if (gone != 0)
+            return gone < 0 ? -1 : 0;
+    }
+    int status = 0;
+    while (waitpid(x->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    x->pid = 0;
+    loop_remove(TAKE(x->end));
+    loop_remove(TAKE(x->io));
+    return x->on.on_end(status, x->broken, x->on.arg, e);
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------- */
+
+static int watch(struct slot_exec *x, struct err *e)
+{
+    x->pidfd = (int)syscall(SYS_pidfd_open, x->pid, 0);
+    if (x->pidfd < 0)
+        return FAIL(e, ERR_ENV, "pidfd_open: %s (Linux 5.3 or newer is needed)", strerror(errno));
+    x->io = loop_add_fd(x->loop, x->fd, ZMQ_POLLIN, on_io, x, e);
+    x->end = x->io ? loop_add_fd(x->loop, x->pidfd, ZMQ_POLLIN, on_end, x, e) : NULL;
+    return x->end ? 0 : -1;
+}
+
+static int say_hello(struct slot_exec *x, const struct slot_exec_options *o, struct err *e)
+{
+    Acsweep__ExecHello h = ACSWEEP__EXEC_HELLO__INIT;
+    h.slot = o->slot;
+    h.worker_id = (char *)o->worker_id;
+    h.devices = (char **)o->devices;
+    h.n_devices = o->n_devices;
+    envelope m = ACSWEEP__ENVELOPE__INIT;
+    m.body_case = ACSWEEP__ENVELOPE__BODY_EXEC_HELLO;
+    m.exec_hello = &h;
+    return slot_exec_send(x, &m, e);
+}
+
+struct slot_exec *slot_exec_spawn(const struct slot_exec_options *o, struct err *e)
+{
+    AUTO(slot_exec_destroy) struct slot_exec *x = calloc(1, sizeof *x);
+    if (!x)
+        return FAIL_NULL(e, ERR_ENV, "out of memory");
+    *x = (struct slot_exec){ .loop = o->loop, .fd = -1, .pidfd = -1, .in = BUF_INIT(IN_LIMIT), .out = BUF_INIT(OUT_LIMIT),
+                             .on = o->on };
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return FAIL_NULL(e, ERR_ENV, "socketpair: %s", strerror(errno));
+    x->fd = pair[0];
+    AUTO(close) int child_fd = pair[1];
+    if (spawn(o, child_fd, &x->pid, e) < 0 || watch(x, e) < 0 || say_hello(x, o, e) < 0)
+        return NULL;
+    return TAKE(x);
+}
+
+void slot_exec_destroy(struct slot_exec *x)
+{
+    if (!x)
+        return;
+    if (x->destroyed)
+        *x->destroyed = true;
+    if (x->pid > 0) {
+        proctree_kill_with_root(x->pid);
+        while (waitpid(x->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    loop_remove(x->io);
+    loop_remove(x->end);
+    if (x->fd >= 0)
+        close(x->fd);
+    if (x->pidfd >= 0)
+        close(x->pidfd);
+    buf_free(&x->in);
+    buf_free(&x->out);
+    free(x);
+}
+
+int slot_exec_send(struct slot_exec *x, envelope *m, struct err *e)
+{
+    AUTO(free) uint8_t *bytes = NULL;
+    size_t len;
+    TRY(wire_pack(m, &bytes, &len, e));
+    const unsigned char head[4] = { len & 255, len >> 8 & 255, len >> 16 & 255, len >> 24 & 255 };
+    buf_add(&x->out, head, sizeof head);
+    buf_add(&x->out, bytes, len);
+    TRY(buf_check(&x->out, "messages to acsweep-exec", e));
+    flush_out(x);
+    return 0;
+}
+
+void slot_exec_kill(struct slot_exec *x)
+{
+    if (x->pid > 0)
+        proctree_kill_with_root(x->pid);
+}
+
+pid_t slot_exec_pid(const struct slot_exec *x)
+{
+    return x->pid;
+}
