@@ -1,0 +1,68 @@
+/* What the planner's files share while a plan is made. Private to coordinator/plan_*.c.
+ *
+ * Order: plan_load (names -> indices) -> plan_space (representations) -> plan_check -> plan_tasks (graph, identities). */
+#ifndef ACSWEEP_COORDINATOR_PLAN_BUILD_H
+#define ACSWEEP_COORDINATOR_PLAN_BUILD_H
+
+#include <jansson.h>
+
+#include "common/arena.h"
+#include "common/digest.h"
+#include "coordinator/plan.h"
+#include "coordinator/sweep_conf.h"
+#include "policy/table.h"
+
+enum plan_kind { KIND_EXTRACT, KIND_STAGE1, KIND_SCORE_A, KIND_SCORE_C, KIND_STAGE2, KIND_EVALUATE, KIND_FAKE, PLAN_KINDS };
+
+/* Facts about each kind of task. `version` is the result version: raised by hand when the native executor's numbers
+ * change, which makes every older result of the kind a different one. */
+struct plan_kind_facts {
+    const char *name;
+    int version, priority;
+    uint32_t gpus;
+    uint64_t gpu_memory_gib;
+    bool deferred, makes_number;
+};
+extern const struct plan_kind_facts plan_kinds[PLAN_KINDS];
+
+struct plan_build {
+    struct plan *p;
+    struct arena *arena; /* all of the plan's memory */
+    const struct conf *conf;
+    const struct sweep_conf *s;
+    struct policy_table *replay; /* NULL when no executor replays */
+    json_t **encoders;           /* identity objects, in the order of the plan's arrays */
+    json_t **representations;
+    size_t *references; /* representations of scores.a.references */
+    size_t n_references;
+    size_t llm; /* checkpoint, or PLAN_NONE */
+    size_t setting_a, setting_c;
+};
+
+const struct executor_conf *plan_executor(const struct sweep_conf *s, enum plan_kind kind);
+const char *plan_executor_name(const struct executor_conf *x);
+
+/* Strings of the plan: NULL with ERR_ENV. */
+char *plan_text(struct plan_build *b, const char *s, struct err *e);
+/* Canonical JSON of `o` (taken) as a string of the plan. */
+char *plan_canonical(struct plan_build *b, json_t *o, struct err *e);
+char *plan_digest(struct plan_build *b, json_t *o, struct err *e); /* takes `o` */
+
+/* Index of a name in one of the plan's arrays; ERR_INPUT at the text's line with the nearest name. */
+MUST_USE int plan_find_checkpoint(struct plan_build *b, struct conf_text name, const char *role, size_t *i, struct err *e);
+MUST_USE int plan_find_encoder(struct plan_build *b, struct conf_text name, size_t *i, struct err *e);
+MUST_USE int plan_find_representation(struct plan_build *b, struct conf_text name, size_t *i, struct err *e);
+MUST_USE int plan_find_image_set(struct plan_build *b, struct conf_text name, size_t *i, struct err *e);
+MUST_USE int plan_find_correspondence_set(struct plan_build *b, struct conf_text name, size_t *i, struct err *e);
+MUST_USE int plan_find_benchmark(struct plan_build *b, struct conf_text name, size_t *i, struct err *e);
+
+/* Identity objects (new references): what a thing is, without the name that the user gave it where content is known. */
+json_t *plan_checkpoint_json(const struct plan_checkpoint *c);
+json_t *plan_image_set_json(const struct plan_image_set *s);
+
+MUST_USE int plan_space(struct plan_build *b, struct err *e);
+MUST_USE int plan_check_names(const struct sweep_conf *s, const struct conf *c, struct err *e);
+MUST_USE int plan_check(struct plan_build *b, struct err *e);
+MUST_USE int plan_tasks(struct plan_build *b, struct err *e);
+
+#endif
