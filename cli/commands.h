@@ -12,11 +12,9 @@ extern const struct opt cli_state_options[];
 extern const struct opt cli_database_options[];
 
 extern const struct cmd cmd_completion;
-extern const struct cmd cmd_db;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_policy;
 extern const struct cmd cmd_keygen;
-extern const struct cmd cmd_sql;
 extern const struct cmd cmd_version;
 
 #endif

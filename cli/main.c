@@ -79,8 +79,6 @@ static const struct cmd *const commands[] = {
     /* what people do first, first */
     &cmd_policy,
     &cmd_doctor,
-    &cmd_sql,
-    &cmd_db,
     &cmd_keygen,
     &cmd_completion,
     &cmd_version,

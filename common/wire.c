@@ -1,8 +1,67 @@
 #include "common/wire.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Strings of proto3 are UTF-8; protobuf-c does not check it, and PostgreSQL and JSON would refuse the rest later. */
+static bool utf8_ok(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    while (*p) {
+        unsigned n = *p < 0x80 ? 0 : (*p & 0xe0) == 0xc0 ? 1 : (*p & 0xf0) == 0xe0 ? 2 : (*p & 0xf8) == 0xf0 ? 3 : 9;
+        uint32_t v = n == 0 ? *p : *p & (0x3fu >> n);
+        if (n == 9)
+            return false;
+        for (unsigned i = 1; i <= n; i++) {
+            if ((p[i] & 0xc0) != 0x80)
+                return false;
+            v = v << 6 | (p[i] & 0x3f);
+        }
+        static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+        if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+            return false;
+        p += n + 1;
+    }
+    return true;
+}
+
+static bool strings_ok(const ProtobufCMessage *m);
+
+static bool field_ok(const ProtobufCFieldDescriptor *f, const void *value)
+{
+    if (f->type == PROTOBUF_C_TYPE_STRING) {
+        const char *s = *(char *const *)value;
+        return !s || utf8_ok(s);
+    }
+    const ProtobufCMessage *sub = *(ProtobufCMessage *const *)value;
+    return !sub || strings_ok(sub);
+}
+
+static bool strings_ok(const ProtobufCMessage *m)
+{
+    const ProtobufCMessageDescriptor *d = m->descriptor;
+    for (unsigned i = 0; i < d->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &d->fields[i];
+        const char *base = (const char *)m;
+        if (f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_MESSAGE)
+            continue;
+        if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && *(const uint32_t *)(base + f->quantifier_offset) != f->id)
+            continue;
+        if (f->label != PROTOBUF_C_LABEL_REPEATED) {
+            if (!field_ok(f, base + f->offset))
+                return false;
+            continue;
+        }
+        size_t n = *(const size_t *)(base + f->quantifier_offset);
+        void *const *list = *(void *const *const *)(base + f->offset);
+        for (size_t k = 0; k < n; k++)
+            if (!field_ok(f, &list[k]))
+                return false;
+    }
+    return true;
+}
 
 envelope *wire_unpack(const void *bytes, size_t len, struct err *e)
 {
@@ -14,6 +73,10 @@ envelope *wire_unpack(const void *bytes, size_t len, struct err *e)
     if (m->version == 0) {
         envelope_free(m);
         return FAIL_NULL(e, ERR_PEER, "a message without a protocol version");
+    }
+    if (!strings_ok(&m->base)) {
+        envelope_free(m);
+        return FAIL_NULL(e, ERR_PEER, "a message with text that is not UTF-8");
     }
     return m;
 }

@@ -1,0 +1,139 @@
+#include "coordinator/sched.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Why one worker cannot ever run a shape; NULL = it can. */
+enum misfit {
+    FITS,
+    NOT_USABLE,
+    NO_EXECUTOR,
+    TOO_FEW_GPUS,
+    GPU_TOO_SMALL,
+    GPU_TOO_OLD,
+    HOST_TOO_SMALL,
+    NO_STORE,
+    MISFITS
+};
+
+static enum misfit fit(const struct sched_shape *s, const struct sched_worker *w)
+{
+    const struct plan_resources *r = &s->resources;
+    bool offered = false;
+    for (size_t i = 0; i < w->n_executors && !offered; i++)
+        offered = strcmp(w->executors[i], s->executor) == 0;
+    if (!offered)
+        return NO_EXECUTOR;
+    if (r->gpus > w->devices_per_slot)
+        return TOO_FEW_GPUS;
+    if (r->gpus && r->gpu_memory_bytes > w->device_memory_bytes)
+        return GPU_TOO_SMALL;
+    if (r->gpus && r->compute_capability > w->compute_capability)
+        return GPU_TOO_OLD;
+    if (r->host_memory_bytes > w->memory_bytes || r->cpus > w->cpus)
+        return HOST_TOO_SMALL;
+    if (s->needs_store && !w->shared_store)
+        return NO_STORE;
+    return w->usable ? FITS : NOT_USABLE;
+}
+
+static void explain(const struct sched_shape *s, const size_t counts[MISFITS], size_t n_workers, char reason[200])
+{
+    const struct plan_resources *r = &s->resources;
+    if (n_workers == 0)
+        snprintf(reason, 200, "no worker has joined");
+    else if (counts[FITS])
+        snprintf(reason, 200, "every fitting slot is busy (%zu fitting worker%s)", counts[FITS],
+                 counts[FITS] == 1 ? "" : "s");
+    else if (counts[NOT_USABLE])
+        snprintf(reason, 200, "the %zu fitting worker%s draining, silent or quarantined", counts[NOT_USABLE],
+                 counts[NOT_USABLE] == 1 ? " is" : "s are");
+    else if (counts[NO_STORE])
+        snprintf(reason, 200, "no fitting worker sees the artifact store");
+    else if (counts[GPU_TOO_SMALL])
+        snprintf(reason, 200, "no GPU has %.1f GiB", (double)r->gpu_memory_bytes / 0x1p30);
+    else if (counts[GPU_TOO_OLD])
+        snprintf(reason, 200, "no GPU has compute capability %u.%u", r->compute_capability / 10,
+                 r->compute_capability % 10);
+    else if (counts[TOO_FEW_GPUS])
+        snprintf(reason, 200, "no slot has %u GPU%s", r->gpus, r->gpus == 1 ? "" : "s");
+    else if (counts[HOST_TOO_SMALL])
+        snprintf(reason, 200, "no worker has %u CPUs and %.1f GiB of memory", r->cpus,
+                 (double)r->host_memory_bytes / 0x1p30);
+    else
+        snprintf(reason, 200, "no worker offers the executor '%.60s'", s->executor);
+}
+
+struct placing {
+    const struct sched_shape *shape;
+    size_t shape_index;
+    struct sched_worker *workers;
+    size_t n_workers;
+    struct sched_assignment *out;
+    size_t n_out, max, left; /* left: ready tasks of the shape not yet placed */
+};
+
+/* One pass: give every slot that holds exactly `depth` assignments one more. True when any was given. */
+static bool fill_level(struct placing *p, uint32_t depth)
+{
+    bool any = false;
+    for (size_t w = 0; w < p->n_workers && p->left && p->n_out < p->max; w++) {
+        struct sched_worker *worker = &p->workers[w];
+        if ((depth > 0 && depth >= worker->credits) || fit(p->shape, worker) != FITS)
+            continue;
+        for (uint32_t slot = 0; slot < worker->slots && p->left && p->n_out < p->max; slot++) {
+            if (worker->in_flight[slot] != depth)
+                continue;
+            worker->in_flight[slot]++;
+            p->out[p->n_out++] = (struct sched_assignment){ p->shape_index, w, slot };
+            p->left--;
+            any = true;
+        }
+    }
+    return any;
+}
+
+static uint32_t deepest_credit(const struct sched_worker *workers, size_t n)
+{
+    uint32_t deepest = 1;
+    for (size_t i = 0; i < n; i++)
+        if (workers[i].credits > deepest)
+            deepest = workers[i].credits;
+    return deepest;
+}
+
+static size_t next_shape(const struct sched_shape *shapes, size_t n, const bool *seen)
+{
+    size_t best = n;
+    for (size_t i = 0; i < n; i++)
+        if (!seen[i] && (best == n || shapes[i].priority > shapes[best].priority))
+            best = i;
+    return best;
+}
+
+#define SHAPES_MAX 256
+
+size_t sched_assign(const struct sched_shape *shapes, size_t n_shapes, struct sched_worker *workers, size_t n_workers,
+                    struct sched_assignment *out, size_t max, char (*reasons)[200])
+{
+    bool seen[SHAPES_MAX] = { false };
+    size_t n_out = 0, n = n_shapes < SHAPES_MAX ? n_shapes : SHAPES_MAX, s;
+    while ((s = next_shape(shapes, n, seen)) < n) {
+        seen[s] = true;
+        reasons[s][0] = '\0';
+        if (!shapes[s].ready)
+            continue;
+        struct placing p = { &shapes[s], s, workers, n_workers, out, n_out, max, shapes[s].ready };
+        uint32_t deepest = shapes[s].prefetch ? deepest_credit(workers, n_workers) : 1;
+        for (uint32_t depth = 0; depth < deepest && p.left && p.n_out < max; depth++)
+            fill_level(&p, depth);
+        n_out = p.n_out;
+        if (!p.left)
+            continue;
+        size_t counts[MISFITS] = { 0 };
+        for (size_t w = 0; w < n_workers; w++)
+            counts[fit(&shapes[s], &workers[w])]++;
+        explain(&shapes[s], counts, n_workers, reasons[s]);
+    }
+    return n_out;
+}

@@ -1,0 +1,568 @@
+/* Sweeps on the loop thread: taking in a submission, the rounds of the policy, the end of a sweep. */
+#include <math.h>
+#include <string.h>
+
+#include "common/digest.h"
+#include "common/buf.h"
+#include "common/log.h"
+#include "common/mono.h"
+#include "coordinator/coord.h"
+#include "policy/choose.h"
+
+struct sweep *coord_sweep(const struct coord *c, const char *name)
+{
+    for (struct sweep *s = c->sweeps; s; s = s->next)
+        if (strcmp(s->plan->name, name) == 0)
+            return s;
+    return NULL;
+}
+
+void sweep_destroy(struct sweep *s)
+{
+    if (!s)
+        return;
+    stored_sweep_destroy(s->stored);
+    free(s->tasks);
+    free(s->value);
+    free(s->reps);
+    free(s);
+}
+
+/* ---- merging what the database knows into the graph ---- */
+
+static int adopt_lease(struct coord *c, struct task *t, const struct stored_task *from, struct err *e)
+{
+    t->state = TASK_LEASED;
+    t->lease_deadline = mono_now() + c->opt.lease_ns; /* a new leader starts every lease clock anew */
+    c->n_orphans++;
+    if (!(t->worker_id = strdup(from->worker_id ? from->worker_id : "")))
+        return FAIL_NOMEM(e);
+    return 0;
+}
+
+static int new_task(struct coord *c, struct sweep *s, size_t i, struct task **out, struct err *e)
+{
+    const struct stored_task *from = &s->stored->tasks[i];
+    const struct plan_task *p = &s->plan->tasks[i];
+    struct task *t = graph_add(&c->graph, from->id, p, e);
+    if (!t)
+        return -1;
+    t->attempt = from->attempt;
+    t->epoch = from->epoch;
+    t->charged = (uint16_t)from->charged;
+    memcpy(t->failures, from->failures, sizeof t->failures);
+    for (size_t k = 0; k < p->n_inputs; k++) {
+        struct task *input = graph_find_identity(&c->graph, s->plan->tasks[p->inputs[k].task].identity);
+        if (!input)
+            return FAIL(e, ERR_DB, "task %llu needs one that is not in the database: %s", (unsigned long long)t->id,
+                        s->plan->tasks[p->inputs[k].task].label);
+        TRY(graph_link(t, input, p->inputs[k].name, e));
+    }
+    *out = t;
+    if (from->state == TASK_LEASED)
+        return adopt_lease(c, t, from, e);
+    t->state = from->state;
+    if (task_state_terminal(t->state))
+        c->graph.open--;
+    t->artifacts = TAKE(s->stored->artifacts[i]);
+    t->n_artifacts = s->stored->n_artifacts[i];
+    s->stored->n_artifacts[i] = 0;
+    return 0;
+}
+
+static int join_task(struct coord *c, struct sweep *s, size_t i, struct err *e)
+{
+    struct task *t = graph_find(&c->graph, s->stored->tasks[i].id);
+    if (!t)
+        TRY(new_task(c, s, i, &t, e));
+    else if (s->stored->tasks[i].state == TASK_PENDING && (t->state == TASK_FAILED || t->state == TASK_CANCELLED))
+        TRY(graph_move(&c->graph, t, EV_REVIVED, e)); /* the submission has revived it in the database */
+    struct task_sweep *link = malloc(sizeof *link);
+    if (!link)
+        return FAIL_NOMEM(e);
+    *link = (struct task_sweep){ s, i, t->sweeps };
+    t->sweeps = link;
+    s->tasks[i] = t;
+    if (!s->plan->tasks[i].deferred)
+        s->open_now += !task_state_terminal(t->state);
+    s->value[i] = s->stored->value[i];
+    return 0;
+}
+
+/* Take in every task that the database has and the graph does not, inputs before successors. */
+static int merge(struct coord *c, struct sweep *s, struct err *e)
+{
+    for (size_t i = 0; i < s->plan->n_tasks; i++)
+        if (s->stored->tasks[i].id && !s->tasks[i])
+            TRY(join_task(c, s, i, e));
+    for (size_t i = 0; i < s->plan->n_tasks; i++)
+        if (s->tasks[i])
+            TRY(coord_settle(c, s->tasks[i], e));
+    return 0;
+}
+
+static struct sweep *sweep_take(struct stored_sweep **stored, struct err *e)
+{
+    struct sweep *s = calloc(1, sizeof *s);
+    const struct plan *p = (*stored)->plan;
+    if (s) {
+        s->tasks = calloc(p->n_tasks + 1, sizeof *s->tasks);
+        s->value = malloc((p->n_tasks + 1) * sizeof *s->value);
+        s->reps = calloc(p->n_representations + 1, sizeof *s->reps);
+    }
+    if (!s || !s->tasks || !s->value || !s->reps) {
+        sweep_destroy(s);
+        return FAIL_NULL(e, ERR_ENV, "out of memory");
+    }
+    for (size_t i = 0; i < p->n_tasks; i++)
+        s->value[i] = NAN;
+    s->id = (*stored)->id;
+    s->plan = p;
+    s->round = (*stored)->round;
+    s->round_open = (*stored)->round_open;
+    s->state = SWEEP_RUNNING;
+    s->dirty = true;
+    s->stored = TAKE(*stored);
+    for (size_t i = 0; i < s->stored->n_chosen; i++)
+        s->reps[s->stored->chosen[i]] = REP_CHOSEN;
+    return s;
+}
+
+/* Tasks that no running sweep wants any more stay in the graph only while something may come back for them. */
+static void detach(struct coord *c, struct sweep *s)
+{
+    for (struct sweep **at = &c->sweeps; *at; at = &(*at)->next)
+        if (*at == s) {
+            *at = s->next;
+            break;
+        }
+    for (size_t i = 0; i < s->plan->n_tasks; i++)
+        for (struct task_sweep **at = s->tasks[i] ? &s->tasks[i]->sweeps : NULL; at && *at; at = &(*at)->next)
+            if ((*at)->sweep == s) {
+                struct task_sweep *gone = *at;
+                *at = gone->next;
+                free(gone);
+                break;
+            }
+    sweep_destroy(s);
+}
+
+static int take_in(struct coord *c, struct stored_sweep **stored, struct sweep **out, struct err *e)
+{
+    struct sweep *old = coord_sweep(c, (*stored)->plan->name);
+    if (old && old->state == SWEEP_RUNNING && strcmp(old->stored->config_digest, (*stored)->config_digest) == 0) {
+        *out = old; /* the same sweep again: it goes on */
+        return 0;
+    }
+    if (old)
+        detach(c, old);
+    struct sweep *s = sweep_take(stored, e);
+    if (!s)
+        return -1;
+    s->next = c->sweeps;
+    c->sweeps = s;
+    *out = s;
+    return merge(c, s, e);
+}
+
+int sweeps_recover(struct coord *c, struct db *d, struct err *e)
+{
+    AUTO(free) int64_t *ids = NULL;
+    size_t n;
+    TRY(store_running(d, &ids, &n, e));
+    for (size_t i = 0; i < n; i++) {
+        AUTO(stored_sweep_destroy) struct stored_sweep *stored = store_load(d, ids[i], e);
+        struct sweep *s;
+        if (!stored || take_in(c, &stored, &s, e) < 0)
+            return err_wrap(e, "sweep %lld", (long long)ids[i]);
+        log_info("sweep.recovered", KV_STR("sweep", s->plan->name), KV_I64("leased", c->n_orphans));
+    }
+    return 0;
+}
+
+/* ---- submission ---- */
+
+struct submit_job {
+    struct db_job job;
+    struct coord *c;
+    struct peer_id from;
+    uint64_t answers;
+    struct submission submission;
+    struct stored_sweep *stored;
+};
+
+static int submit_run(struct db_job *j, struct db *d, struct err *e)
+{
+    struct submit_job *s = (struct submit_job *)j;
+    s->stored = store_submit(d, &s->submission, e);
+    return s->stored ? 0 : -1;
+}
+
+static int submit_answer(struct submit_job *j, const struct sweep *s, struct err *e)
+{
+    size_t now = 0, cached = 0;
+    for (size_t i = 0; i < s->plan->n_tasks; i++)
+        if (s->tasks[i]) {
+            now++;
+            cached += s->tasks[i]->state == TASK_DONE;
+        }
+    char text[300], json[300];
+    snprintf(text, sizeof text, "sweep %.100s: %zu representations, %zu tasks now, %zu of them done already",
+             s->plan->name, s->plan->n_representations, now, cached);
+    snprintf(json, sizeof json, "{\"sweep_id\":%lld,\"representations\":%zu,\"tasks\":%zu,\"cached\":%zu}",
+             (long long)s->id, s->plan->n_representations, now, cached);
+    return control_answer(j->c, &j->from, j->answers, NULL, text, json, e);
+}
+
+static int submit_done(struct db_job *job, const struct err *why, struct err *e)
+{
+    struct submit_job *j = (struct submit_job *)job;
+    struct sweep *s;
+    int rc;
+    if (why && why->kind == ERR_DB_RETRY) {
+        if (e)
+            *e = *why;
+        rc = -1;
+    } else if (why) {
+        rc = control_answer(j->c, &j->from, j->answers, why, "", "", e);
+    } else {
+        rc = take_in(j->c, &j->stored, &s, e);
+        if (rc == 0)
+            rc = submit_answer(j, s, e);
+        if (rc == 0)
+            rc = sweeps_advance(j->c, e);
+        if (rc == 0)
+            rc = coord_kick(j->c, e);
+    }
+    stored_sweep_destroy(j->stored);
+    submission_free(&j->submission);
+    free(j);
+    return rc;
+}
+
+int sweeps_submit(struct coord *c, const struct peer_id *from, uint64_t answers, const Acsweep__Submit *s,
+                  struct err *e)
+{
+    struct submit_job *j = calloc(1, sizeof *j);
+    if (!j)
+        return FAIL_NOMEM(e);
+    j->job.run = submit_run;
+    j->job.done = submit_done;
+    j->c = c;
+    j->from = *from;
+    j->answers = answers;
+    struct submission *sub = &j->submission;
+    sub->config = strdup(s->config);
+    sub->place = strdup(s->name[0] ? s->name : "sweep.cfg");
+    sub->file_names = calloc(s->n_files + 1, sizeof *sub->file_names);
+    sub->file_texts = calloc(s->n_files + 1, sizeof *sub->file_texts);
+    bool ok = sub->config && sub->place && sub->file_names && sub->file_texts;
+    for (size_t i = 0; ok && i < s->n_files; i++) {
+        sub->file_names[i] = strdup(s->files[i]->key);
+        sub->file_texts[i] = strdup(s->files[i]->value);
+        sub->n_files++;
+        ok = sub->file_names[i] && sub->file_texts[i];
+    }
+    if (!ok) {
+        submission_free(sub);
+        free(j);
+        return FAIL_NOMEM(e);
+    }
+    dbthread_post(c->db, &j->job);
+    return 0;
+}
+
+/* ---- rounds ---- */
+
+struct round_job {
+    struct db_job job;
+    struct coord *c;
+    char *sweep; /* by name: the sweep may be gone when the job comes back */
+    int64_t sweep_id;
+    struct stored_sweep *stored; /* shared; the loop leaves it alone while the sweep is busy */
+    struct policy_answer *answer;
+    struct round_rows rows;
+    bool end; /* no policy: only mark the sweep as ended */
+    enum sweep_state state;
+    int measured_round; /* > 0: close that round first */
+};
+
+static void round_job_destroy(struct round_job *j)
+{
+    policy_answer_destroy(j->answer);
+    stored_sweep_destroy(j->stored);
+    free(j->sweep);
+    free(j);
+}
+
+static struct policy_table *observe(const struct sweep *s, bool *excluded, struct err *e)
+{
+    const struct plan *p = s->plan;
+    AUTO(free) const char **reps = calloc(p->n_representations + 1, sizeof *reps);
+    AUTO(free) const char **benches = calloc(p->n_benchmarks + 1, sizeof *benches);
+    if (!reps || !benches)
+        return FAIL_NULL(e, ERR_ENV, "out of memory");
+    for (size_t i = 0; i < p->n_representations; i++) {
+        reps[i] = p->representations[i].name;
+        excluded[i] = s->reps[i] == REP_FAILED;
+    }
+    for (size_t i = 0; i < p->n_benchmarks; i++)
+        benches[i] = p->benchmarks[i].name;
+    struct policy_table *t = policy_table_create(reps, p->n_representations, benches, p->n_benchmarks, e);
+    for (size_t i = 0; t && i < p->n_tasks; i++) {
+        const struct plan_task *k = &p->tasks[i];
+        if (isnan(s->value[i]) || k->representation == PLAN_NONE)
+            continue;
+        if (strcmp(k->kind, "score_c") == 0)
+            policy_table_set_c(t, k->representation, s->value[i]);
+        else if (strcmp(k->kind, "score_a") == 0)
+            policy_table_set_a(t, k->representation, k->benchmark, s->value[i]);
+        else if (s->reps[k->representation] == REP_MEASURED)
+            policy_table_set_perf(t, k->representation, k->benchmark, s->value[i]);
+    }
+    return t;
+}
+
+/* The digest names the set of observations: equal sets, whatever their order of arrival, give equal rounds. */
+static int observations_digest(const struct sweep *s, char hex[DIGEST_HEX_SIZE], struct err *e)
+{
+    AUTO(buf_free) struct buf b = BUF_INIT(256u << 20);
+    for (size_t i = 0; i < s->plan->n_tasks; i++) {
+        const struct plan_task *k = &s->plan->tasks[i];
+        bool counts = k->representation != PLAN_NONE && !isnan(s->value[i]) &&
+                      (!k->deferred || s->reps[k->representation] == REP_MEASURED);
+        if (counts)
+            buf_printf(&b, "%s=%.17g\n", k->identity, s->value[i]);
+    }
+    for (size_t r = 0; r < s->plan->n_representations; r++)
+        if (s->reps[r] == REP_FAILED)
+            buf_printf(&b, "failed %s\n", s->plan->representations[r].identity);
+    TRY(buf_check(&b, "observations", e));
+    digest_bytes(buf_text(&b), b.len, hex);
+    return 0;
+}
+
+static const enum policy_mode modes[] = {
+    [PLAN_POLICY_PAPER] = POLICY_MODE_PAPER,
+    [PLAN_POLICY_DEFAULT] = POLICY_MODE_DEFAULT,
+    [PLAN_POLICY_EXHAUSTIVE] = POLICY_MODE_EXHAUSTIVE,
+};
+
+static struct policy_answer *ask_policy(const struct sweep *s, int round, size_t batch, struct err *e)
+{
+    const struct plan *p = s->plan;
+    AUTO(free) bool *excluded = calloc(p->n_representations + 1, sizeof *excluded);
+    AUTO(free) double *weights = calloc(p->n_benchmarks + 1, sizeof *weights);
+    if (!excluded || !weights)
+        return FAIL_NULL(e, ERR_ENV, "out of memory");
+    for (size_t i = 0; i < p->n_benchmarks; i++)
+        weights[i] = p->benchmarks[i].weight;
+    AUTO(policy_table_destroy) struct policy_table *t = observe(s, excluded, e);
+    if (!t)
+        return NULL;
+    const struct policy_question q = {
+        .mode = modes[p->policy.mode],
+        .seed = p->policy.seed,
+        .round = (uint64_t)round,
+        .batch = batch,
+        .weights = weights,
+        .excluded = excluded,
+        .direction_prior = p->policy.direction_prior,
+        .ranking = p->policy.rank_measured_first ? POLICY_RANKING_MEASURED_FIRST : POLICY_RANKING_PAPER,
+    };
+    return policy_choose(t, &q, e);
+}
+
+static int round_run(struct db_job *job, struct db *d, struct err *e)
+{
+    struct round_job *j = (struct round_job *)job;
+    if (j->measured_round)
+        TRY(store_round_measured(d, j->sweep_id, j->measured_round, e));
+    if (j->end)
+        return store_sweep_end(d, j->sweep_id, j->state, j->rows.note, e);
+    return store_round(d, j->stored, &j->rows, e);
+}
+
+static int end_sweep(struct coord *c, struct sweep *s, enum sweep_state state, struct err *e)
+{
+    log_info("sweep.ended", KV_STR("sweep", s->plan->name), KV_STR("state", sweep_state_name(state)));
+    s->state = state;
+    TRY(control_tick(c, INT64_MAX, e)); /* the last snapshot for whoever watches */
+    detach(c, s);
+    return 0;
+}
+
+static int round_done(struct db_job *job, const struct err *why, struct err *e)
+{
+    struct round_job *j = (struct round_job *)job;
+    struct coord *c = j->c;
+    struct sweep *s = coord_sweep(c, j->sweep);
+    int rc = 0;
+    if (why) {
+        if (e)
+            *e = *why;
+        rc = -1;
+    } else if (s && (j->end || j->rows.final)) {
+        s->busy = false;
+        rc = end_sweep(c, s, j->end ? j->state : SWEEP_DONE, e);
+    } else if (s) {
+        s->busy = false;
+        s->round = j->rows.round;
+        s->round_open = true;
+        s->dirty = true;
+        for (size_t i = 0; i < j->answer->n_choices; i++)
+            s->reps[j->answer->choices[i].representation] = REP_CHOSEN;
+        snprintf(s->note, sizeof s->note, "%s", j->answer->n_choices ? j->answer->choices[0].reason : "");
+        rc = merge(c, s, e);
+        if (rc == 0)
+            rc = sweeps_advance(c, e);
+        if (rc == 0)
+            rc = coord_kick(c, e);
+    }
+    round_job_destroy(j);
+    return rc;
+}
+
+static struct round_job *round_job_create(struct coord *c, struct sweep *s, struct err *e)
+{
+    struct round_job *j = calloc(1, sizeof *j);
+    if (!j || !(j->sweep = strdup(s->plan->name))) {
+        free(j);
+        return FAIL_NULL(e, ERR_ENV, "out of memory");
+    }
+    j->job.run = round_run;
+    j->job.done = round_done;
+    j->c = c;
+    j->sweep_id = s->id;
+    j->stored = s->stored;
+    j->stored->refs++;
+    s->busy = true;
+    return j;
+}
+
+void sweeps_ended(struct task *t, bool was_terminal)
+{
+    bool is_terminal = task_state_terminal(t->state);
+    for (struct task_sweep *l = t->sweeps; l; l = l->next) {
+        l->sweep->dirty = true;
+        if (!l->sweep->plan->tasks[l->plan_task].deferred)
+            l->sweep->open_now += (size_t)was_terminal - (size_t)is_terminal;
+    }
+}
+
+static enum rep_state rep_standing(const struct sweep *s, size_t rep)
+{
+    bool open = false, failed = false, any = false;
+    for (size_t i = 0; i < s->plan->n_tasks; i++) {
+        const struct plan_task *k = &s->plan->tasks[i];
+        if (!k->deferred || k->representation != rep)
+            continue;
+        const struct task *t = s->tasks[i];
+        any = true;
+        open |= !t || !task_state_terminal(t->state);
+        failed |= t && (t->state == TASK_FAILED || t->state == TASK_CANCELLED);
+    }
+    if (open || !any)
+        return REP_CHOSEN;
+    return failed ? REP_FAILED : REP_MEASURED;
+}
+
+/* Representations measured, or failed after they were chosen. */
+static size_t fine_tunes(struct sweep *s)
+{
+    size_t n = 0;
+    for (size_t r = 0; r < s->plan->n_representations; r++) {
+        if (s->reps[r] == REP_CHOSEN)
+            s->reps[r] = rep_standing(s, r);
+        n += s->reps[r] == REP_MEASURED || s->reps[r] == REP_FAILED;
+    }
+    return n;
+}
+
+static bool some_failed(const struct sweep *s)
+{
+    for (size_t i = 0; i < s->plan->n_tasks; i++)
+        if (s->tasks[i] && (s->tasks[i]->state == TASK_FAILED || s->tasks[i]->state == TASK_CANCELLED))
+            return true;
+    return false;
+}
+
+static bool round_still_open(const struct sweep *s)
+{
+    for (size_t r = 0; r < s->plan->n_representations; r++)
+        if (s->reps[r] == REP_CHOSEN)
+            return true;
+    return false;
+}
+
+static int start_end(struct coord *c, struct sweep *s, enum sweep_state state, const char *note, struct err *e)
+{
+    struct round_job *j = round_job_create(c, s, e);
+    if (!j)
+        return -1;
+    j->end = true;
+    j->state = state;
+    snprintf(j->rows.note, sizeof j->rows.note, "%s", note);
+    dbthread_post(c->db, &j->job);
+    return 0;
+}
+
+/* Next round, or the final one when the budget is used, nothing is left to choose, or the list is sure enough. */
+static int start_round(struct coord *c, struct sweep *s, size_t tuned, struct err *e)
+{
+    const struct plan_policy *policy = &s->plan->policy;
+    size_t budget = (size_t)policy->budget_fine_tunes, left = budget > tuned ? budget - tuned : 0;
+    size_t batch = left < (size_t)policy->batch ? left : (size_t)policy->batch;
+    struct round_job *j = round_job_create(c, s, e);
+    if (!j)
+        return -1;
+    j->rows.round = s->round + 1;
+    if (s->round_open)
+        j->measured_round = s->round;
+    j->answer = ask_policy(s, j->rows.round, batch ? batch : 1, e);
+    if (!j->answer || observations_digest(s, j->rows.observations, e) < 0)
+        goto fail;
+    bool sure = policy->stop_confidence > 0 && j->answer->p_best_in_list >= policy->stop_confidence;
+    j->rows.final = batch == 0 || j->answer->n_choices == 0 || sure;
+    if (j->rows.final)
+        j->answer->n_choices = 0;
+    j->rows.mode = policy_mode_name(modes[policy->mode]);
+    j->rows.answer = j->answer;
+    snprintf(j->rows.note, sizeof j->rows.note, "%s%s%s",
+             !j->rows.final ? ""
+             : sure         ? "sure enough of the list of three"
+             : batch == 0   ? "the budget is used"
+                            : "nothing is left to choose",
+             j->rows.final && j->answer->note[0] ? "; " : "", j->answer->note);
+    dbthread_post(c->db, &j->job);
+    return 0;
+fail:
+    round_job_destroy(j);
+    return err_wrap(e, "policy of sweep %s, round %d", s->plan->name, s->round + 1);
+}
+
+static int advance(struct coord *c, struct sweep *s, struct err *e)
+{
+    s->dirty = false;
+    if (s->open_now)
+        return 0;
+    if (s->plan->n_benchmarks == 0 || s->plan->n_representations == 0) {
+        bool failed = some_failed(s);
+        return start_end(c, s, failed ? SWEEP_FAILED : SWEEP_DONE, failed ? "some tasks failed for good" : "", e);
+    }
+    size_t n = fine_tunes(s);
+    if (s->round_open && round_still_open(s))
+        return 0;
+    return start_round(c, s, n, e);
+}
+
+int sweeps_advance(struct coord *c, struct err *e)
+{
+    struct sweep *next;
+    for (struct sweep *s = c->sweeps; s; s = next) {
+        next = s->next;
+        if (s->dirty && !s->busy && s->state == SWEEP_RUNNING)
+            TRY(advance(c, s, e));
+    }
+    return 0;
+}
