@@ -15,6 +15,7 @@ extern const struct cmd cmd_completion;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_policy;
 extern const struct cmd cmd_keygen;
+extern const struct cmd cmd_keys;
 extern const struct cmd cmd_version;
 
 #endif

@@ -80,6 +80,7 @@ static const struct cmd *const commands[] = {
     &cmd_policy,
     &cmd_doctor,
     &cmd_keygen,
+    &cmd_keys,
     &cmd_completion,
     &cmd_version,
     NULL,

@@ -318,6 +318,9 @@ static int on_link(enum chan_link link, const char *why, void *arg, struct err *
     struct chan *c = arg;
     if (c->dead) /* destroyed by an earlier piece of news */
         return 0;
+    int events; /* asking makes the socket take the new connection in now, so that on_link can send at once */
+    size_t size = sizeof events;
+    zmq_getsockopt(c->socket, ZMQ_EVENTS, &events, &size);
     return c->on.on_link ? c->on.on_link(c, link, why, c->on.arg, e) : 0;
 }
 
