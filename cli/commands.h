@@ -11,11 +11,25 @@ extern const struct opt cli_state_options[];
 /* --database: a PostgreSQL of one's own instead of the private one of --state. */
 extern const struct opt cli_database_options[];
 
+extern const struct cmd cmd_cancel;
 extern const struct cmd cmd_completion;
+extern const struct cmd cmd_db;
 extern const struct cmd cmd_doctor;
-extern const struct cmd cmd_policy;
+extern const struct cmd cmd_drain;
+extern const struct cmd cmd_explain;
 extern const struct cmd cmd_keygen;
 extern const struct cmd cmd_keys;
+extern const struct cmd cmd_policy;
+extern const struct cmd cmd_rank;
+extern const struct cmd cmd_replay;
+extern const struct cmd cmd_report;
+extern const struct cmd cmd_retry;
+extern const struct cmd cmd_run;
+extern const struct cmd cmd_sql;
+extern const struct cmd cmd_status;
+extern const struct cmd cmd_submit;
 extern const struct cmd cmd_version;
+extern const struct cmd cmd_watch;
+extern const struct cmd cmd_workers;
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "cli/output.h"
 #include "cli/programs.h"
+#include "common/digest.h"
 
 enum verdict { VERDICT_OK, VERDICT_NOTE, VERDICT_FAIL };
 static const char *const verdict_names[] = { "ok", "note", "FAIL" };
@@ -207,21 +208,41 @@ static void check_blas(const struct opts *o, struct finding *f)
         found(f, VERDICT_OK, "LAPACK without OpenBLAS' own controls; fits are small, it does not matter");
 }
 
+/* "2: NVIDIA H200 (139.7 GiB), ..." from the answer of acsweep-exec --probe. */
+static bool describe_gpus(const char *answer, char *text, size_t size)
+{
+    AUTO(json_decref) json_t *root = json_loads(answer, 0, NULL);
+    json_t *devices = json_object_get(root, "devices"), *d;
+    if (!json_is_array(devices))
+        return false;
+    size_t i;
+    int n = json_array_size(devices) > 0 ? snprintf(text, size, "%zu:", json_array_size(devices))
+                                         : snprintf(text, size, "none; tasks run on CPU cores");
+    json_array_foreach(devices, i, d)
+    {
+        double gib = (double)json_integer_value(json_object_get(d, "memory_bytes")) / (1u << 30);
+        const char *name = json_string_value(json_object_get(d, "name"));
+        if (n > 0 && (size_t)n < size)
+            n += snprintf(text + n, size - (size_t)n, "%s %s (%.1f GiB)", i ? "," : "", name ? name : "?", gib);
+    }
+    return true;
+}
+
 static void check_gpus(const struct opts *o, struct finding *f)
 {
     (void)o;
-    char exec[4096], line[400] = "";
+    char exec[4096], line[1 << 14], text[400];
     if (!program_find("acsweep-exec", exec, sizeof exec)) {
         found(f, VERDICT_NOTE, "not asked: acsweep-exec is missing");
         return;
     }
     int rc = program_first_line((const char *[]){ exec, "--probe", NULL }, line, sizeof line);
-    if (rc != 0)
-        found(f, VERDICT_NOTE, "acsweep-exec --probe ended with %d%s%s", rc, *line ? ": " : "", line);
-    else
-        found(f, VERDICT_OK, "%s", *line ? line : "none; CPU tasks only");
-    if (rc != 0)
-        remedy(f, "run acsweep-exec --probe by hand; without GPUs the replay works all the same");
+    if (rc == 0 && describe_gpus(line, text, sizeof text)) {
+        found(f, VERDICT_OK, "%s", text);
+        return;
+    }
+    found(f, VERDICT_NOTE, "acsweep-exec --probe ended with exit code %d", rc);
+    remedy(f, "run acsweep-exec --probe by hand; without GPUs the replay works all the same");
 }
 
 static const struct {

@@ -7,23 +7,8 @@
 #include <zmq.h>
 
 #include "cli/output.h"
+#include "common/log.h"
 #include "common/wire.h"
-
-const struct opt cli_json_options[] = {
-    { .name = "json", .type = OPT_FLAG, .help = "print JSON for programs instead of text for people" },
-    { 0 },
-};
-const struct opt cli_state_options[] = {
-    { .name = "state", .letter = 's', .type = OPT_DIR, .value = "DIR", .fallback = "./.acsweep", .env = "ACSWEEP_STATE",
-      .help = "state directory: private PostgreSQL, sockets, logs and report" },
-    { 0 },
-};
-const struct opt cli_database_options[] = {
-    { .name = "database", .letter = 'd', .type = OPT_TEXT, .value = "CONNINFO", .env = "ACSWEEP_DATABASE",
-      .help = "libpq connection string or URI of the sweep's PostgreSQL, instead of the private one in the state "
-              "directory" },
-    { 0 },
-};
 
 /* ---- version ---------------------------------------------------------------------------------------------------- */
 
@@ -76,11 +61,25 @@ const struct cmd cmd_completion = {
 /* ---- the program ------------------------------------------------------------------------------------------------ */
 
 static const struct cmd *const commands[] = {
-    /* what people do first, first */
+    /* in the order in which people need them */
+    &cmd_run,
+    &cmd_replay,
+    &cmd_submit,
+    &cmd_status,
+    &cmd_watch,
+    &cmd_rank,
+    &cmd_explain,
+    &cmd_retry,
+    &cmd_cancel,
+    &cmd_workers,
+    &cmd_drain,
     &cmd_policy,
-    &cmd_doctor,
+    &cmd_report,
+    &cmd_sql,
+    &cmd_db,
     &cmd_keygen,
     &cmd_keys,
+    &cmd_doctor,
     &cmd_completion,
     &cmd_version,
     NULL,
@@ -100,5 +99,6 @@ int main(int argc, char **argv)
     static char version[] = "version";
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         argv[1] = version;
+    log_setup("acsweep", LOG_ERROR, LOG_LOGFMT); /* what matters reaches people as the error of a command */
     return opts_main(&acsweep, argc, argv);
 }

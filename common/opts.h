@@ -51,7 +51,7 @@ struct opt {
 
 struct opts;
 
-#define CMD_OPTION_TABLES 4
+#define CMD_OPTION_TABLES 6
 struct cmd {
     const char *name;
     const char *summary;                           /* one line, no full stop */

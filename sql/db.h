@@ -107,6 +107,9 @@ int db_rows_columns(const struct db_rows *r);
 const char *db_rows_name(const struct db_rows *r, int col);
 int db_rows_column(const struct db_rows *r, const char *name); /* -1 when absent */
 int64_t db_rows_affected(const struct db_rows *r);
+/* What a column holds, as far as JSON tells things apart. */
+enum db_type { DB_TYPE_TEXT, DB_TYPE_INTEGER, DB_TYPE_REAL, DB_TYPE_BOOL, DB_TYPE_JSON };
+enum db_type db_rows_type(const struct db_rows *r, int col);
 bool db_is_null(const struct db_rows *r, int64_t row, int col);
 int64_t db_i64(const struct db_rows *r, int64_t row, int col);
 double db_f64(const struct db_rows *r, int64_t row, int col);

@@ -56,6 +56,29 @@ int64_t db_result_count(const PGresult *res)
     return strtoll(PQcmdTuples((PGresult *)res), NULL, 10); /* "" (no count) is 0 */
 }
 
+enum db_type db_rows_type(const struct db_rows *r, int col)
+{
+    /* Numbers from PostgreSQL's pg_type.dat; they never change. */
+    switch (r ? PQftype(r->res, col) : 0) {
+    case 20: /* int8 */
+    case 21: /* int2 */
+    case 23: /* int4 */
+    case 26: /* oid */
+        return DB_TYPE_INTEGER;
+    case 700:  /* float4 */
+    case 701:  /* float8 */
+    case 1700: /* numeric */
+        return DB_TYPE_REAL;
+    case 16:
+        return DB_TYPE_BOOL;
+    case 114:  /* json */
+    case 3802: /* jsonb */
+        return DB_TYPE_JSON;
+    default:
+        return DB_TYPE_TEXT;
+    }
+}
+
 int64_t db_rows_affected(const struct db_rows *r)
 {
     return r ? strtoll(PQcmdTuples(r->res), NULL, 10) : 0;

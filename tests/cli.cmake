@@ -1,1 +1,12 @@
 acsweep_unit_test(opts LIBS acsweep_common)
+acsweep_unit_test(link LIBS acsweep_cli)
+acsweep_unit_test(show LIBS acsweep_cli acsweep_pgtest)
+
+# End-to-end tests: tests/e2e/NN-name.sh, run with the programs of this build. Further arguments are more labels.
+function(acsweep_e2e_test name timeout)
+  add_test(NAME e2e.${name} COMMAND bash ${CMAKE_SOURCE_DIR}/tests/e2e/${name}.sh)
+  set_tests_properties(e2e.${name} PROPERTIES TIMEOUT ${timeout} LABELS "e2e;${ARGN}" RUN_SERIAL ON
+                       ENVIRONMENT "ACSWEEP_BIN=${CMAKE_BINARY_DIR}/bin")
+endfunction()
+acsweep_e2e_test(10-cli 120)
+acsweep_e2e_test(20-replay 600 release-only)

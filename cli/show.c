@@ -1,0 +1,249 @@
+/* Reading commands. Each is a line in a table: a statement of sql/queries, and what it is called with. With --json the
+ * database itself makes the JSON from the same statement, so numbers keep all their digits. */
+#include "cli/show.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/state.h"
+#include "common/buf.h"
+#include "common/parse.h"
+
+enum { COLUMNS_MAX = 64 };
+
+int show_rows(const struct db_rows *rows, const char *none, struct err *e)
+{
+    const char *cells[COLUMNS_MAX];
+    int n = db_rows_columns(rows);
+    if (n > COLUMNS_MAX)
+        return FAIL(e, ERR_INPUT, "%d columns are too many for a table; use --json", n);
+    if (db_rows_count(rows) == 0 && none) {
+        printf("%s\n", none);
+        return 0;
+    }
+    for (int c = 0; c < n; c++)
+        cells[c] = db_rows_name(rows, c);
+    AUTO(table_free) struct table *t = table_create(cells, (size_t)n, e);
+    if (!t)
+        return -1;
+    for (int64_t row = 0; row < db_rows_count(rows); row++) {
+        for (int c = 0; c < n; c++)
+            cells[c] = db_is_null(rows, row, c) ? NULL : db_text(rows, row, c);
+        TRY(table_add(t, cells, e));
+    }
+    table_print(t, stdout);
+    return 0;
+}
+
+/* One JSON text: an array of objects. */
+static int show_json(struct db *d, enum sql_id id, const struct sql_arg *args, size_t n, struct err *e)
+{
+    struct buf text = BUF_INIT(1 << 16);
+    buf_printf(&text, "SELECT coalesce(json_agg(t), '[]')::text FROM (\n%s\n) t", sql_statements[id].text);
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    int rc = buf_check(&text, "statement", e);
+    if (rc == 0)
+        rc = db_query(d, buf_text(&text), args, n, &rows, e);
+    buf_free(&text);
+    if (rc == 0)
+        printf("%s\n", db_text(rows, 0, 0));
+    return rc;
+}
+
+char *show_sweep_name(struct db *d, const char *given, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (db_exec(d, SQL_SHOW_SWEEPS, NULL, 0, ROWS_ANY, &rows, e) < 0)
+        return NULL;
+    int64_t n = db_rows_count(rows);
+    const char *found = n > 0 && !given ? db_text(rows, 0, 0) : NULL;
+    const char *names[256];
+    size_t n_names = 0;
+    for (int64_t i = 0; i < n && given && !found; i++) {
+        if (strcmp(db_text(rows, i, 0), given) == 0)
+            found = given;
+        if (n_names < ARRAY_LEN(names))
+            names[n_names++] = db_text(rows, i, 0);
+    }
+    if (!found && !given)
+        return FAIL_NULL(e, ERR_INPUT, "the database holds no sweep yet; start one with 'acsweep run' or 'acsweep submit'");
+    const char *near = found ? NULL : parse_nearest(given, names, n_names);
+    if (near)
+        return FAIL_NULL(e, ERR_INPUT, "there is no sweep '%s'; did you mean '%s'?", given, near);
+    if (!found)
+        return FAIL_NULL(e, ERR_INPUT, "there is no sweep '%s'; 'acsweep status' lists them all", given);
+    char *copy = strdup(found);
+    if (!copy)
+        return FAIL_NULL(e, ERR_ENV, "out of memory");
+    return copy;
+}
+
+static int show_titled(struct db *d, enum sql_id id, const struct sql_arg *arg, size_t n, const char *title, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    TRY(db_exec(d, id, arg, n, ROWS_ANY, &rows, e));
+    if (db_rows_count(rows) == 0)
+        return 0;
+    printf("\n%s%s%s\n", out_style(stdout, OUT_BOLD), title, out_style(stdout, OUT_PLAIN));
+    return show_rows(rows, NULL, e);
+}
+
+int show_ranking(struct db *d, const char *sweep, struct err *e)
+{
+    char title[256];
+    snprintf(title, sizeof title, "Ranking of sweep %.200s", sweep);
+    return show_titled(d, SQL_SHOW_RANKING, (const struct sql_arg[]){ SQL_TEXT(sweep) }, 1, title, e);
+}
+
+/* ---- commands that are one statement ------------------------------------------------------------------------------ */
+
+static const struct view {
+    const char *command;
+    enum sql_id id, full; /* for people; for programs */
+    bool by_sweep; /* $1 is the sweep's name */
+    const char *none;
+} views[] = {
+    { "rank", SQL_SHOW_RANKING, SQL_SHOW_RANKING_FULL, true, "No round of the policy has ranked anything yet." },
+    { "workers", SQL_SHOW_WORKERS, SQL_SHOW_WORKERS, false, "No worker has joined yet." },
+};
+
+static int run_view(const struct opts *o, struct err *e)
+{
+    const struct view *v = views;
+    while (strcmp(v->command, opts_cmd(o)->name) != 0)
+        v++;
+    AUTO(reader_close) struct reader *r = reader_open(o, e);
+    if (!r)
+        return -1;
+    struct db *d = reader_db(r);
+    AUTO(free) char *sweep = v->by_sweep ? show_sweep_name(d, opts_arg(o, 0), e) : NULL;
+    if (v->by_sweep && !sweep)
+        return -1;
+    const struct sql_arg arg = SQL_TEXT(sweep);
+    if (opts_flag(o, "json"))
+        return show_json(d, v->full, &arg, v->by_sweep, e);
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    TRY(db_exec(d, v->id, &arg, v->by_sweep, ROWS_ANY, &rows, e));
+    return show_rows(rows, v->none, e);
+}
+
+const struct cmd cmd_rank = {
+    .name = "rank",
+    .summary = "Show the ranking of the representations, with what was measured and what is predicted",
+    .args = "[SWEEP]",
+    .options = { cli_state_options, cli_database_options, cli_json_options },
+    .details = "Without a name: the newest sweep.",
+    .run = run_view,
+};
+const struct cmd cmd_workers = {
+    .name = "workers",
+    .summary = "Show the workers, what they offer and what they do",
+    .options = { cli_state_options, cli_database_options, cli_json_options },
+    .run = run_view,
+};
+
+/* ---- status ----------------------------------------------------------------------------------------------------- */
+
+static int print_status_json(struct db *d, const struct sql_arg *arg, struct err *e)
+{
+    printf("{\"sweeps\": ");
+    TRY(show_json(d, SQL_SHOW_SWEEPS, NULL, 0, e));
+    printf(", \"progress\": ");
+    TRY(show_json(d, SQL_SHOW_PROGRESS, arg, 1, e));
+    printf(", \"why_waiting\": ");
+    TRY(show_json(d, SQL_SHOW_WAITING, arg, 1, e));
+    printf("}\n");
+    return 0;
+}
+
+static int run_status(const struct opts *o, struct err *e)
+{
+    AUTO(reader_close) struct reader *r = reader_open(o, e);
+    if (!r)
+        return -1;
+    struct db *d = reader_db(r);
+    AUTO(free) char *sweep = show_sweep_name(d, opts_arg(o, 0), e);
+    if (!sweep)
+        return -1;
+    const struct sql_arg arg = SQL_TEXT(sweep);
+    if (opts_flag(o, "json"))
+        return print_status_json(d, &arg, e);
+    AUTO(db_rows_free) struct db_rows *sweeps = NULL;
+    TRY(db_exec(d, SQL_SHOW_SWEEPS, NULL, 0, ROWS_ANY, &sweeps, e));
+    TRY(show_rows(sweeps, NULL, e));
+    char title[256];
+    snprintf(title, sizeof title, "Progress of sweep %.200s", sweep);
+    TRY(show_titled(d, SQL_SHOW_PROGRESS, &arg, 1, title, e));
+    return show_titled(d, SQL_SHOW_WAITING, &arg, 1, "Why tasks wait", e);
+}
+
+const struct cmd cmd_status = {
+    .name = "status",
+    .summary = "Show the sweeps, the progress of one, and why tasks wait",
+    .args = "[SWEEP]",
+    .options = { cli_state_options, cli_database_options, cli_json_options },
+    .details = "Without a name: the newest sweep.",
+    .run = run_status,
+};
+
+/* ---- explain ---------------------------------------------------------------------------------------------------- */
+
+/* A task may be named by number or by its label. */
+static int64_t task_number(struct db *d, const char *text, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    const struct sql_arg arg = SQL_TEXT(text);
+    TRY(db_exec(d, SQL_SHOW_TASK_NAMED, &arg, 1, ROWS_ANY, &rows, e));
+    if (db_rows_count(rows) == 0)
+        return FAIL(e, ERR_INPUT, "there is no task with the number or label '%s'", text);
+    if (db_rows_count(rows) > 1)
+        return FAIL(e, ERR_INPUT, "%lld tasks are called '%s'; name one by number, such as %s",
+                    (long long)db_rows_count(rows), text, db_text(rows, 0, 0));
+    return db_i64(rows, 0, 0);
+}
+
+static int print_fields(const struct db_rows *rows)
+{
+    for (int c = 0; c < db_rows_columns(rows); c++)
+        if (!db_is_null(rows, 0, c) && *db_text(rows, 0, c))
+            printf("%-12s %s\n", db_rows_name(rows, c), db_text(rows, 0, c));
+    return 0;
+}
+
+static int run_explain(const struct opts *o, struct err *e)
+{
+    AUTO(reader_close) struct reader *r = reader_open(o, e);
+    if (!r)
+        return -1;
+    struct db *d = reader_db(r);
+    int64_t task = task_number(d, opts_arg(o, 0), e);
+    if (task < 0)
+        return -1;
+    const struct sql_arg arg = SQL_I64(task);
+    if (opts_flag(o, "json")) {
+        printf("{\"task\": ");
+        TRY(show_json(d, SQL_SHOW_TASK, &arg, 1, e));
+        printf(", \"inputs\": ");
+        TRY(show_json(d, SQL_SHOW_TASK_INPUTS, &arg, 1, e));
+        printf(", \"attempts\": ");
+        TRY(show_json(d, SQL_SHOW_TASK_ATTEMPTS, &arg, 1, e));
+        printf("}\n");
+        return 0;
+    }
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    TRY(db_exec(d, SQL_SHOW_TASK, &arg, 1, 1, &rows, e));
+    TRY(print_fields(rows));
+    TRY(show_titled(d, SQL_SHOW_TASK_INPUTS, &arg, 1, "Inputs", e));
+    return show_titled(d, SQL_SHOW_TASK_ATTEMPTS, &arg, 1, "Attempts", e);
+}
+
+const struct cmd cmd_explain = {
+    .name = "explain",
+    .summary = "Say why a task is not running, where it ran, why it was retried, or that it was found in the cache",
+    .args = "TASK",
+    .options = { cli_state_options, cli_database_options, cli_json_options },
+    .details = "TASK is a number, or a label such as \"stage1 CLIP@336\".",
+    .run = run_explain,
+};

@@ -1,0 +1,16 @@
+/* Reading commands: a query of sql/queries (mostly a public view) shown as a table or as JSON. */
+#ifndef ACSWEEP_CLI_SHOW_H
+#define ACSWEEP_CLI_SHOW_H
+
+#include "common/err.h"
+#include "common/own.h"
+#include "sql/db.h"
+
+/* Rows as a table on stdout; `none` is printed when there are no rows. */
+MUST_USE int show_rows(const struct db_rows *rows, const char *none, struct err *e);
+/* The name of a sweep: as given, else the newest. ERR_INPUT when there is none (of that name). malloc'ed. */
+char *show_sweep_name(struct db *d, const char *given, struct err *e);
+/* The ranking of a sweep for people. */
+MUST_USE int show_ranking(struct db *d, const char *sweep, struct err *e);
+
+#endif

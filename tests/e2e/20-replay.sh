@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# The whole replay with real programs: once, again from the cache, interrupted and gone on, killed and gone on. Same ranking
+# every time, digit for digit, and no process left.
+. "$(dirname "$0")/lib.sh"
+cd "$SCRATCH" || exit 1
+
+ranking() { # ranking STATE FILE
+    expect 0 acsweep rank --state "$1" --json
+    cp "$OUT" "$2"
+}
+
+# Fresh.
+expect 0 acsweep replay --state "$SCRATCH/a"
+has "$OUT" "Ranking"
+has "$OUT" "$SCRATCH/a/report/index.html"
+none_left
+[[ -s $SCRATCH/a/report/index.html ]] || fail "no report"
+ranking "$SCRATCH/a" first.json
+same "$(json first.json 'len(d)')" 13
+none_left
+
+# Again: everything is in the cache.
+begin=$SECONDS
+expect 0 acsweep replay --state "$SCRATCH/a"
+((SECONDS - begin <= 15)) || fail "the second run took $((SECONDS - begin)) s"
+none_left
+ranking "$SCRATCH/a" again.json
+cmp first.json again.json || fail "the ranking changed in the second run"
+
+# Reading commands on a cluster that is down.
+expect 0 acsweep status --state "$SCRATCH/a" --json
+expect 0 acsweep workers --state "$SCRATCH/a" --json
+same "$(json "$OUT" 'len(d) >= 4')" True
+expect 0 acsweep report --state "$SCRATCH/a" --output "$SCRATCH/again"
+[[ -s $SCRATCH/again/index.html ]] || fail "no report from acsweep report"
+none_left
+
+# Interrupted at some moments, and two at once.
+for signal in INT TERM KILL; do
+    for delay in 1.2 2.5; do
+        acsweep replay --state "$SCRATCH/b" >"$OUT" 2>"$ERR" </dev/null &
+        pid=$!
+        sleep "$delay"
+        if kill -0 "$pid" 2>/dev/null && [[ $signal == INT ]]; then
+            expect 4 acsweep replay --state "$SCRATCH/b"
+            has "$ERR" "is at work in"
+        fi
+        kill -"$signal" "$pid" 2>/dev/null
+        wait "$pid"
+        code=$?
+        case $signal:$code in INT:5 | TERM:5 | KILL:137 | *:0) ;; *) fail "SIG$signal after $delay s: exit code $code"; cat "$ERR" >&2 ;; esac
+        none_left 30
+    done
+done
+expect 0 acsweep replay --state "$SCRATCH/b"
+none_left
+ranking "$SCRATCH/b" after.json
+cmp first.json after.json || fail "the ranking differs after interruptions"
+
+# A state directory whose path is too long for sockets.
+long=$SCRATCH/$(printf 'x%.0s' {1..120})
+expect 0 acsweep replay --state "$long"
+ranking "$long" long.json
+cmp first.json long.json || fail "the ranking differs under a long path"
+none_left
