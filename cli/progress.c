@@ -172,7 +172,7 @@ static void update_plain(struct progress *p, const Acsweep__Snapshot *s)
 {
     int64_t now = mono_now();
     bool due = now - p->last_plain >= PLAIN_EVERY_MS * NS_PER_MS;
-    if (s->round != p->shown_round && s->round > 0)
+    if (s->round != p->shown_round && *s->round_note)
         fprintf(p->f, "round %u: %s\n", s->round, s->round_note);
     p->shown_round = s->round;
     for (size_t i = 0; i < s->n_stages; i++) {
