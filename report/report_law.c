@@ -1,5 +1,6 @@
 #include "report/report_law.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "policy/fit.h"
@@ -15,17 +16,22 @@ enum {
 
 static const struct policy_shape the_law = { POLICY_COLUMNS_AC, 2 };
 
-/* One benchmark as a table of its own, because its C may come from a correspondence set of its own. */
+/* One benchmark as a table of its own, because its C may come from a correspondence set of its own. Rows are named by
+ * number: labels of a sweep may be alike. */
 static struct policy_table *table_of(const struct report *r, size_t benchmark, const double *performance,
                                      struct err *e)
 {
-    AUTO(free) const char **names = calloc(r->n_representations + 1, sizeof *names);
-    if (!names)
+    enum { NAME_SIZE = 24 };
+    AUTO(free) char (*names)[NAME_SIZE] = calloc(r->n_representations + 1, sizeof *names);
+    AUTO(free) const char **list = calloc(r->n_representations + 1, sizeof *list);
+    if (!names || !list)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
-    for (size_t i = 0; i < r->n_representations; i++)
-        names[i] = r->representations[i].name;
-    const char *name = r->benchmarks[benchmark].name;
-    struct policy_table *t = policy_table_create(names, r->n_representations, &name, 1, e);
+    for (size_t i = 0; i < r->n_representations; i++) {
+        snprintf(names[i], NAME_SIZE, "%zu", i);
+        list[i] = names[i];
+    }
+    const char *name = "benchmark";
+    struct policy_table *t = policy_table_create(list, r->n_representations, &name, 1, e);
     for (size_t i = 0; t && i < r->n_representations; i++) {
         policy_table_set_c(t, i, report_cell(r, r->c, i, benchmark));
         policy_table_set_a(t, i, 0, report_cell(r, r->a, i, benchmark));
@@ -134,7 +140,7 @@ static int recall_mean(struct report *r, struct err *e)
 
 int report_law_apply(struct report *r, struct err *e)
 {
-    if (r->n_representations == 0)
+    if (r->n_representations == 0 || r->n_representations > POLICY_MAX_REPRESENTATIONS)
         return 0;
     if (!(r->recalls = calloc(r->n_benchmarks + 1, sizeof *r->recalls)))
         return FAIL_NOMEM(e);

@@ -8,7 +8,11 @@
 #include "report/svg.h"
 
 /* Sized for half a card at 1280 px and the whole width of a phone, so that text stays near its nominal size in both. */
-enum { SMALL_WIDTH = 290, SMALL_HEIGHT = 270 };
+enum {
+    SMALL_WIDTH = 290,
+    SMALL_HEIGHT = 270,
+    LABELLED_MAX = 40, /* in a larger search space only what was chosen gets its name in the plane */
+};
 
 /* ---- the law ----------------------------------------------------------------------------------------------------- */
 
@@ -143,7 +147,9 @@ void plot_plane(const struct report *r, size_t benchmark, struct buf *out)
     for (size_t i = 0; i < r->n_representations; i++)
         plane_dot(r, i, benchmark, colours, &p);
     for (size_t i = 0; i < r->n_representations; i++)
-        svg_label(&p, report_cell(r, r->a, i, benchmark), report_cell(r, r->c, i, benchmark), r->representations[i].name);
+        if (r->n_representations <= LABELLED_MAX || r->representations[i].chosen_in >= 0)
+            svg_label(&p, report_cell(r, r->a, i, benchmark), report_cell(r, r->c, i, benchmark),
+                      r->representations[i].name);
     if (coloured)
         svg_colour_scale(&p, p.right + 22, colours, "performance");
     svg_end(&p);
@@ -381,10 +387,12 @@ void plot_cost(const struct report *r, struct buf *out)
     const struct {
         const char *name, *class;
         double value;
-    } bars[] = { { "this sweep", "spent", spent / hour }, { "whole space", "estimate", all / hour } };
+        double seconds;
+    } bars[] = { { "this sweep", "spent", spent / hour, spent },
+                 { "whole space", "estimate", all / hour, all } };
     struct svg_plot p;
     svg_begin(&p, out, 460, 118, "Cost of this sweep against fine-tuning the whole search space");
-    svg_margins(&p, 84, 6, 56, 42);
+    svg_margins(&p, 84, 6, 84, 42);
     p.x = (struct svg_range){ 0, fmax(fmax(spent, all) / hour, 1e-9) };
     svg_axis_x(&p, title, 6, "");
     for (size_t i = 0; i < ARRAY_LEN(bars); i++) {
@@ -393,7 +401,7 @@ void plot_cost(const struct report *r, struct buf *out)
         svg_rect(&p, (struct svg_box){ p.left, top, end - p.left, 24 }, bars[i].class, NULL);
         svg_text(&p, p.left - 6, top + 16, "end", "plain", bars[i].name, 14);
         svg_text(&p, end + 5, top + 16, "start", "strong",
-                 counts ? report_fixed(bars[i].value, 0, text) : report_number(bars[i].value, text), 12);
+                 counts ? report_fixed(bars[i].value, 0, text) : report_duration(bars[i].seconds, text), 16);
     }
     svg_end(&p);
 }

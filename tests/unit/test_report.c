@@ -199,6 +199,22 @@ static void test_nothing_yet(void **state)
     assert_non_null(strstr(e.text, "\"typo\""));
 }
 
+/* Two representations may carry the same label: they stay two. */
+static void test_labels_alike(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "alike");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "alike", t, 9, "native");
+    pgtest_script(d, "UPDATE sweep_representation SET label = 'same' WHERE position < 2; "
+                     "UPDATE sweep_representation SET label = repeat('long ', 200) WHERE position = 2");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/alike", pgtest_dir(*state));
+    AUTO(free) char *page = write_page(d, "alike", dir);
+    AUTO(free) char *csv = slurp(dir, "performances.csv");
+    assert_has(csv, "same,B,score,40,");
+    assert_has(csv, "same,B,score,47,");
+}
+
 static void test_unwritable(void **state)
 {
     AUTO(db_close) struct db *d = fresh(state, "unwritable");
@@ -283,8 +299,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small_sweep),          cmocka_unit_test(test_json_says_the_same),
         cmocka_unit_test(test_hostile_names),        cmocka_unit_test(test_failures_and_retries),
-        cmocka_unit_test(test_nothing_yet),          cmocka_unit_test(test_unwritable),
-        cmocka_unit_test(test_paper_table),
+        cmocka_unit_test(test_nothing_yet),          cmocka_unit_test(test_labels_alike),
+        cmocka_unit_test(test_unwritable),           cmocka_unit_test(test_paper_table),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
