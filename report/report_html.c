@@ -149,7 +149,8 @@ static void section_summary(const struct report *r, struct buf *out)
 static void ranking_table(const struct report *r, struct buf *out)
 {
     static const char *const titles[] = { "#rank", "representation", "#target", "#\xc2\xb1 1 sd", "basis", "chosen in" };
-    buf_puts(out, "<div class=\"scroll\"><table><thead><tr>");
+    buf_puts(out, r->n_representations > PLOT_RANKING_MAX ? "<div class=\"scroll tall\"><table><thead><tr>"
+                                                         : "<div class=\"scroll\"><table><thead><tr>");
     for (size_t i = 0; i < ARRAY_LEN(titles); i++)
         buf_printf(out, titles[i][0] == '#' ? "<th class=\"n\">%s</th>" : "<th>%s</th>", titles[i] + (titles[i][0] == '#'));
     for (size_t b = 0; b < r->n_benchmarks; b++) {

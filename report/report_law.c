@@ -9,8 +9,9 @@
 
 enum {
     RECALL_ROWS_MIN = 4,   /* with three, a list of three is no feat */
-    RECALL_ROWS_MAX = 256, /* larger spaces are never measured in full, and each run costs a fit per fine-tune */
-    RECALL_RUNS = 300,     /* where the exact sum is out of reach: one standard error is at most 2.9 points */
+    RECALL_ROWS_MAX = 64,  /* larger spaces are hardly ever measured in full */
+    RECALL_ROWS_EXACT = 13, /* the exact sum is over all 2^rows training sets: about 0.1 s here, doubling with each */
+    RECALL_FITS = 40000,   /* fits to spend on drawn runs otherwise; 2500 runs of 16 fine-tunes */
     RECALL_SEED = 1,
 };
 
@@ -85,10 +86,10 @@ static int recall_alloc(struct report_recall *out, size_t benchmark, size_t n, s
 static int paper_recall(struct report *r, const struct policy_points *p, size_t benchmark, size_t usable,
                         struct policy_recall *out, struct err *e)
 {
-    if (usable <= POLICY_RECALL_EXACT)
+    if (usable <= RECALL_ROWS_EXACT)
         return policy_recall_law(p, out, e);
-    r->recall_runs = RECALL_RUNS;
-    return policy_recall_simulate(p, POLICY_MODE_PAPER, 1, RECALL_RUNS, RECALL_SEED, benchmark, out, e);
+    r->recall_runs = RECALL_FITS / usable;
+    return policy_recall_simulate(p, POLICY_MODE_PAPER, 1, r->recall_runs, RECALL_SEED, benchmark, out, e);
 }
 
 static int recall_of(struct report *r, size_t benchmark, struct err *e)

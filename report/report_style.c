@@ -25,7 +25,7 @@ const char report_style[] =
     ".card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px;min-width:0}\n"
     ".pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,250px),1fr));gap:6px}\n"
     "figure{margin:0;min-width:0}figcaption{color:var(--dim);font-size:13px}\n"
-    ".scroll{overflow-x:auto}.wide svg{min-width:760px}.narrow{max-width:580px}\n"
+    ".scroll{overflow-x:auto}.tall{max-height:40em;overflow:auto}.wide svg{min-width:760px}.narrow{max-width:580px}\n"
     "table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}\n"
     "th,td{padding:4px 10px 4px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}\n"
     "th{color:var(--dim);font-weight:600;vertical-align:bottom}td.n,th.n{text-align:right;white-space:nowrap}\n"
