@@ -223,29 +223,26 @@ static void test_oversized_message_ends_the_connection(void **state)
     zmq_close(raw);
 }
 
-static void test_back_pressure_and_writable(void **state)
+static void test_unreachable_then_writable(void **state)
 {
     (void)state;
+    char dir[] = "/tmp/acsweep-chan-XXXXXX", endpoint[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/s", dir);
     struct record at_server = { 0 }, at_client = { 0 };
     struct err e = { 0 };
-    struct chan_options o = {
-        .zmq = rig.zmq, .endpoint = "tcp://127.0.0.1:1", .identity = "w", .hwm = 4, .on = rig_handlers(&at_client)
-    };
-    AUTO(chan_destroy) struct chan *lonely = chan_connect(rig.l, &o, &e);
-    assert_non_null(lonely);
-    assert_int_equal(rig_send_heartbeat(lonely, NULL, &e), 1); /* no link, nothing queued */
+    AUTO(chan_destroy) struct chan *client = open_client(&at_client, endpoint, "w");
+    assert_int_equal(rig_send_heartbeat(client, NULL, &e), 1); /* no link, nothing queued */
     assert_true(rig_until(&rig, &at_client.links[CHAN_UNREACHABLE], 1));
     assert_non_null(strstr(at_client.why, "nobody listens"));
     assert_int_equal(at_client.writable, 0);
 
-    AUTO(chan_destroy) struct chan *server = open_server(&at_server, "tcp://127.0.0.1:*");
-    o.endpoint = chan_endpoint(server);
-    AUTO(chan_destroy) struct chan *client = chan_connect(rig.l, &o, &e);
-    assert_non_null(client);
-    assert_int_equal(rig_send_heartbeat(client, NULL, &e), 1);
+    AUTO(chan_destroy) struct chan *server = open_server(&at_server, endpoint);
     assert_true(rig_until(&rig, &at_client.writable, 1));
     assert_int_equal(rig_send_heartbeat(client, NULL, &e), 0);
     assert_true(rig_until(&rig, &at_server.messages, 1));
+    unlink(endpoint + strlen("ipc://"));
+    assert_int_equal(rmdir(dir), 0);
 }
 
 /* A peer that does not read fills its queue; the sender is told, and the message after the jam is the one it kept. */
@@ -368,7 +365,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_restarted_peer_takes_its_identity_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_malformed_bytes_are_reported_and_survived, setup, teardown),
         cmocka_unit_test_setup_teardown(test_oversized_message_ends_the_connection, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_back_pressure_and_writable, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unreachable_then_writable, setup, teardown),
         cmocka_unit_test_setup_teardown(test_router_says_would_block_for_a_peer_that_does_not_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_channel_destroyed_by_its_own_callback, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_addresses, setup, teardown),
