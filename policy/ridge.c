@@ -11,10 +11,11 @@ enum { D = 6, GRID = 20, STATES = 2 * GRID };
 struct policy_ridge {
     size_t n;
     bool fitted;
-    double *features;                   /* n x D: 1, a, c, a^2, ac, c^2 */
-    double *base;                       /* L y */
-    double *slope;                      /* m - L m */
-    double half[D * D];                 /* lower triangular: S = (features half) (features half)' */
+    double *features;   /* n x D: 1, a, c, a^2, ac, c^2 */
+    double *base;       /* L y */
+    double *slope;      /* m - L m */
+    double *spread;     /* n x D: features half, the coordinates of a noiseless value in independent unit normals */
+    double half[D * D]; /* lower triangular: S = (features half) (features half)' */
     double tau[STATES], weight[STATES]; /* mixture; the first half follows the direction, the second does not */
     double mean_tau;                    /* E[tau 1(direction)] */
     double var_tau;                     /* Var[tau 1(direction)] */
@@ -28,6 +29,7 @@ void policy_ridge_destroy(struct policy_ridge *g)
     free(g->features);
     free(g->base);
     free(g->slope);
+    free(g->spread);
     free(g);
 }
 
@@ -181,6 +183,17 @@ static void prior_only(struct policy_ridge *g, const double *m, double prior)
         g->half[i * D + i] = POLICY_RIDGE_PRIOR_SD;
 }
 
+static void make_spread(struct policy_ridge *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        for (int j = 0; j < D; j++) {
+            double sum = 0;
+            for (int l = 0; l < D; l++)
+                sum += g->features[i * D + (size_t)l] * g->half[l * D + j];
+            g->spread[i * D + (size_t)j] = sum;
+        }
+}
+
 struct policy_ridge *policy_ridge_create(const double *a, const double *c, const double *y, const bool *fantasy,
                                          size_t n, double direction_prior, struct err *e)
 {
@@ -193,7 +206,8 @@ struct policy_ridge *policy_ridge_create(const double *a, const double *c, const
     g->features = malloc((n + 1) * D * sizeof *g->features);
     g->base = malloc((n + 1) * sizeof *g->base);
     g->slope = malloc((n + 1) * sizeof *g->slope);
-    if (!g->features || !g->base || !g->slope)
+    g->spread = malloc((n + 1) * D * sizeof *g->spread);
+    if (!g->features || !g->base || !g->slope || !g->spread)
         return FAIL_NOMEM(e), NULL;
     make_features(g, a, c);
     size_t k = 0;
@@ -206,6 +220,7 @@ struct policy_ridge *policy_ridge_create(const double *a, const double *c, const
         prior_only(g, m, direction_prior);
     else if (fit(g, m, y, fantasy, rows, k, direction_prior, e) < 0)
         return NULL;
+    make_spread(g);
     return TAKE(g);
 }
 
@@ -214,23 +229,9 @@ double policy_ridge_mean(const struct policy_ridge *g, size_t i)
     return g->base[i] + g->mean_tau * g->slope[i];
 }
 
-/* (features_i half): coordinates of a noiseless value in independent unit normals. */
-static void spread(const struct policy_ridge *g, size_t i, double *out)
-{
-    const double *f = g->features + i * D;
-    for (int j = 0; j < D; j++) {
-        out[j] = 0;
-        for (int l = 0; l < D; l++)
-            out[j] += f[l] * g->half[l * D + j];
-    }
-}
-
 double policy_ridge_cov(const struct policy_ridge *g, size_t i, size_t j)
 {
-    double si[D], sj[D];
-    spread(g, i, si);
-    spread(g, j, sj);
-    return g->tau2 * dot(si, sj) + g->var_tau * g->slope[i] * g->slope[j];
+    return g->tau2 * dot(g->spread + i * D, g->spread + j * D) + g->var_tau * g->slope[i] * g->slope[j];
 }
 
 double policy_ridge_noise(const struct policy_ridge *g)
@@ -240,15 +241,13 @@ double policy_ridge_noise(const struct policy_ridge *g)
 
 void policy_ridge_sample(const struct policy_ridge *g, struct policy_random *random, double *out)
 {
-    double u = policy_random_unit(random), unit[D], s[D];
+    double u = policy_random_unit(random), unit[D];
     int state = 0;
     while (state < STATES - 1 && (u -= g->weight[state]) >= 0)
         state++;
     for (int j = 0; j < D; j++)
         unit[j] = policy_random_normal(random);
     double t = g->tau[state], along = state < GRID ? t : 0;
-    for (size_t i = 0; i < g->n; i++) {
-        spread(g, i, s);
-        out[i] = g->base[i] + along * g->slope[i] + t * dot(s, unit);
-    }
+    for (size_t i = 0; i < g->n; i++)
+        out[i] = g->base[i] + along * g->slope[i] + t * dot(g->spread + i * D, unit);
 }

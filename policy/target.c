@@ -151,7 +151,9 @@ static double list_value(const struct policy_target *g, const bool *away, size_t
         return g->sum_ac[r];
     if (g->direction_prior == 1)
         return g->mean[r] + g->sd[r];
-    return (g->mean[r] - g->mean[leader]) / fmax(hypot(g->sd[r], g->sd[leader]), DBL_MIN);
+    bool believed = !isnan(g->mean[leader]); /* a leader without scores has only its measured value */
+    double lead = believed ? g->mean[leader] : g->y[leader], lead_sd = believed ? g->sd[leader] : 0;
+    return (g->mean[r] - lead) / fmax(hypot(g->sd[r], lead_sd), DBL_MIN);
 }
 
 static bool holds(const size_t *list, size_t n_list, size_t r)
@@ -189,21 +191,21 @@ size_t policy_target_list(const struct policy_target *g, const bool *away, size_
  * such. */
 static void draw_target(const struct policy_target *g, struct policy_random *random, double *scratch, double *out)
 {
+    double noise2 = 0;
     for (size_t r = 0; r < g->n; r++)
         out[r] = g->mean[r];
     for (size_t b = 0; b < g->m; b++) {
         if (g->weights[b] == 0)
             continue;
-        double root = sqrt(g->weights[b]), noise = sqrt(policy_ridge_noise(g->ridges[b]));
+        double root = sqrt(g->weights[b]);
+        noise2 += g->weights[b] * policy_ridge_noise(g->ridges[b]);
         policy_ridge_sample(g->ridges[b], random, scratch);
         for (size_t r = 0; r < g->n; r++)
-            if (isnan(g->y[r]))
-                out[r] +=
-                    root * (scratch[r] - policy_ridge_mean(g->ridges[b], r) + noise * policy_random_normal(random));
+            out[r] += root * (scratch[r] - policy_ridge_mean(g->ridges[b], r));
     }
+    double noise = sqrt(noise2);
     for (size_t r = 0; r < g->n; r++)
-        if (!isnan(g->y[r]))
-            out[r] = g->y[r];
+        out[r] = isnan(g->y[r]) ? out[r] + noise * policy_random_normal(random) : g->y[r];
 }
 
 int policy_target_confidence(const struct policy_target *g, const bool *away, const size_t *list, size_t n_list,

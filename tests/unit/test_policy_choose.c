@@ -192,6 +192,28 @@ static void gaps_and_failures(void **state)
     assert_int_equal(a->n_choices, N - 3);
 }
 
+/* The best measured one may lack a score: it still leads, and the list is still full. */
+static void leader_without_score(void **state)
+{
+    (void)state;
+    AUTO(policy_table_destroy) struct policy_table *full = load_paper();
+    AUTO(policy_table_destroy) struct policy_table *t = blank(full, NULL);
+    double weights[M] = { 1 };
+    measure(t, full, 11);
+    measure(t, full, 3);
+    measure(t, full, 7);
+    policy_table_set_c(t, 11, NAN);
+    for (int hedged = 0; hedged < 2; hedged++) {
+        struct policy_question q = question(POLICY_MODE_DEFAULT);
+        q.weights = weights;
+        q.direction_prior = hedged ? 0.8 : 1;
+        AUTO(policy_answer_destroy) struct policy_answer *a = ask(t, &q);
+        assert_int_equal(a->n_list, 3);
+        assert_int_equal(a->list[0], 11);
+        assert_int_equal(a->n_choices, 1);
+    }
+}
+
 /* A failed row's values must not move the scale or the fit of the others. */
 static void excluded_rows_leave_no_trace(void **state)
 {
@@ -258,10 +280,15 @@ static void bad_questions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(default_walks_the_trace),   cmocka_unit_test(one_sequence_for_all),
-        cmocka_unit_test(row_order_does_not_matter), cmocka_unit_test(same_question_same_answer),
-        cmocka_unit_test(gaps_and_failures),         cmocka_unit_test(excluded_rows_leave_no_trace),
-        cmocka_unit_test(everything_measured),       cmocka_unit_test(bad_questions),
+        cmocka_unit_test(default_walks_the_trace),
+        cmocka_unit_test(one_sequence_for_all),
+        cmocka_unit_test(row_order_does_not_matter),
+        cmocka_unit_test(same_question_same_answer),
+        cmocka_unit_test(gaps_and_failures),
+        cmocka_unit_test(excluded_rows_leave_no_trace),
+        cmocka_unit_test(everything_measured),
+        cmocka_unit_test(leader_without_score),
+        cmocka_unit_test(bad_questions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
