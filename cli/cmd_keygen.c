@@ -18,10 +18,11 @@ const struct cmd cmd_keygen = {
     .name = "keygen",
     .summary = "Make a key pair, needed where coordinator and workers are on different machines",
     .args = "PREFIX",
-    .details = "Writes PREFIX.key (secret, mode 0600) and PREFIX.pub, and refuses to overwrite either. Connections are "
-               "encrypted and both sides prove who they are: make one pair for the coordinator and one for each worker.\n"
-               "  acsweep keygen coordinator\n"
-               "  acsweep keygen node7\n"
-               "  acsweep keys allow node7.pub    (where the coordinator is)",
+    .details =
+        "Writes PREFIX.key (secret, mode 0600) and PREFIX.pub, and refuses to overwrite either. Connections are "
+        "encrypted and both sides prove who they are: make one pair for the coordinator and one for each worker.\n"
+        "  acsweep keygen coordinator\n"
+        "  acsweep keygen node7\n"
+        "  acsweep keys allow node7.pub    (where the coordinator is)",
     .run = run_keygen,
 };

@@ -1,5 +1,5 @@
-/* acsweep keys: whose public keys may connect. The table worker_key is the truth; a coordinator takes changes over while
- * it runs. Public keys only; this program never sees a secret one here. */
+/* acsweep keys: whose public keys may connect. The table worker_key is the truth; a coordinator takes changes over
+ * while it runs. Public keys only; this program never sees a secret one here. */
 #include "cli/commands.h"
 
 #include <errno.h>
@@ -35,8 +35,10 @@ static int start_private(const char *state, struct cluster **out, struct err *e)
     char version[PATH_MAX];
     snprintf(version, sizeof version, "%s/postgres/PG_VERSION", there ? home : state);
     if (stat(version, &st) < 0 && errno == ENOENT)
-        return FAIL(e, ERR_INPUT, "no database in %s yet; start a coordinator there first, or name another directory with "
-                    "--state or a server with --database", state);
+        return FAIL(e, ERR_INPUT,
+                    "no database in %s yet; start a coordinator there first, or name another directory with "
+                    "--state or a server with --database",
+                    state);
     *out = cluster_start(home, e);
     return *out ? 0 : -1;
 }
@@ -81,8 +83,13 @@ static int run_allow(const struct opts *o, struct err *e)
 
 static const struct opt allow_options[] = {
     { .name = "name", .letter = 'n', .type = OPT_TEXT, .value = "NAME", .help = "what to call it (the file's name)" },
-    { .name = "role", .letter = 'r', .type = OPT_CHOICE, .value = "ROLE", .choices = "worker|control",
-      .fallback = "worker", .help = "worker: takes tasks; control: submits, cancels, drains" },
+    { .name = "role",
+      .letter = 'r',
+      .type = OPT_CHOICE,
+      .value = "ROLE",
+      .choices = "worker|control",
+      .fallback = "worker",
+      .help = "worker: takes tasks; control: submits, cancels, drains" },
     { 0 },
 };
 static const struct cmd cmd_keys_allow = {

@@ -1,5 +1,5 @@
-/* Envelope over ROUTER or DEALER. The socket's options are a table; receiving drains the socket up to a fairness cap (the loop
- * is level-triggered and calls again); the link's life comes from the libzmq monitor (chan_monitor.c). */
+/* Envelope over ROUTER or DEALER. The socket's options are a table; receiving drains the socket up to a fairness cap
+ * (the loop is level-triggered and calls again); the link's life comes from the libzmq monitor (chan_monitor.c). */
 #include "common/chan.h"
 
 #include <ctype.h>
@@ -16,8 +16,8 @@
 
 enum {
     DEFAULT_HWM = 256,
-    DRAIN_MAX = 256,      /* messages per call-back, then others have their turn */
-    BACKLOG = 1024,       /* a whole cluster reconnects at once after a restart */
+    DRAIN_MAX = 256, /* messages per call-back, then others have their turn */
+    BACKLOG = 1024,  /* a whole cluster reconnects at once after a restart */
     HANDSHAKE_MS = 10000,
     CONNECT_MS = 10000,
     RECONNECT_MS = 100,
@@ -112,7 +112,7 @@ static int set_limits(const struct chan *c, const struct chan_options *o, bool i
     };
     const struct int_option router[] = {
         { ZMQ_ROUTER_MANDATORY, 1, "ZMQ_ROUTER_MANDATORY" }, /* an error instead of a silent drop */
-        { ZMQ_ROUTER_HANDOVER, 1, "ZMQ_ROUTER_HANDOVER" },   /* a worker may be back before its old link is known dead */
+        { ZMQ_ROUTER_HANDOVER, 1, "ZMQ_ROUTER_HANDOVER" }, /* a worker may be back before its old link is known dead */
         { ZMQ_BACKLOG, BACKLOG, "ZMQ_BACKLOG" },
     };
     const struct int_option dealer[] = {
@@ -137,8 +137,8 @@ static int set_text(void *socket, int option, const char *name, const char *text
     return 0;
 }
 
-/* Without a ZAP handler libzmq lets every client in, so a missing one is our own mistake; and should the handler end before
- * the socket, messages come without a proved user and are refused one by one (deliver). */
+/* Without a ZAP handler libzmq lets every client in, so a missing one is our own mistake; and should the handler end
+ * before the socket, messages come without a proved user and are refused one by one (deliver). */
 static int set_server_keys(void *socket, const struct chan_options *o, struct err *e)
 {
     if (!o->zap || !o->zap_domain)
@@ -169,10 +169,14 @@ static int set_keys(const struct chan *c, const struct chan_options *o, const st
     if (at->loopback)
         return 0;
     if (c->router)
-        return FAIL(e, ERR_INPUT, "%s can be reached from other machines and has no keys; make a pair with: acsweep "
-                    "keygen coordinator; or bind to tcp://127.0.0.1:PORT", at->text);
-    return FAIL(e, ERR_INPUT, "%s is on another machine and no server key is given; use the join string that the "
-                "coordinator prints (acsweep://HOST:PORT?key=...)", at->text);
+        return FAIL(e, ERR_INPUT,
+                    "%s can be reached from other machines and has no keys; make a pair with: acsweep "
+                    "keygen coordinator; or bind to tcp://127.0.0.1:PORT",
+                    at->text);
+    return FAIL(e, ERR_INPUT,
+                "%s is on another machine and no server key is given; use the join string that the "
+                "coordinator prints (acsweep://HOST:PORT?key=...)",
+                at->text);
 }
 
 static int set_identity(const struct chan *c, const struct chan_options *o, struct err *e)
@@ -282,7 +286,8 @@ static void chan_free(struct chan *c)
 }
 
 /* Run one callback so that chan_destroy inside it is put off until it is over. */
-static int guarded(struct chan *c, int (*step)(struct chan *c, short events, struct err *e), short events, struct err *e)
+static int guarded(struct chan *c, int (*step)(struct chan *c, short events, struct err *e), short events,
+                   struct err *e)
 {
     c->busy = true;
     int rc = step(c, events, e);

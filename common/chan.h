@@ -1,7 +1,7 @@
 /* A ZeroMQ socket that speaks Envelope: ROUTER on the coordinator's side (chan_bind), DEALER on the worker's and the
- * command line's (chan_connect). One thread, the loop's. Nothing is dropped in silence: a message that cannot be taken now is
- * reported as such, one for a peer that is gone is an error, malformed bytes go to on_bad, and every change of the link
- * is one log line and one call of on_link.
+ * command line's (chan_connect). One thread, the loop's. Nothing is dropped in silence: a message that cannot be taken
+ * now is reported as such, one for a peer that is gone is an error, malformed bytes go to on_bad, and every change of
+ * the link is one log line and one call of on_link.
  *
  * The DEALER queues only on a finished connection: what is sent is sent to the peer that on_link announced, and what
  * was on the way when the link broke is lost. Above it, results are sent again until acknowledged. */
@@ -42,7 +42,8 @@ struct chan_handlers {
     /* `from` is empty on a DEALER. `user` is the peer's public key in Z85 as the handshake proved it, "" without CURVE.
      * *m is freed after the call unless the handler takes it: `envelope *mine = TAKE(*m)`. A known version with a body
      * that this program does not know arrives with body_case 0. */
-    int (*on_message)(struct chan *c, const struct peer_id *from, const char *user, envelope **m, void *arg, struct err *e);
+    int (*on_message)(struct chan *c, const struct peer_id *from, const char *user, envelope **m, void *arg,
+                      struct err *e);
     /* Bytes that are no Envelope, or any message of a peer whose key has been taken off the allow-list. */
     int (*on_bad)(struct chan *c, const struct peer_id *from, const char *user, const struct err *why, void *arg,
                   struct err *e);
@@ -64,10 +65,10 @@ struct chan_options {
     const char *zap_domain;      /* ...by the allow-list of this name */
     const char *identity;        /* chan_connect: our ROUTER identity, 1..255 bytes, not starting with a zero byte */
     /* limits; 0 takes the default */
-    int hwm;                   /* messages queued per peer and direction (256) */
-    int64_t heartbeat_ns;      /* ZMTP ping interval (10 s); a silent peer is dropped after three */
-    int64_t linger_ns;         /* how long chan_destroy's leftovers may still be sent (500 ms) */
-    uint64_t max_bytes;        /* of one message (WIRE_MAX_BYTES); a peer that sends more is disconnected */
+    int hwm;              /* messages queued per peer and direction (256) */
+    int64_t heartbeat_ns; /* ZMTP ping interval (10 s); a silent peer is dropped after three */
+    int64_t linger_ns;    /* how long chan_destroy's leftovers may still be sent (500 ms) */
+    uint64_t max_bytes;   /* of one message (WIRE_MAX_BYTES); a peer that sends more is disconnected */
     struct chan_handlers on;
 };
 
@@ -79,8 +80,8 @@ struct chan *chan_connect(struct loop *l, const struct chan_options *o, struct e
 void chan_destroy(struct chan *c);
 DEFINE_CLEANUP(chan_destroy, struct chan *)
 
-/* 0 = queued, 1 = would block (high-water mark or no link; the caller keeps it and tries later), -1 = ERR_PEER "peer gone",
- * or ERR_BUG for an oversized message. `to` is NULL on a DEALER. The caller keeps `m`; its version is set, and a
+/* 0 = queued, 1 = would block (high-water mark or no link; the caller keeps it and tries later), -1 = ERR_PEER "peer
+ * gone", or ERR_BUG for an oversized message. `to` is NULL on a DEALER. The caller keeps `m`; its version is set, and a
  * message_id when it is 0. */
 MUST_USE int chan_send(struct chan *c, const struct peer_id *to, envelope *m, struct err *e);
 

@@ -1,6 +1,7 @@
 /* The socket monitor: a table turns libzmq's events into link news. libzmq retries in silence for ever; here the first
- * failure of an outage is a warning at once, and a reminder follows every minute. On a listening socket, peers come and go by
- * the thousand: there the news are debug lines, except handshakes that fail, which are warnings at a limited rate. */
+ * failure of an outage is a warning at once, and a reminder follows every minute. On a listening socket, peers come and
+ * go by the thousand: there the news are debug lines, except handshakes that fail, which are warnings at a limited
+ * rate. */
 #include "common/chan_monitor.h"
 
 #include <errno.h>
@@ -22,8 +23,8 @@ struct chan_monitor {
     void *arg;
     char name[32];
     bool router, up, refused;
-    int64_t logged_at;   /* last warning of this outage, 0 = none yet */
-    uint64_t unlogged;   /* since then */
+    int64_t logged_at; /* last warning of this outage, 0 = none yet */
+    uint64_t unlogged; /* since then */
 };
 
 static const struct news_row {

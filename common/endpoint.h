@@ -1,4 +1,5 @@
-/* A ZeroMQ address that people may write, checked and in normal form: tcp://HOST:PORT, tcp://[IPV6]:PORT, ipc://PATH. */
+/* A ZeroMQ address that people may write, checked and in normal form: tcp://HOST:PORT, tcp://[IPV6]:PORT, ipc://PATH.
+ */
 #ifndef ACSWEEP_COMMON_ENDPOINT_H
 #define ACSWEEP_COMMON_ENDPOINT_H
 

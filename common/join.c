@@ -45,8 +45,10 @@ static int take_key(const char *text, const char *at, struct join *j, struct err
         return 0;
     }
     if (len != KEY_TEXT_SIZE - 1 || !key_is_valid(at)) {
-        FAIL(e, ERR_INPUT, "the key has %zu characters; it must be %d hex digits, as the coordinator prints it, or %d "
-             "characters of Z85, as in its .pub file", len, 2 * KEY_BYTES, KEY_TEXT_SIZE - 1);
+        FAIL(e, ERR_INPUT,
+             "the key has %zu characters; it must be %d hex digits, as the coordinator prints it, or %d "
+             "characters of Z85, as in its .pub file",
+             len, 2 * KEY_BYTES, KEY_TEXT_SIZE - 1);
         return at_position(text, at, e);
     }
     memcpy(j->server_key, at, KEY_TEXT_SIZE);
@@ -57,7 +59,8 @@ static int check_key_given(const struct join *j, struct err *e)
 {
     for (size_t i = 0; i < j->n; i++)
         if (!j->endpoints[i].loopback && !j->server_key[0])
-            return FAIL(e, ERR_INPUT, "join string: %s is on another machine, so the coordinator's key is needed: "
+            return FAIL(e, ERR_INPUT,
+                        "join string: %s is on another machine, so the coordinator's key is needed: "
                         "acsweep://HOST:PORT?key=SERVERKEY (the coordinator prints the whole line when it starts)",
                         j->endpoints[i].text);
     return 0;
@@ -74,8 +77,10 @@ int join_parse(const char *text, struct join *j, struct err *e)
         return endpoint_parse(text, ENDPOINT_CONNECT, &j->endpoints[0], e) < 0 ? at_position(text, text, e) : 0;
     }
     if (strncmp(text, SCHEME, strlen(SCHEME)) != 0)
-        return FAIL(e, ERR_INPUT, "join string, character 1: it must look like acsweep://HOST:PORT?key=SERVERKEY, not "
-                    "'%.80s'", text);
+        return FAIL(e, ERR_INPUT,
+                    "join string, character 1: it must look like acsweep://HOST:PORT?key=SERVERKEY, not "
+                    "'%.80s'",
+                    text);
     const char *hosts = text + strlen(SCHEME);
     const char *question = strchrnul(hosts, '?');
     TRY(take_addresses(text, hosts, question, j, e));

@@ -1,8 +1,8 @@
 /* The join string, all that a new worker needs: acsweep://HOST:PORT[,HOST:PORT...][?key=SERVERKEY]
  *
- * The key is the coordinator's public key: 64 hex digits (as join_format writes it, safe in a shell and in a batch script)
- * or 40 characters of Z85 (as keygen's .pub file holds it). It is needed unless every address is on loopback. A single
- * ipc://PATH is taken too, for workers on the coordinator's own machine. */
+ * The key is the coordinator's public key: 64 hex digits (as join_format writes it, safe in a shell and in a batch
+ * script) or 40 characters of Z85 (as keygen's .pub file holds it). It is needed unless every address is on loopback. A
+ * single ipc://PATH is taken too, for workers on the coordinator's own machine. */
 #ifndef ACSWEEP_COMMON_JOIN_H
 #define ACSWEEP_COMMON_JOIN_H
 

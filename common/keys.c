@@ -1,5 +1,5 @@
-/* Key files: one line "<kind> <Z85>" after comments. The kind in the file keeps the secret and the public one from being
- * taken for each other; O_EXCL keeps an old pair from being lost. */
+/* Key files: one line "<kind> <Z85>" after comments. The kind in the file keeps the secret and the public one from
+ * being taken for each other; O_EXCL keeps an old pair from being lost. */
 #include "common/keys.h"
 
 #include <errno.h>
@@ -86,8 +86,8 @@ int key_write_files(const char *prefix, char public_key[KEY_TEXT_SIZE], struct e
     AUTO(key_pair_wipe) struct key_pair k = { 0 };
     TRY(key_generate(&k, e));
     TRY(write_file(secret_path, 0600, KIND_SECRET, "acsweep CURVE secret key: keep it to yourself", k.secret_key, e));
-    if (write_file(public_path, 0644, KIND_PUBLIC, "acsweep CURVE public key: give it to the other side",
-                   k.public_key, e) < 0) {
+    if (write_file(public_path, 0644, KIND_PUBLIC, "acsweep CURVE public key: give it to the other side", k.public_key,
+                   e) < 0) {
         unlink(secret_path);
         return -1;
     }
@@ -97,7 +97,8 @@ int key_write_files(const char *prefix, char public_key[KEY_TEXT_SIZE], struct e
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* The rule of PostgreSQL and its TLS keys: ours alone, or root's and readable by our group (as Kubernetes mounts secrets). */
+/* The rule of PostgreSQL and its TLS keys: ours alone, or root's and readable by our group (as Kubernetes mounts
+ * secrets). */
 static int check_mode(int fd, const char *path, struct err *e)
 {
     struct stat st;
@@ -146,7 +147,8 @@ static int take_key(const char *path, const char *text, const char *kind, char k
         return FAIL(e, ERR_INPUT, "%s:%d: this is the %s key; give the %s file", path, line,
                     secret ? "public" : "secret", secret ? ".key" : ".pub");
     if (strncmp(text, kind, kind_len) != 0 || text[kind_len] != ' ')
-        return FAIL(e, ERR_INPUT, "%s:%d: expected '%s KEY'; make a pair with: acsweep keygen PREFIX", path, line, kind);
+        return FAIL(e, ERR_INPUT, "%s:%d: expected '%s KEY'; make a pair with: acsweep keygen PREFIX", path, line,
+                    kind);
     text += kind_len + 1;
     if (strlen(text) < key_len || text[key_len + strspn(text + key_len, "\n")] != '\0')
         return FAIL(e, ERR_INPUT, "%s:%d: the key must be %zu characters and the last thing in the file", path, line,

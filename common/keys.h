@@ -1,5 +1,5 @@
-/* CURVE keys: 32 bytes written as 40 characters of Z85. A key pair is two small text files, PREFIX.key (secret, mode 0600)
- * and PREFIX.pub. No function here or elsewhere prints or logs a secret key. */
+/* CURVE keys: 32 bytes written as 40 characters of Z85. A key pair is two small text files, PREFIX.key (secret, mode
+ * 0600) and PREFIX.pub. No function here or elsewhere prints or logs a secret key. */
 #ifndef ACSWEEP_COMMON_KEYS_H
 #define ACSWEEP_COMMON_KEYS_H
 

@@ -43,9 +43,9 @@ struct signal_slot {
 
 struct loop {
     struct loop_source **sources;
-    zmq_pollitem_t *items; /* items[i] mirrors sources[i] */
+    zmq_pollitem_t *items;                   /* items[i] mirrors sources[i] */
     size_t n_sources, cap_sources, n_polled; /* sources added since the poll have no item yet */
-    struct loop_timer **timers, **heap; /* all timers, and the armed ones */
+    struct loop_timer **timers, **heap;      /* all timers, and the armed ones */
     size_t n_timers, cap_timers, n_heap;
     struct loop_timer *firing;
     struct signal_slot signals[SIGNAL_MAX + 1];
@@ -168,7 +168,9 @@ struct loop_source *loop_add_wake(struct loop *l, loop_timer_fn *fn, void *arg, 
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0)
         return FAIL_NULL(e, ERR_ENV, "eventfd: %s", strerror(errno));
-    struct loop_source init = { .fd = fd, .own_fd = fd, .events = ZMQ_POLLIN, .fn = on_wake, .wake_fn = fn, .arg = arg };
+    struct loop_source init = {
+        .fd = fd, .own_fd = fd, .events = ZMQ_POLLIN, .fn = on_wake, .wake_fn = fn, .arg = arg
+    };
     struct loop_source *s = source_add(l, init, e);
     if (!s)
         close(fd);
@@ -352,7 +354,8 @@ static int timer_fire(struct loop *l, struct loop_timer *t, int64_t now, struct 
     return rc;
 }
 
-/* At most as many as were armed at the start, so that a timer that re-arms itself with no delay cannot starve sockets. */
+/* At most as many as were armed at the start, so that a timer that re-arms itself with no delay cannot starve sockets.
+ */
 static int timers_fire(struct loop *l, struct err *e)
 {
     int64_t now = mono_now();

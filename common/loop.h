@@ -1,10 +1,10 @@
-/* The event loop of the coordinator and the worker agent: ZeroMQ sockets, file descriptors, timers, signals and wake-ups
- * from other threads, over zmq_poll, in one thread.
+/* The event loop of the coordinator and the worker agent: ZeroMQ sockets, file descriptors, timers, signals and
+ * wake-ups from other threads, over zmq_poll, in one thread.
  *
  * A source or timer may be removed at any time, also from inside its own or another callback; after the removal its
  * callback is not called any more. Every callback returns 0 to go on, or -1 with `e` filled, which ends loop_run with
- * that error. Sources are level-triggered, ZeroMQ sockets included (zmq_poll asks the socket, not only its descriptor), so
- * a callback may leave work behind and is called again. */
+ * that error. Sources are level-triggered, ZeroMQ sockets included (zmq_poll asks the socket, not only its descriptor),
+ * so a callback may leave work behind and is called again. */
 #ifndef ACSWEEP_COMMON_LOOP_H
 #define ACSWEEP_COMMON_LOOP_H
 

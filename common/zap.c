@@ -1,6 +1,6 @@
-/* The ZAP handler: one thread that answers libzmq's questions on inproc://zeromq.zap.01 from allow-lists under a lock. A list
- * is a sorted array of keys, built outside the lock and swapped in whole. Keys are compared in full on public data
- * only, so timing tells nothing that the handshake has not proved already. */
+/* The ZAP handler: one thread that answers libzmq's questions on inproc://zeromq.zap.01 from allow-lists under a lock.
+ * A list is a sorted array of keys, built outside the lock and swapped in whole. Keys are compared in full on public
+ * data only, so timing tells nothing that the handshake has not proved already. */
 #include "common/zap.h"
 
 #include <errno.h>
@@ -109,7 +109,16 @@ bool zap_is_allowed(struct zap *z, const char *domain, const char *key)
 
 /* ---- the protocol ------------------------------------------------------------------------------------------------ */
 
-enum zap_part { ZAP_VERSION, ZAP_REQUEST, ZAP_DOMAIN, ZAP_PEER_ADDRESS, ZAP_IDENTITY, ZAP_MECHANISM, ZAP_KEY, ZAP_PARTS };
+enum zap_part {
+    ZAP_VERSION,
+    ZAP_REQUEST,
+    ZAP_DOMAIN,
+    ZAP_PEER_ADDRESS,
+    ZAP_IDENTITY,
+    ZAP_MECHANISM,
+    ZAP_KEY,
+    ZAP_PARTS
+};
 enum { PART_MAX = 256 };
 
 struct zap_request {
@@ -229,7 +238,8 @@ static int zap_setup(struct zap *z, void *zmq, struct err *e)
     z->handler = zmq_socket(zmq, ZMQ_REP);
     z->stop_in = zmq_socket(zmq, ZMQ_PAIR);
     z->stop_out = zmq_socket(zmq, ZMQ_PAIR);
-    if (!z->handler || !z->stop_in || !z->stop_out || zmq_setsockopt(z->handler, ZMQ_LINGER, &linger, sizeof linger) < 0)
+    if (!z->handler || !z->stop_in || !z->stop_out ||
+        zmq_setsockopt(z->handler, ZMQ_LINGER, &linger, sizeof linger) < 0)
         return FAIL(e, ERR_ENV, "ZAP sockets: %s", zmq_strerror(zmq_errno()));
     if (zmq_bind(z->handler, ZAP_ADDRESS) < 0)
         return FAIL(e, ERR_BUG, "a second ZAP handler in this context: %s", zmq_strerror(zmq_errno()));

@@ -20,8 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     AUTO(envelope_free) envelope *again = wire_unpack(bytes, len, &e);
     free(bytes);
-    /* protobuf-c takes an unknown field whose tag is an overlong zero, writes that tag short, and refuses its own writing:
-     * such bytes need not survive the round trip, only do no harm. */
+    /* protobuf-c takes an unknown field whose tag is an overlong zero, writes that tag short, and refuses its own
+     * writing: such bytes need not survive the round trip, only do no harm. */
     if (!again)
         return 0;
     if (again->body_case != m->body_case || again->message_id != m->message_id)

@@ -91,7 +91,8 @@ static inline void rig_start(struct rig *g)
     assert_non_null(g->l);
 }
 
-/* A failed assertion jumps over the cleanup of channels; then zmq_ctx_term would wait for ever, so give up after a while. */
+/* A failed assertion jumps over the cleanup of channels; then zmq_ctx_term would wait for ever, so give up after a
+ * while. */
 static inline void rig_stop(struct rig *g)
 {
     loop_destroy(g->l);

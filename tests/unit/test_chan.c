@@ -1,4 +1,5 @@
-/* Channels without keys: exchange over tcp and ipc, many peers, peers that go, bad and oversized bytes, back-pressure. */
+/* Channels without keys: exchange over tcp and ipc, many peers, peers that go, bad and oversized bytes, back-pressure.
+ */
 #include "tests/unit/net_rig.h"
 
 #include <sys/stat.h>
@@ -318,14 +319,10 @@ static void test_refused_addresses(void **state)
         const char *endpoint, *says;
         enum err_kind kind;
     } cases[] = {
-        { "tcp://0.0.0.0:*", "acsweep keygen", ERR_INPUT },
-        { "tcp://*:*", "acsweep keygen", ERR_INPUT },
-        { "tcp://[::]:*", "acsweep keygen", ERR_INPUT },
-        { "tcp://127.0.0.1", "no port", ERR_INPUT },
-        { "tcp://::1:80", "brackets", ERR_INPUT },
-        { "tcp://127.0.0.1:99999", "port", ERR_INPUT },
-        { "udp://127.0.0.1:1", "no address", ERR_INPUT },
-        { "ipc:///no/such/directory/s", "cannot listen", ERR_ENV },
+        { "tcp://0.0.0.0:*", "acsweep keygen", ERR_INPUT }, { "tcp://*:*", "acsweep keygen", ERR_INPUT },
+        { "tcp://[::]:*", "acsweep keygen", ERR_INPUT },    { "tcp://127.0.0.1", "no port", ERR_INPUT },
+        { "tcp://::1:80", "brackets", ERR_INPUT },          { "tcp://127.0.0.1:99999", "port", ERR_INPUT },
+        { "udp://127.0.0.1:1", "no address", ERR_INPUT },   { "ipc:///no/such/directory/s", "cannot listen", ERR_ENV },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct record r = { 0 };

@@ -167,8 +167,9 @@ static void test_keys_that_cannot_work_are_refused_before_connecting(void **stat
 {
     struct keyed *k = *state;
     struct err e = { 0 };
-    struct chan_options o = { .zmq = k->g.zmq, .endpoint = chan_endpoint(k->server), .server_key = "short",
-                              .keys = &k->client_keys };
+    struct chan_options o = {
+        .zmq = k->g.zmq, .endpoint = chan_endpoint(k->server), .server_key = "short", .keys = &k->client_keys
+    };
     assert_null(chan_connect(k->g.l, &o, &e));
     assert_int_equal(e.kind, ERR_INPUT);
     err_clear(&e);
