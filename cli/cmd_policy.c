@@ -269,7 +269,7 @@ static const struct cmd cmd_simulate = {
         "found by then: the best was in a recommended list of three at some number of fine-tunes up to this one (the "
         "paper's rule). in list of 3: the strict measure, a list of the best measured one and the two most promising. "
         "Compare with chance and with the plain order by a + c.\n"
-        "  acsweep policy simulate --data examples/paper/law.csv --mode paper --runs 100000",
+        "  acsweep policy simulate --data FILE.csv --mode paper --runs 100000",
     .run = run_simulate,
 };
 
