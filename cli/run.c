@@ -63,11 +63,12 @@ static int on_signal(struct loop *l, int signo, void *arg, struct err *e)
     return FAIL(e, ERR_INTERRUPTED, "interrupted by SIG%s; run the same command again to go on", sigabbrev_np(signo));
 }
 
+static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
+
 static int watch_signals(struct loop *l, struct err *e)
 {
-    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-        TRY(loop_add_signal(l, signals[i], on_signal, NULL, e));
+    for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++)
+        TRY(loop_add_signal(l, stop_signals[i], on_signal, NULL, e));
     signal(SIGPIPE, SIG_IGN); /* a closed pager must not take the database down unasked */
     return 0;
 }
@@ -281,6 +282,13 @@ static int go(struct run *r, const char *config, struct err *e)
     return finish(r, e);
 }
 
+/* After the end there is nothing left to take down; only the exit code must still be ours. */
+static void leave(int signo)
+{
+    (void)signo;
+    _exit(5); /* err_exit_code(ERR_INTERRUPTED), which is not for signal handlers */
+}
+
 /* ---- down ------------------------------------------------------------------------------------------------------- */
 
 static void take_down(struct run *r)
@@ -300,7 +308,12 @@ static void take_down(struct run *r)
     free(r->workers);
     free(r->conninfo);
     state_close(r->state);
+    /* A signal that came while we were going down anyway is still pending; it is answered by now. */
+    for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++)
+        signal(stop_signals[i], SIG_IGN);
     loop_destroy(r->loop);
+    for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++)
+        signal(stop_signals[i], leave);
 }
 
 int run_sweep(const struct opts *o, const char *config, struct err *e)

@@ -219,12 +219,13 @@ static int start_existing(struct reader *r, const char *dir, struct err *e)
     if (!s)
         return -1;
     struct stat st;
-    AUTO(free) char *home = cluster_state_dir(s->dir, e);
-    if (!home)
+    bool exists = stat(s->dir, &st) == 0 || errno != ENOENT;
+    AUTO(free) char *home = exists ? cluster_state_dir(s->dir, e) : NULL;
+    if (exists && !home)
         return -1;
     char version[PATH_MAX];
-    snprintf(version, sizeof version, "%s/postgres/PG_VERSION", home);
-    if (stat(version, &st) != 0 && errno == ENOENT)
+    snprintf(version, sizeof version, "%s/postgres/PG_VERSION", home ? home : s->dir);
+    if (!exists || (stat(version, &st) != 0 && errno == ENOENT))
         return FAIL(e, ERR_INPUT, "nothing was run in %s yet; start with 'acsweep run sweep.cfg', or name the right directory "
                     "with --state or a server with --database", s->dir);
     r->cluster = cluster_start(home, e);

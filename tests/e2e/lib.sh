@@ -40,12 +40,15 @@ json() { # json FILE EXPRESSION: value of a Python expression over the document 
 }
 # Processes that were started (however indirectly) by this test: they carry its mark in their environment.
 ours() {
-    local p
-    for p in /proc/[0-9]*; do
-        [[ ${p##*/} == "$$" || ${p##*/} == "$BASHPID" ]] && continue
-        tr '\0' '\n' <"$p/environ" 2>/dev/null | grep -qxF "ACSWEEP_E2E_MARK=$SCRATCH" || continue
-        case $(tr '\0' ' ' <"$p/cmdline" 2>/dev/null) in *acsweep* | *postgres*) echo "${p##*/}" ;; esac
-    done | grep -vxF "$$" || true
+    local file pid
+    grep -lzxF "ACSWEEP_E2E_MARK=$SCRATCH" /proc/[0-9]*/environ 2>/dev/null | while read -r file; do
+        pid=${file#/proc/}
+        pid=${pid%/environ}
+        case $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") in
+        *bash*) ;; # the test itself
+        *acsweep* | *postgres*) echo "$pid" ;;
+        esac
+    done 2>/dev/null
 }
 # none_left [SECONDS]: within that time no process of ours is left.
 none_left() {
