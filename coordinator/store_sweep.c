@@ -431,6 +431,7 @@ static int join_sweep(struct db *d, struct stored_sweep *s, const size_t *index,
             t->charged = 0;
         }
     }
+    s->revived |= n_revive > 0;
     const struct sql_arg revived[] = { SQL_I64S(revive, n_revive) };
     if (n_revive)
         TRY(db_exec(d, SQL_TASK_REVIVE, revived, 1, (int64_t)n_revive, NULL, e));
@@ -573,6 +574,7 @@ static int load_rounds(struct db *d, struct stored_sweep *s, struct err *e)
         s->finished = strcmp(state, "final") == 0;
         s->round = (int)db_i64(rounds, r, 0);
         s->round_open = strcmp(state, "open") == 0;
+        snprintf(s->note, sizeof s->note, "%s", db_text(rounds, r, 2));
     }
     TRY(db_exec(d, SQL_POLICY_CHOICE_LIST, id, 1, ROWS_ANY, &choices, e));
     for (int64_t r = 0; r < db_rows_count(choices); r++)

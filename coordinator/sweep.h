@@ -36,7 +36,9 @@ struct stored_sweep {
     size_t *n_artifacts;
     int round; /* the newest; 0 = none yet */
     bool round_open;
-    bool finished;  /* the final round is stored */
+    bool finished;      /* the final round is stored... */
+    char note[200];     /* of the newest round */
+    bool revived;       /* ...but this submission tries again what had failed, so another one follows */
     size_t *chosen; /* every representation chosen so far, in order */
     int *chosen_round;
     size_t n_chosen;

@@ -551,6 +551,8 @@ static int advance(struct coord *c, struct sweep *s, struct err *e)
         return start_end(c, s, failed ? SWEEP_FAILED : SWEEP_DONE, failed ? "some tasks failed for good" : "", e);
     }
     size_t n = fine_tunes(s);
+    if (s->stored->finished && !s->stored->revived)
+        return start_end(c, s, SWEEP_DONE, s->stored->note, e); /* submitted again: everything was found */
     if (s->round_open && round_still_open(s))
         return 0;
     return start_round(c, s, n, e);

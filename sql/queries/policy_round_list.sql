@@ -1,2 +1,2 @@
 -- The rounds of a sweep.
-SELECT round, state FROM policy_round WHERE sweep_id = $1::bigint ORDER BY round;
+SELECT round, state, note FROM policy_round WHERE sweep_id = $1::bigint ORDER BY round;
