@@ -1,0 +1,3 @@
+acsweep_unit_test(sched LIBS acsweep_coordinator_lib)
+acsweep_unit_test(graph LIBS acsweep_coordinator_lib)
+acsweep_unit_test(task_state LIBS acsweep_common)

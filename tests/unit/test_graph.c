@@ -1,0 +1,118 @@
+/* The graph: readiness follows from inputs, queues keep their order, moves keep the counters. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "coordinator/graph.h"
+
+static struct task *add(struct graph *g, uint64_t id, int priority)
+{
+    struct err e = { 0 };
+    char identity[DIGEST_HEX_SIZE];
+    snprintf(identity, sizeof identity, "%064llx", (unsigned long long)id);
+    struct plan_task p = { .kind = "fake",
+                           .executor = (char *)"noop",
+                           .identity = identity,
+                           .label = (char *)"t",
+                           .params = (char *)"{}",
+                           .priority = priority };
+    struct task *t = graph_add(g, id, &p, &e);
+    assert_non_null(t);
+    return t;
+}
+
+static int settle(struct task *t, void *arg, struct err *e)
+{
+    return graph_settle(arg, t, 0, e) < 0 ? -1 : 0;
+}
+
+static void run_through(struct graph *g, struct task *t)
+{
+    struct err e = { 0 };
+    static const enum task_event life[] = { EV_ASSIGNED, EV_LEASE_STORED, EV_OUTCOME_IN, EV_STORED_DONE };
+    for (size_t i = 0; i < ARRAY_LEN(life); i++)
+        assert_int_equal(graph_move(g, t, life[i], &e), 0);
+    assert_int_equal(graph_unlock(t, settle, g, &e), 0);
+}
+
+static void a_task_waits_for_all_its_inputs(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct graph g = { 0 };
+    struct task *a = add(&g, 1, 0), *b = add(&g, 2, 0), *c = add(&g, 3, 0);
+    assert_int_equal(graph_link(c, a, "a", &e), 0);
+    assert_int_equal(graph_link(c, b, "b", &e), 0);
+    assert_int_equal(graph_settle(&g, c, 0, &e), 0);
+    assert_int_equal(graph_settle(&g, a, 0, &e), 1);
+    assert_int_equal(graph_settle(&g, b, 0, &e), 1);
+    run_through(&g, a);
+    assert_int_equal(c->state, TASK_PENDING);
+    run_through(&g, b);
+    assert_int_equal(c->state, TASK_READY);
+    assert_int_equal(g.open, 1);
+    assert_int_equal(g.ready, 1);
+    assert_ptr_equal(graph_find_identity(&g, c->identity), c);
+    graph_free(&g);
+}
+
+static void queues_keep_priority_then_age(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct graph g = { 0 };
+    enum { N = 500 };
+    uint64_t random = 12345;
+    for (uint64_t i = 1; i <= N; i++) {
+        random = random * 6364136223846793005u + 1;
+        assert_int_equal(graph_settle(&g, add(&g, i, (int)(random >> 60)), 0, &e), 1);
+    }
+    /* take one out of the middle: the queue must stay a queue */
+    assert_int_equal(graph_move(&g, graph_find(&g, 250), EV_CANCELLED, &e), 0);
+    const struct task *last = NULL;
+    size_t n = 0;
+    for (struct task *t; (t = graph_peek(&g, 0)); last = t, n++) {
+        assert_true(!last || t->priority < last->priority || (t->priority == last->priority && t->id > last->id));
+        assert_int_equal(graph_move(&g, t, EV_ASSIGNED, &e), 0);
+    }
+    assert_int_equal(n, N - 1);
+    graph_free(&g);
+}
+
+static void a_move_out_of_turn_is_our_bug(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct graph g = { 0 };
+    struct task *t = add(&g, 1, 0);
+    assert_int_equal(graph_move(&g, t, EV_STORED_DONE, &e), -1);
+    assert_int_equal(e.kind, ERR_BUG);
+    assert_int_equal(t->state, TASK_PENDING);
+    graph_free(&g);
+}
+
+static void backoff_holds_a_task_back(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct graph g = { 0 };
+    struct task *t = add(&g, 1, 0);
+    t->not_before = 100;
+    assert_int_equal(graph_settle(&g, t, 99, &e), 0);
+    assert_int_equal(graph_settle(&g, t, 100, &e), 1);
+    graph_free(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_task_waits_for_all_its_inputs),
+        cmocka_unit_test(queues_keep_priority_then_age),
+        cmocka_unit_test(a_move_out_of_turn_is_our_bug),
+        cmocka_unit_test(backoff_holds_a_task_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,125 @@
+/* Placement: idle slots first, prefetch by credits, and a reason for whatever waits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/own.h"
+#include "coordinator/sched.h"
+
+#define GIB (UINT64_C(1) << 30)
+
+static const char *const native[] = { "native" };
+
+static struct sched_worker worker(uint32_t slots, uint32_t credits, uint32_t *in_flight)
+{
+    return (struct sched_worker){ .slots = slots,
+                                  .credits = credits,
+                                  .devices_per_slot = 1,
+                                  .compute_capability = 80,
+                                  .cpus = 8,
+                                  .device_memory_bytes = 40 * GIB,
+                                  .memory_bytes = 64 * GIB,
+                                  .executors = native,
+                                  .n_executors = 1,
+                                  .usable = true,
+                                  .in_flight = in_flight };
+}
+
+static void idle_slots_come_first(void **state)
+{
+    (void)state;
+    uint32_t a[2] = { 1, 0 }, b[2] = { 0, 0 };
+    struct sched_worker w[] = { worker(2, 4, a), worker(2, 4, b) };
+    struct sched_shape s[] = { { .executor = "native", .ready = 3, .prefetch = true } };
+    struct sched_assignment out[16];
+    char reasons[1][200];
+    assert_int_equal(sched_assign(s, 1, w, 2, out, 16, reasons), 3);
+    assert_int_equal(a[0], 1);
+    assert_int_equal(a[1], 1);
+    assert_int_equal(b[0], 1);
+    assert_int_equal(b[1], 1);
+    assert_string_equal(reasons[0], "");
+}
+
+static void long_tasks_are_not_queued_behind_others(void **state)
+{
+    (void)state;
+    uint32_t busy[1] = { 1 };
+    struct sched_worker w[] = { worker(1, 8, busy) };
+    struct sched_shape s[] = { { .executor = "native", .ready = 5, .prefetch = false } };
+    struct sched_assignment out[16];
+    char reasons[1][200];
+    assert_int_equal(sched_assign(s, 1, w, 1, out, 16, reasons), 0);
+    assert_string_equal(reasons[0], "every fitting slot is busy (1 fitting worker)");
+    s[0].prefetch = true;
+    assert_int_equal(sched_assign(s, 1, w, 1, out, 16, reasons), 5);
+    assert_int_equal(busy[0], 6);
+}
+
+static void larger_priority_first(void **state)
+{
+    (void)state;
+    uint32_t idle[1] = { 0 };
+    struct sched_worker w[] = { worker(1, 1, idle) };
+    struct sched_shape s[] = { { .executor = "native", .ready = 1, .priority = 1 },
+                               { .executor = "native", .ready = 1, .priority = 9 } };
+    struct sched_assignment out[4];
+    char reasons[2][200];
+    assert_int_equal(sched_assign(s, 2, w, 1, out, 4, reasons), 1);
+    assert_int_equal(out[0].shape, 1);
+    assert_string_not_equal(reasons[0], "");
+}
+
+static void misfits_have_reasons(void **state)
+{
+    (void)state;
+    static const struct {
+        struct sched_shape shape;
+        bool usable;
+        const char *reason;
+    } cases[] = {
+        { { .executor = "command", .ready = 1 }, true, "no worker offers the executor 'command'" },
+        { { .executor = "native", .ready = 1, .resources.gpus = 2 }, true, "no slot has 2 GPUs" },
+        { { .executor = "native", .ready = 1, .resources = { .gpus = 1, .gpu_memory_bytes = 80 * GIB } },
+          true,
+          "no GPU has 80.0 GiB" },
+        { { .executor = "native", .ready = 1, .resources = { .gpus = 1, .compute_capability = 90 } },
+          true,
+          "no GPU has compute capability 9.0" },
+        { { .executor = "native", .ready = 1, .resources.host_memory_bytes = 128 * GIB },
+          true,
+          "no worker has 0 CPUs and 128.0 GiB of memory" },
+        { { .executor = "native", .ready = 1, .needs_store = true },
+          true,
+          "no fitting worker sees the artifact store" },
+        { { .executor = "native", .ready = 1 }, false, "the 1 fitting worker is draining, silent or quarantined" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint32_t idle[1] = { 0 };
+        struct sched_worker w[] = { worker(1, 1, idle) };
+        struct sched_assignment out[4];
+        char reasons[1][200];
+        w[0].usable = cases[i].usable;
+        assert_int_equal(sched_assign(&cases[i].shape, 1, w, 1, out, 4, reasons), 0);
+        assert_string_equal(reasons[0], cases[i].reason);
+    }
+    struct sched_shape s = { .executor = "native", .ready = 1 };
+    struct sched_assignment out[1];
+    char reasons[1][200];
+    assert_int_equal(sched_assign(&s, 1, NULL, 0, out, 1, reasons), 0);
+    assert_string_equal(reasons[0], "no worker has joined");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(idle_slots_come_first),
+        cmocka_unit_test(long_tasks_are_not_queued_behind_others),
+        cmocka_unit_test(larger_priority_first),
+        cmocka_unit_test(misfits_have_reasons),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
