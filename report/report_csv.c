@@ -43,11 +43,12 @@ static void integer(struct buf *out, int64_t value, bool last)
 
 static void write_ranking(const struct report *r, struct buf *out)
 {
-    buf_puts(out, "rank,representation,target,sd,measured,chosen_in_round,failure\n");
+    buf_puts(out, "rank,representation,measured_target,expected_target,sd,measured,chosen_in_round,failure\n");
     for (size_t i = 0; i < r->n_representations; i++) {
         const struct report_representation *v = &r->representations[r->ranking[i]];
         real(out, v->rank ? v->rank : NAN, false);
         text(out, v->name, false);
+        real(out, v->target, false);
         real(out, v->mean, false);
         real(out, v->sd, false);
         integer(out, v->measured, false);

@@ -356,6 +356,27 @@ static void mark_measured(struct report *r)
     }
 }
 
+/* Weighted mean of the benchmarks, each from 0 = worst to 1 = best measured; without targets all count alike. */
+static void measure_targets(struct report *r)
+{
+    double total = 0;
+    for (size_t i = 0; i < r->n_representations; i++)
+        r->representations[i].target = r->representations[i].measured ? 0 : NAN;
+    for (size_t b = 0; b < r->n_benchmarks; b++)
+        total += r->benchmarks[b].weight > 0 ? r->benchmarks[b].weight : 0;
+    for (size_t b = 0; b < r->n_benchmarks; b++) {
+        double low = INFINITY, high = -INFINITY;
+        double weight = total > 0 ? fmax(r->benchmarks[b].weight, 0) / total : 1 / (double)r->n_benchmarks;
+        for (size_t i = 0; i < r->n_representations; i++) {
+            low = fmin(low, report_cell(r, r->performance, i, b)); /* fmin and fmax pass over NaN */
+            high = fmax(high, report_cell(r, r->performance, i, b));
+        }
+        for (size_t i = 0; i < r->n_representations && weight > 0; i++)
+            r->representations[i].target +=
+                high > low ? weight * (report_cell(r, r->performance, i, b) - low) / (high - low) : 0;
+    }
+}
+
 static int read_all(struct report *r, struct db *d, const char *sweep, struct err *e)
 {
     static int (*const parts[])(struct report *, struct db *, struct err *) = {
@@ -381,6 +402,7 @@ struct report *report_read(struct db *d, const char *sweep, struct err *e)
     if (rc < 0)
         return NULL;
     mark_measured(r);
+    measure_targets(r);
     if (report_law_apply(r, e) < 0)
         return NULL;
     return TAKE(r);

@@ -30,7 +30,8 @@ struct report_representation {
     const char *name;
     int chosen_in;       /* policy round that chose it, -1 = never */
     int rank;            /* in the final ranking, 0 = not ranked */
-    double mean, sd;     /* predicted target on the normalised scale, latest round */
+    double mean, sd;     /* the target as the policy expects it, normalised over the measured ones, latest round */
+    double target;       /* the target as measured, same scale; NaN = not measured */
     bool measured;       /* all benchmarks of the target are measured */
     const char *failure; /* why it left the search space, "" = it did not */
 };

@@ -78,13 +78,14 @@ static void summary_tiles(const struct report *r, struct buf *out)
     char text[400], took[REPORT_NUMBER_SIZE];
     struct report_bill bill = report_bill(r);
     buf_puts(out, "<div class=\"tiles\">");
-    tile(out, "best representation", best_name(r));
+    bool known = r->n_representations && r->representations[r->ranking[0]].measured;
+    tile(out, known ? "best, as measured" : "best, as predicted", best_name(r));
     snprintf(text, sizeof text, "%zu of %zu", report_count_measured(r), r->n_representations);
-    tile(out, "fine-tuned and measured", text);
+    tile(out, "fine-tuned", text);
     tile(out, "state of the sweep", r->state);
     snprintf(text, sizeof text, "%s%s", report_duration(r->elapsed_seconds, took),
              strcmp(r->state, "running") ? "" : " so far");
-    tile(out, "from submission to the end", text);
+    tile(out, "wall time", text);
     if (r->recorded)
         snprintf(text, sizeof text, "none (replay)");
     else
@@ -148,7 +149,8 @@ static void section_summary(const struct report *r, struct buf *out)
 
 static void ranking_table(const struct report *r, struct buf *out)
 {
-    static const char *const titles[] = { "#rank", "representation", "#target", "#\xc2\xb1 1 sd", "basis", "chosen in" };
+    static const char *const titles[] = { "#rank", "representation", "#measured<br/>target", "#expected<br/>target",
+                                          "#\xc2\xb1 1 sd", "basis", "chosen in" };
     buf_puts(out, r->n_representations > PLOT_RANKING_MAX ? "<div class=\"scroll tall\"><table><thead><tr>"
                                                          : "<div class=\"scroll\"><table><thead><tr>");
     for (size_t i = 0; i < ARRAY_LEN(titles); i++)
@@ -170,6 +172,7 @@ static void ranking_table(const struct report *r, struct buf *out)
         else
             cell_text(out, "n", "");
         cell_text(out, "l", v->name);
+        cell_real(out, v->target, 3);
         cell_real(out, v->mean, 3);
         cell_real(out, v->sd, 3);
         cell_text(out, "", v->measured ? "measured" : *v->failure ? "failed" : v->rank ? "predicted" : "not ranked");
@@ -193,10 +196,11 @@ static void section_ranking(const struct report *r, struct buf *out)
         buf_puts(out, "<p class=\"note\">The policy has not ranked anything yet: that needs scores and at least one "
                       "finished round.</p>\n");
     else {
-        buf_puts(out, "<p>The target is the weighted mean of the benchmarks the policy aims at, each on its normalised scale. "
-                      "Error bars are one standard deviation of the policy's belief; a mode that gives none shows none.</p>\n"
+        buf_puts(out, "<p>The target is the weighted mean of the benchmarks the policy aims at, each from 0, the worst measured, to "
+                      "1, the best measured. Hollow, with one standard deviation: what the policy expects (pale where the "
+                      "value is known by now). Some modes state no deviation.</p>\n"
                       "<div class=\"legend\"><span><i class=\"disc\" style=\"background:var(--accent)\"></i>measured</span>"
-                      "<span><i class=\"ring\" style=\"border-color:var(--accent)\"></i>predicted</span></div>\n"
+                      "<span><i class=\"ring\" style=\"border-color:var(--accent)\"></i>expected</span></div>\n"
                       "<figure class=\"narrow\">");
         plot_ranking(r, out);
         buf_puts(out, "</figure>\n");

@@ -20,9 +20,9 @@ static json_t *json_ranking(const struct report *r)
     json_t *list = json_array();
     for (size_t i = 0; i < r->n_representations; i++) {
         const struct report_representation *v = &r->representations[r->ranking[i]];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "rank",
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "rank",
                                               v->rank ? json_integer(v->rank) : json_null(), "representation", text(v->name),
-                                              "target", real(v->mean), "sd", real(v->sd), "measured", (int)v->measured,
+                                              "measured_target", real(v->target), "expected_target", real(v->mean), "sd", real(v->sd), "measured", (int)v->measured,
                                               "chosen_in_round",
                                               v->chosen_in >= 0 ? json_integer(v->chosen_in) : json_null(), "failure",
                                               text(v->failure)));

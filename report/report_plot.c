@@ -181,6 +181,7 @@ void plot_ranking(const struct report *r, struct buf *out)
     for (size_t i = 0; i < n; i++) {
         const struct report_representation *v = &r->representations[r->ranking[i]];
         double sd = isfinite(v->sd) ? v->sd : 0;
+        svg_range_add(&range, v->target);
         svg_range_add(&range, v->mean - sd);
         svg_range_add(&range, v->mean + sd);
         size_t length = svg_text_length(v->name);
@@ -194,15 +195,16 @@ void plot_ranking(const struct report *r, struct buf *out)
     svg_axis_x(&p, "target (weighted mean, normalised)", 6, "");
     for (size_t i = 0; i < n; i++) {
         const struct report_representation *v = &r->representations[r->ranking[i]];
-        char tip[700], rank[16], t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE];
+        char tip[700], rank[16], t0[REPORT_NUMBER_SIZE], t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE];
         double y = (double)i + 0.5;
         snprintf(rank, sizeof rank, "%d", v->rank);
-        snprintf(tip, sizeof tip, "%.300s: %s \xc2\xb1 %s, %s", v->name, report_fixed(v->mean, 3, t1),
-                 report_fixed(v->sd, 3, t2), v->measured ? "measured" : "predicted");
+        snprintf(tip, sizeof tip, "%.300s: measured %s, expected %s \xc2\xb1 %s", v->name,
+                 report_fixed(v->target, 3, t0), report_fixed(v->mean, 3, t1), report_fixed(v->sd, 3, t2));
         svg_text(&p, 22, svg_y(&p, y) + 4, "end", "tick", rank, 8);
         svg_text(&p, 30, svg_y(&p, y) + 4, "start", v->measured ? "strong" : "plain", v->name, NAME_MAX_LENGTH);
-        svg_line(&p, v->mean - v->sd, y, v->mean + v->sd, y, "bar");
-        svg_dot(&p, v->mean, y, 5, v->measured ? "dot" : "guess", NULL, NULL, tip);
+        svg_line(&p, v->mean - v->sd, y, v->mean + v->sd, y, v->measured ? "bar past" : "bar");
+        svg_dot(&p, v->mean, y, v->measured ? 3.5 : 5, v->measured ? "guess past" : "guess", NULL, NULL, tip);
+        svg_dot(&p, v->target, y, 5, "dot", NULL, NULL, tip);
     }
     svg_end(&p);
 }

@@ -47,7 +47,7 @@ const char report_style[] =
     "svg .dot{fill:var(--accent);stroke:var(--card);stroke-width:1}\n"
     "svg .seen{stroke:var(--fg);stroke-width:1.8}svg .open{fill:var(--card);stroke:var(--dim);stroke-width:2.4}"
     "svg .halo{fill:var(--fg);opacity:.55}\n"
-    "svg .guess{fill:var(--card);stroke:var(--accent);stroke-width:2}svg .bar{stroke:var(--fg);stroke-width:1.5}\n"
+    "svg .guess{fill:var(--card);stroke:var(--accent);stroke-width:2}svg .bar{stroke:var(--fg);stroke-width:1.5}svg .past{opacity:.4}\n"
     "svg .ours,svg .paper,svg .sum,svg .chance,svg .random{"
     "fill:none;stroke-width:2.5}svg .ours{stroke:var(--accent)}"
     "svg .paper{stroke:var(--k-stage2)}svg .sum{stroke:var(--k-score_a);stroke-dasharray:2 4}"
