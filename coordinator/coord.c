@@ -17,6 +17,8 @@
 #define TICK_NS (100 * NS_PER_MS)
 #define LOCK_POLL_NS (500 * NS_PER_MS)
 #define STALL_NS (2 * NS_PER_S)
+#define PLACEMENT_NS (2 * NS_PER_S)
+#define LOST_MAX 20 /* lost attempts of one task under one leader */
 #define BATCH_MAX 4096
 #define PEERS_HWM 20000
 
@@ -500,6 +502,10 @@ int coord_end_attempt(struct coord *c, struct task *t, const char *outcome, int 
         .worker_id = t->worker ? t->worker->id : t->worker_id,
         .next = t->cancel_wanted ? EV_CANCELLED : EV_STORED_RETRY,
     };
+    if (strcmp(outcome, "lost") == 0 && ++t->lost > LOST_MAX && end.next == EV_STORED_RETRY) {
+        end.next = EV_STORED_FAILED;
+        end.message = (char *)"given up: attempt after attempt was lost together with its worker";
+    }
     TRY(graph_move(&c->graph, t, EV_OUTCOME_IN, e));
     return commit_add_end(c->gathering, &end, e);
 }
@@ -567,6 +573,76 @@ static int wake_delayed(struct coord *c, int64_t now, struct err *e)
     return 0;
 }
 
+/* ---- why tasks wait, as rows ---- */
+
+struct placement_job {
+    struct db_job job;
+    size_t n;
+    struct placement_row {
+        char *executor;
+        char resources[200], reason[200];
+        int64_t tasks;
+    } rows[];
+};
+
+static int placement_run(struct db_job *j, struct db *d, struct err *e)
+{
+    const struct placement_job *p = (const struct placement_job *)j;
+    for (size_t i = 0; i < p->n; i++) {
+        const struct placement_row *r = &p->rows[i];
+        const struct sql_arg args[] = { SQL_TEXT(r->executor), SQL_TEXT(r->resources), SQL_TEXT(r->reason),
+                                        SQL_I64(r->tasks) };
+        TRY(db_exec(d, SQL_PLACEMENT_REPLACE, args, ARRAY_LEN(args), ROWS_ANY, NULL, e));
+    }
+    return 0;
+}
+
+static int placement_done(struct db_job *j, const struct err *why, struct err *e)
+{
+    struct placement_job *p = (struct placement_job *)j;
+    for (size_t i = 0; i < p->n; i++)
+        free(p->rows[i].executor);
+    free(p);
+    if (why && e)
+        *e = *why;
+    return why ? -1 : 0;
+}
+
+/* Tell the database where the scheduler's reasons have changed; not more often than every PLACEMENT_NS, because under
+ * load they change with every batch. */
+static int store_placement(struct coord *c, int64_t now, struct err *e)
+{
+    if (now < c->next_placement)
+        return 0;
+    c->next_placement = now + PLACEMENT_NS;
+    struct placement_job *p = calloc(1, sizeof *p + c->graph.n_shapes * sizeof p->rows[0]);
+    if (!p)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < c->graph.n_shapes; i++) {
+        struct shape *s = &c->graph.shapes[i];
+        if (strcmp(s->reason, s->stored_reason) == 0)
+            continue;
+        struct placement_row *r = &p->rows[p->n];
+        if (!(r->executor = strdup(s->executor))) {
+            placement_done(&p->job, NULL, NULL);
+            return FAIL_NOMEM(e);
+        }
+        p->n++;
+        memcpy(s->stored_reason, s->reason, sizeof s->reason);
+        memcpy(r->reason, s->reason, sizeof s->reason);
+        store_resources_json(&s->resources, r->resources, sizeof r->resources);
+        r->tasks = (int64_t)s->n;
+    }
+    if (!p->n) {
+        free(p);
+        return 0;
+    }
+    p->job.run = placement_run;
+    p->job.done = placement_done;
+    dbthread_post(c->db, &p->job);
+    return 0;
+}
+
 static int on_tick(struct loop *l, void *arg, struct err *e)
 {
     (void)l;
@@ -581,6 +657,7 @@ static int on_tick(struct loop *l, void *arg, struct err *e)
         TRY(expire_orphans(c, now, e));
     }
     TRY(wake_delayed(c, now, e));
+    TRY(store_placement(c, now, e));
     TRY(control_tick(c, now, e));
     return coord_kick(c, e);
 }

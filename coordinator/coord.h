@@ -57,6 +57,7 @@ struct coord {
     struct watcher *watchers;
     struct loop_timer *tick;
     int64_t last_tick, judge_from; /* silence is judged from then on */
+    int64_t next_placement;        /* when the scheduler's reasons are stored next */
     size_t n_orphans;              /* leases whose worker has not come back since this leader began */
     char store_challenge[80];
 };

@@ -42,6 +42,7 @@ struct task {
     bool ended_by_result; /* the newest attempt ended with a result that was committed, not with a lost lease */
     uint8_t failures[8];  /* charged failures by class */
     uint16_t charged;
+    uint16_t lost; /* attempts lost under this leader: a task that takes its workers down is given up in the end */
     uint32_t open_inputs;
     uint32_t shape;
     int32_t priority;
@@ -78,6 +79,7 @@ struct shape { /* tasks that any slot sees as equal */
     const char *executor;
     struct task **heap;
     size_t n, cap;
+    char stored_reason[200]; /* as the table placement has it */
     char reason[200]; /* why its ready tasks wait, as the scheduler said last; "" = they do not */
 };
 

@@ -356,14 +356,19 @@ static struct sql_arg optional_id(size_t index, const int64_t *ids)
     return index == PLAN_NONE ? SQL_NULL : SQL_I64(ids[index]);
 }
 
+void store_resources_json(const struct plan_resources *r, char *text, size_t size)
+{
+    snprintf(text, size,
+             "{\"gpus\":%u,\"gpu_memory_bytes\":%llu,\"compute_capability\":%u,\"cpus\":%u,\"host_memory_bytes\":%llu}",
+             r->gpus, (unsigned long long)r->gpu_memory_bytes, r->compute_capability, r->cpus,
+             (unsigned long long)r->host_memory_bytes);
+}
+
 static int copy_task(struct db *d, const struct stored_sweep *s, const struct ids *ids, size_t i, struct err *e)
 {
     const struct plan_task *t = &s->plan->tasks[i];
     char resources[200];
-    snprintf(resources, sizeof resources,
-             "{\"gpus\":%u,\"gpu_memory_bytes\":%llu,\"compute_capability\":%u,\"cpus\":%u,\"host_memory_bytes\":%llu}",
-             t->resources.gpus, (unsigned long long)t->resources.gpu_memory_bytes, t->resources.compute_capability,
-             t->resources.cpus, (unsigned long long)t->resources.host_memory_bytes);
+    store_resources_json(&t->resources, resources, sizeof resources);
     const struct sql_arg row[] = {
         SQL_I64((int64_t)s->tasks[i].id),
         SQL_TEXT(t->kind),

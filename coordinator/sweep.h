@@ -86,6 +86,9 @@ MUST_USE int store_round(struct db *d, struct stored_sweep *s, const struct roun
 MUST_USE int store_round_measured(struct db *d, int64_t sweep_id, int round, struct err *e);
 MUST_USE int store_sweep_end(struct db *d, int64_t sweep_id, enum sweep_state state, const char *note, struct err *e);
 
+/* Resources as the column task.resources has them; 200 bytes suffice. */
+void store_resources_json(const struct plan_resources *r, char *text, size_t size);
+
 struct policy_answer;
 struct round_rows {
     int round;
