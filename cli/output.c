@@ -122,8 +122,7 @@ static bool column_is_numbers(const struct table *t, size_t c)
     return any;
 }
 
-/* At most `width` code points of `text`. */
-static int bytes_within(const char *text, size_t width)
+int out_bytes_within(const char *text, size_t width)
 {
     size_t at = 0, n = 0;
     while (text[at]) {
@@ -140,7 +139,7 @@ static void print_cell(FILE *f, const char *text, size_t width, bool right, bool
     if (right)
         fprintf(f, "%*s%s", (int)(width - w), "", text);
     else if (last && room > 0 && w > room)
-        fprintf(f, "%.*s", bytes_within(text, room), text);
+        fprintf(f, "%.*s", out_bytes_within(text, room), text);
     else
         fprintf(f, "%s%*s", text, last ? 0 : (int)(width - w), "");
 }

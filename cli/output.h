@@ -20,6 +20,8 @@ const char *out_style(FILE *f, enum out_style style);
 
 /* Columns a UTF-8 text takes, roughly: code points. */
 size_t out_width(const char *text);
+/* Bytes of the first `width` columns of it, for "%.*s". */
+int out_bytes_within(const char *text, size_t width);
 
 /* A table: cells are copied, columns are as wide as their widest cell, numbers stand right. */
 struct table;

@@ -149,7 +149,8 @@ static void print_head(struct progress *p, const Acsweep__Snapshot *s)
     if (s->round > 0)
         buf_printf(&b, "  round %u: %s", s->round, s->round_note);
     int width = out_tty_width(p->f);
-    fprintf(p->f, "%s%.*s%s\n", out_style(p->f, OUT_BOLD), width - 1, buf_text(&b), out_style(p->f, OUT_PLAIN));
+    int shown = out_bytes_within(buf_text(&b), width > 1 ? (size_t)width - 1 : 0);
+    fprintf(p->f, "%s%.*s%s\n", out_style(p->f, OUT_BOLD), shown, buf_text(&b), out_style(p->f, OUT_PLAIN));
     p->lines++;
     buf_free(&b);
 }
