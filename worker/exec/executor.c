@@ -15,8 +15,8 @@
 #define MAX_METRICS 4096
 #define MAX_ARTIFACTS 1024
 
-static const struct executor *const executors[] = { &exec_fake, &exec_replay };
-static const char *const names[] = { "fake", "replay", NULL };
+static const struct executor *const executors[] = { &exec_fake, &exec_replay, &exec_command };
+static const char *const names[] = { "fake", "replay", "command", NULL };
 
 const char *const *executor_names(void)
 {
@@ -113,7 +113,9 @@ void exec_result_free(struct exec_result *r)
         free(r->artifacts[i].content);
     free(r->artifacts);
     free(r->metrics);
-    *r = (struct exec_result){ 0 };
+    r->artifacts = NULL;
+    r->metrics = NULL;
+    r->n_artifacts = r->n_metrics = 0;
 }
 
 bool exec_wait(const struct exec_task *t, int64_t ns)

@@ -72,6 +72,7 @@ void exec_result_fail(struct exec_result *r, Acsweep__FailureClass failure, cons
 MUST_USE int exec_result_metric(struct exec_result *r, const char *name, double value, struct err *e);
 /* A zeroed artifact at the end of the list; NULL when there are too many. */
 struct exec_artifact *exec_result_artifact(struct exec_result *r, struct err *e);
+/* Forget metrics and artifacts. */
 void exec_result_free(struct exec_result *r);
 
 /* Wait up to `ns`; true when the task was cancelled meanwhile (at once). */
