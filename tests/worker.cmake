@@ -3,3 +3,11 @@ foreach(name exec agent)
   acsweep_unit_test(${name} LIBS acsweep_common)
   add_dependencies(test_${name} acsweep-worker acsweep-exec)
 endforeach()
+
+acsweep_unit_test(spool LIBS acsweep_agent)
+
+add_library(fake_cudart MODULE ${CMAKE_CURRENT_SOURCE_DIR}/lib/fake_cudart.c)
+set_target_properties(fake_cudart PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+acsweep_unit_test(gpu LIBS acsweep_agent)
+target_compile_definitions(test_gpu PRIVATE FAKE_CUDART="$<TARGET_FILE:fake_cudart>")
+add_dependencies(test_gpu acsweep-exec fake_cudart)
