@@ -19,6 +19,7 @@ extern const struct cmd cmd_drain;
 extern const struct cmd cmd_explain;
 extern const struct cmd cmd_keygen;
 extern const struct cmd cmd_keys;
+extern const struct cmd cmd_plan;
 extern const struct cmd cmd_policy;
 extern const struct cmd cmd_rank;
 extern const struct cmd cmd_replay;

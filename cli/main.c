@@ -62,6 +62,7 @@ const struct cmd cmd_completion = {
 
 static const struct cmd *const commands[] = {
     /* in the order in which people need them */
+    &cmd_plan,
     &cmd_run,
     &cmd_replay,
     &cmd_submit,
