@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/opts_file.h"
 #include "common/parse.h"
 
 /* A value of one option. Texts point into argv, the environment or the tables; only the list itself is ours. */
@@ -27,7 +28,8 @@ struct opts {
     size_t n_values;
     const char **args;
     size_t n_args;
-    bool help;
+    bool help, print_config;
+    struct opts_file *file; /* owns texts that values point to */
 };
 
 void opts_free(struct opts *o)
@@ -38,6 +40,7 @@ void opts_free(struct opts *o)
         free(o->values[i].texts);
     free(o->values);
     free(o->args);
+    opts_file_free(o->file);
     free(o);
 }
 
@@ -285,6 +288,8 @@ static int take_words(struct opts *o, int argc, char *const *argv, struct err *e
             only_args = true;
         else if (is_help(word))
             o->help = true;
+        else if (strcmp(word, "--print-config") == 0 && opts_has(o, "config"))
+            o->help = o->print_config = true;
         else
             used = word[1] == '-' ? take_long(o, word, next, e) : take_short(o, word, next, e);
         if (used < 0)
@@ -294,16 +299,70 @@ static int take_words(struct opts *o, int argc, char *const *argv, struct err *e
     return 0;
 }
 
-static int fill_absent(struct opts *o, struct err *e)
+static int fill_from_environment(struct opts *o, struct err *e)
 {
     for (size_t i = 0; i < o->n_values; i++) {
         struct value *v = &o->values[i];
         const char *env = v->n == 0 && v->opt->env ? getenv(v->opt->env) : NULL;
-        if (env && *env) {
-            TRY(convert_from(v, env, v->opt->env, e));
-            TRY(value_add(v, env, e));
-            v->given = true;
-        } else if (v->n == 0 && v->opt->fallback) {
+        if (!env || !*env)
+            continue;
+        TRY(convert_from(v, env, v->opt->env, e));
+        TRY(value_add(v, env, e));
+        v->given = true;
+    }
+    return 0;
+}
+
+static int unknown_setting(const struct opts *o, const struct opts_setting *s, const char *path, struct err *e)
+{
+    const char *names[128];
+    size_t n = 0;
+    for (size_t i = 0; i < o->n_values && n < ARRAY_LEN(names); i++)
+        names[n++] = o->values[i].opt->name;
+    const char *near = parse_nearest(s->name, names, n);
+    return FAIL(e, ERR_INPUT, "%s:%d: '%.60s' is not a setting of %s%s%s%s", path, s->line, s->name, o->path,
+                near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int take_setting(struct opts *o, const struct opts_setting *s, const char *path, struct err *e)
+{
+    struct value *v = value_named(o, s->name, strlen(s->name));
+    if (!v || strcmp(s->name, "config") == 0)
+        return unknown_setting(o, s, path, e);
+    bool flag = v->opt->type == OPT_FLAG, is_true = strcmp(s->text, "true") == 0;
+    if (flag && !is_true && strcmp(s->text, "false") != 0)
+        return FAIL(e, ERR_INPUT, "%s:%d: %s must be true or false", path, s->line, s->name);
+    struct err why = { 0 };
+    struct value checked = *v;
+    if (convert(v->n > 0 ? &checked : v, s->text, &why) < 0)
+        return FAIL(e, ERR_INPUT, "%s:%d: %s: %s", path, s->line, s->name, why.text);
+    if (v->n > 0 || (flag && !is_true))
+        return 0; /* the command line or the environment said otherwise, or there is nothing to set */
+    v->given = true;
+    return value_add(v, s->text, e);
+}
+
+/* The file of the option `config`, for a command that has one. */
+static int fill_from_file(struct opts *o, struct err *e)
+{
+    const struct value *config = value_named(o, "config", strlen("config"));
+    if (!config || config->n == 0)
+        return 0;
+    o->file = opts_file_read(config->texts[0], e);
+    if (!o->file)
+        return -1;
+    for (size_t i = 0; i < o->file->n; i++)
+        TRY(take_setting(o, &o->file->settings[i], config->texts[0], e));
+    return 0;
+}
+
+static int fill_absent(struct opts *o, struct err *e)
+{
+    TRY(fill_from_environment(o, e));
+    TRY(fill_from_file(o, e));
+    for (size_t i = 0; i < o->n_values; i++) {
+        struct value *v = &o->values[i];
+        if (v->n == 0 && v->opt->fallback) {
             TRY(convert_from(v, v->opt->fallback, v->opt->name, e));
             TRY(value_add(v, v->opt->fallback, e));
         } else if (v->n == 0 && v->opt->required) {
@@ -488,7 +547,9 @@ int opts_main(const struct cmd *root, int argc, char **argv)
     if (!o)
         return print_error(&e, path, false);
     int code = 0;
-    if (o->help)
+    if (o->print_config)
+        opts_file_print(stdout, o->cmd);
+    else if (o->help)
         opts_print_help(stdout, root, o->cmd, o->path, 0);
     else
         code = o->cmd->run(o, &e);

@@ -11,6 +11,9 @@
  *     static int run(const struct opts *o, struct err *e) { int64_t n = opts_int(o, "workers"); ... return 0; }
  *     const struct cmd cmd_run = { .name = "run", .args = "SWEEP.CFG", .options = { run_options }, .run = run, ... };
  *
+ * A command with an OPT_FILE called `config` also takes its values from such a file (common/opts_file.h): command line over
+ * environment over file over default; its `--print-config` prints a commented file with all of them.
+ *
  * Options may stand before or after arguments; `--` ends them. `--x VALUE`, `--x=VALUE`, `-x VALUE`, `-xVALUE`. */
 #ifndef ACSWEEP_COMMON_OPTS_H
 #define ACSWEEP_COMMON_OPTS_H

@@ -11,6 +11,8 @@
 #include "common/mono.h"
 
 const struct opt settings_options[] = {
+    { .name = "config", .letter = 'c', .type = OPT_FILE, .value = "FILE", .env = "ACSWEEP_WORKER_CONFIG",
+      .help = "settings file; --print-config prints one with every setting" },
     { .name = "coordinator", .type = OPT_TEXT, .value = "JOIN", .required = true, .env = "ACSWEEP_COORDINATOR",
       .help = "acsweep://HOST:PORT[,HOST:PORT...][?key=SERVERKEY]" },
     { .name = "slots", .letter = 'n', .type = OPT_INT, .value = "N", .fallback = "0", .lo = 0, .hi = 4096,
