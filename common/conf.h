@@ -102,8 +102,9 @@ int conf_fail(const struct conf *c, int line, struct err *e, const char *fmt, ..
  * seconds. Groups below are included when they have such a key. New reference, NULL without memory. */
 json_t *conf_json(const struct conf_table *t, const void *values, enum conf_role role);
 
-/* Effective values, defaults included, in config syntax. */
-void conf_print(const struct conf_table *t, const void *values, struct buf *out);
+/* Effective values, defaults included, in config syntax; reading that again gives the same values. With `comments` each
+ * key is explained above it (description, range, default), absent ones as comments, where its group first occurs. */
+void conf_print(const struct conf_table *t, const void *values, bool comments, struct buf *out);
 
 /* The name of a CONF_CHOICE value. Writes into `name`. */
 const char *conf_choice(const char *choices, int index, char *name, size_t size);

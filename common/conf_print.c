@@ -117,7 +117,7 @@ static void print_real(struct buf *out, double v)
         buf_puts(out, ".0");
 }
 
-static void print_json(struct buf *out, json_t *v, int indent)
+static void print_json(struct buf *out, json_t *v)
 {
     const char *key;
     json_t *item;
@@ -127,18 +127,18 @@ static void print_json(struct buf *out, json_t *v, int indent)
         buf_puts(out, "{ ");
         json_object_foreach(v, key, item) {
             buf_printf(out, "%s = ", key);
-            print_json(out, item, indent);
+            print_json(out, item);
             buf_puts(out, "; ");
         }
         buf_puts(out, "}");
         break;
     case JSON_ARRAY:
-        buf_puts(out, "( ");
+        buf_puts(out, "(");
         json_array_foreach(v, i, item) {
             buf_puts(out, i ? ", " : "");
-            print_json(out, item, indent);
+            print_json(out, item);
         }
-        buf_puts(out, " )");
+        buf_puts(out, ")");
         break;
     case JSON_STRING:
         print_text(out, json_string_value(v));
@@ -154,44 +154,100 @@ static void print_json(struct buf *out, json_t *v, int indent)
     }
 }
 
-static void print_group(struct buf *out, const struct conf_table *t, const void *values, int indent);
-
-static void print_groups(struct buf *out, const struct conf_key *k, const struct conf_list *l, int indent)
+/* The largest unit that loses nothing, so that reading it again gives the same value. */
+static void print_units(struct buf *out, int64_t v, const int64_t *sizes, const char *const *names, size_t n)
 {
-    buf_puts(out, "(");
-    for (size_t i = 0; i < l->n; i++) {
-        buf_printf(out, "%s\n%*s{\n", i ? "," : "", indent + 2, "");
-        print_group(out, k->table, (const char *)l->items + i * k->table->size, indent + 4);
-        buf_printf(out, "%*s}", indent + 2, "");
-    }
-    buf_puts(out, l->n ? " )" : ")");
+    size_t i = 0;
+    while (i + 1 < n && v % sizes[i] != 0)
+        i++;
+    
+    buf_printf(out, "\"%lld%s\"", (long long)(v / sizes[i]), names[i]);
 }
 
-/* Durations and sizes are written with the smallest unit, so that reading them again gives the same value. */
-static void print_value(struct buf *out, const struct conf_key *k, const void *field, int indent)
+static void print_duration(struct buf *out, int64_t ns)
+{
+    if (ns == 0) {
+        buf_puts(out, "\"0s\"");
+        return;
+    }
+    static const int64_t sizes[] = { 86400 * NS_PER_S, 3600 * NS_PER_S, 60 * NS_PER_S, NS_PER_S, NS_PER_MS, NS_PER_US };
+    static const char *const names[] = { "d", "h", "m", "s", "ms", "us" };
+    print_units(out, ns, sizes, names, ARRAY_LEN(sizes));
+}
+
+static void print_size(struct buf *out, int64_t bytes)
+{
+    if (bytes == 0) {
+        buf_puts(out, "\"0B\"");
+        return;
+    }
+    static const int64_t sizes[] = { INT64_C(1) << 40, INT64_C(1) << 30, INT64_C(1) << 20, INT64_C(1) << 10, 1 };
+    static const char *const names[] = { "TiB", "GiB", "MiB", "KiB", "B" };
+    print_units(out, bytes, sizes, names, ARRAY_LEN(sizes));
+}
+
+#define MAX_TABLES 128
+
+struct style {
+    struct buf *out;
+    int indent;
+    const struct conf_table **explained; /* tables whose keys have been explained, NULL-ended; NULL = no comments */
+};
+
+/* Whether the keys of `t` are to be explained here: the first time it is met. */
+static bool explain_once(struct style s, const struct conf_table *t)
+{
+    if (!s.explained)
+        return false;
+    for (size_t i = 0; i < MAX_TABLES; i++) {
+        if (s.explained[i] == t)
+            return false;
+        if (!s.explained[i]) {
+            s.explained[i] = t;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void print_group(struct style s, const struct conf_table *t, const void *values);
+
+static void print_groups(struct style s, const struct conf_key *k, const struct conf_list *l)
+{
+    buf_puts(s.out, "(");
+    for (size_t i = 0; i < l->n; i++) {
+        buf_printf(s.out, "%s\n%*s{\n", i ? "," : "", s.indent + 2, "");
+        print_group((struct style){ s.out, s.indent + 4, s.explained }, k->table,
+                    (const char *)l->items + i * k->table->size);
+        buf_printf(s.out, "%*s}", s.indent + 2, "");
+    }
+    buf_printf(s.out, l->n ? "\n%*s)" : ")", s.indent, "");
+}
+
+static void print_value(struct style s, const struct conf_key *k, const void *field)
 {
     json_t *v;
     switch (k->type) {
     case CONF_DURATION:
-        buf_printf(out, "\"%lldus\"", (long long)(*(const int64_t *)field / NS_PER_US));
+        print_duration(s.out, *(const int64_t *)field);
         return;
     case CONF_SIZE:
-        buf_printf(out, "\"%lldB\"", (long long)*(const int64_t *)field);
+        print_size(s.out, *(const int64_t *)field);
         return;
     case CONF_REAL:
-        print_real(out, *(const double *)field);
+        print_real(s.out, *(const double *)field);
         return;
     case CONF_GROUP:
-        buf_puts(out, "{\n");
-        print_group(out, k->table, field, indent + 2);
-        buf_printf(out, "%*s}", indent, "");
+        buf_puts(s.out, "{\n");
+        print_group((struct style){ s.out, s.indent + 2, s.explained }, k->table, field);
+        buf_printf(s.out, "%*s}", s.indent, "");
         return;
     case CONF_GROUPS:
-        print_groups(out, k, field, indent);
+        print_groups(s, k, field);
         return;
     default:
         v = scalar_json(k, field);
-        print_json(out, v, indent);
+        print_json(s.out, v);
         json_decref(v);
     }
 }
@@ -205,19 +261,52 @@ static bool is_absent(const struct conf_key *k, const void *field)
     return !v;
 }
 
-static void print_group(struct buf *out, const struct conf_table *t, const void *values, int indent)
+/* "# peak learning rate; 0..10; default 0.001" */
+static void print_comment(struct style s, const struct conf_key *k)
 {
+    buf_printf(s.out, "%*s# %s", s.indent, "", k->help);
+    if (k->choices)
+        buf_printf(s.out, "; %s", k->choices);
+    if (k->type == CONF_SIZE && k->hi > 0) {
+        buf_puts(s.out, "; at most ");
+        print_size(s.out, (int64_t)k->hi);
+    } else if (k->lo != 0 || k->hi != 0) {
+        buf_printf(s.out, "; %.15g..%.15g%s", k->lo, k->hi, k->type == CONF_DURATION ? " seconds" : "");
+    }
+    if (k->required)
+        buf_puts(s.out, "; required");
+    else if (k->fallback)
+        buf_printf(s.out, "; default %s", k->fallback[0] ? k->fallback : "empty");
+    buf_puts(s.out, "\n");
+}
+
+static void print_group(struct style s, const struct conf_table *t, const void *values)
+{
+    static const char *const examples[] = {
+        [CONF_BOOL] = "true",       [CONF_INT] = "1",      [CONF_REAL] = "1.0", [CONF_TEXT] = "\"...\"",
+        [CONF_CHOICE] = "\"...\"",  [CONF_DURATION] = "\"10m\"", [CONF_SIZE] = "\"1GiB\"",
+        [CONF_TEXTS] = "[ ... ]",   [CONF_GROUP] = "{ }",  [CONF_GROUPS] = "( )", [CONF_FREE] = "{ ... }",
+    };
+    bool comments = explain_once(s, t);
     for (const struct conf_key *k = t->keys; k->name; k++) {
         const void *field = (const char *)values + k->at;
-        if (is_absent(k, field))
+        bool absent = is_absent(k, field);
+        if (comments)
+            print_comment(s, k);
+        if (absent && comments)
+            buf_printf(s.out, "%*s# %s = %s;\n", s.indent, "", k->name, examples[k->type]);
+        if (absent)
             continue;
-        buf_printf(out, "%*s%s = ", indent, "", k->name);
-        print_value(out, k, field, indent);
-        buf_puts(out, ";\n");
+        buf_printf(s.out, "%*s%s = ", s.indent, "", k->name);
+        print_value(s, k, field);
+        buf_puts(s.out, ";\n");
+        if (comments && s.indent == 0)
+            buf_puts(s.out, "\n");
     }
 }
 
-void conf_print(const struct conf_table *t, const void *values, struct buf *out)
+void conf_print(const struct conf_table *t, const void *values, bool comments, struct buf *out)
 {
-    print_group(out, t, values, 0);
+    const struct conf_table *explained[MAX_TABLES] = { NULL };
+    print_group((struct style){ out, 0, comments ? explained : NULL }, t, values);
 }

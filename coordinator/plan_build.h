@@ -62,6 +62,7 @@ json_t *plan_image_set_json(const struct plan_image_set *s);
 
 MUST_USE int plan_space(struct plan_build *b, struct err *e);
 MUST_USE int plan_check_names(const struct sweep_conf *s, const struct conf *c, struct err *e);
+MUST_USE int plan_check_space(struct plan_build *b, struct err *e); /* before anything refers into the space */
 MUST_USE int plan_check(struct plan_build *b, struct err *e);
 MUST_USE int plan_tasks(struct plan_build *b, struct err *e);
 

@@ -103,6 +103,14 @@ static int check_executor(struct plan_build *b, enum plan_kind kind, struct err 
     if (x->use != USE_COMMAND && argv)
         return conf_fail(b->conf, x->line, e, "executors.%s names a command but does not use it; set use = \"command\"",
                          name);
+    if (x->directory.s[0] && x->directory.s[0] != '/')
+        return conf_fail(b->conf, x->directory.line, e, "executors.%s: the directory must be an absolute path", name);
+    const char *variable;
+    json_t *value;
+    json_object_foreach(x->environment, variable, value)
+        if (!json_is_string(value))
+            return conf_fail(b->conf, x->line, e, "executors.%s: environment variable %.60s must be a text in quotes", name,
+                             variable);
     if (x->gpus == 0 && (x->compute_capability > 0 || (x->gpu_memory != CONF_UNSET_INT && x->gpu_memory > 0)))
         return conf_fail(b->conf, x->line, e, "executors.%s asks for a kind of GPU but for 0 GPUs", name);
     return 0;
@@ -121,7 +129,7 @@ static int check_references(struct plan_build *b, struct err *e)
     return 0;
 }
 
-static int check_space(struct plan_build *b, struct err *e)
+int plan_check_space(struct plan_build *b, struct err *e)
 {
     const struct plan *p = b->p;
     bool loads = b->s->load.tasks > 0;
@@ -190,7 +198,6 @@ static int check_row(struct plan_build *b, size_t r, struct err *e)
 
 int plan_check(struct plan_build *b, struct err *e)
 {
-    TRY(check_space(b, e));
     TRY(check_same(b, e));
     TRY(check_references(b, e));
     TRY(check_image_sets(b, e));

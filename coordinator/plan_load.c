@@ -386,6 +386,7 @@ static int build(struct plan_build *b, const char *text, plan_read_fn *read, voi
     if (b->s->llm.checkpoint.s)
         TRY(plan_find_checkpoint(b, b->s->llm.checkpoint, "llm", &b->llm, e));
     TRY(plan_space(b, e));
+    TRY(plan_check_space(b, e));
     TRY(load_settings(b, e));
     TRY(load_replay(b, read, arg, e));
     TRY(plan_check(b, e));

@@ -127,6 +127,8 @@ static void describe_executor(const struct plan_build *b, struct draft *d)
     put(command, "argv", argv);
     put(command, "directory", json_string(x->directory.s));
     put(command, "environment", x->environment ? json_incref(x->environment) : json_object());
+    if (x->log_cap != CONF_UNSET_INT)
+        put(command, "log_cap", json_integer(x->log_cap));
     put(d->execution, "command", command);
 }
 

@@ -263,8 +263,9 @@ static const struct conf_table fake_table = { "fake", sizeof(struct fake_conf), 
 #define U_(kind, name) K(struct executor_conf, name, name, kind)
 static const struct conf_key executor_keys[] = {
     { U_(CONF_CHOICE, use), .fallback = "native", .choices = EXECUTORS, ID, .help = "native: ours; command: your program; replay: recorded numbers" },
-    { U_(CONF_TEXTS, command), .help = "your program and its arguments" },
-    { U_(CONF_TEXT, directory), .fallback = "", .help = "working directory of your program; default: the task's scratch directory" },
+    { U_(CONF_TEXTS, command), .help = "your program and its arguments; {out}, {params}, {input:NAME} and others are replaced (docs/config.md)" },
+    { U_(CONF_TEXT, directory), .fallback = "", .help = "absolute working directory of your program; default: the attempt's scratch directory" },
+    { U_(CONF_SIZE, log_cap), .lo = 0, .hi = 0x1p40, .help = "how much of your program's output is kept; default: 16 MiB" },
     { U_(CONF_FREE, environment), .help = "NAME = \"value\": environment of your program" },
     { U_(CONF_FREE, parameters), ID, .help = "anything more that your program needs to know; part of the identity" },
     { U_(CONF_INT, version), .fallback = "1", .lo = 1, .hi = 1000000, ID, .help = "raise it by hand when your program gives other numbers" },

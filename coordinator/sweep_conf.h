@@ -97,7 +97,7 @@ struct executor_conf {
     struct conf_list command; /* conf_text */
     struct conf_text directory;
     json_t *environment, *parameters;
-    int64_t version, gpus, gpu_memory, compute_capability, host_memory, cpus, time_limit, priority;
+    int64_t log_cap, version, gpus, gpu_memory, compute_capability, host_memory, cpus, time_limit, priority;
     struct fake_conf fake;
     int line;
 };

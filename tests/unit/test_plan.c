@@ -1,0 +1,503 @@
+/* The planner: what a sweep.cfg becomes, what changes an identity and what does not, and what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "common/digest.h"
+#include "common/mono.h"
+#include "coordinator/plan_cost.h"
+#include "coordinator/sweep_conf.h"
+
+/* ---- the paper's sweep --------------------------------------------------------------------------------------------- */
+
+static struct plan *load_file(const char *path)
+{
+    struct err e = { 0 };
+    struct plan *p = plan_load_file(path, &e);
+    if (!p)
+        fail_msg("%s", e.text);
+    return p;
+}
+
+static size_t count(const struct plan *p, const char *kind)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_tasks; i++)
+        n += strcmp(p->tasks[i].kind, kind) == 0;
+    return n;
+}
+
+static const struct plan_task *find_task(const struct plan *p, const char *label)
+{
+    for (size_t i = 0; i < p->n_tasks; i++)
+        if (strcmp(p->tasks[i].label, label) == 0)
+            return &p->tasks[i];
+    fail_msg("no task is called %s", label);
+    return NULL;
+}
+
+static double replay_value(const struct plan_task *t)
+{
+    AUTO(json_decref) json_t *params = json_loads(t->params, 0, NULL);
+    json_t *v = json_object_get(json_object_get(json_object_get(params, "identity"), "replay"), "value");
+    assert_true(json_is_number(v));
+    return json_number_value(v);
+}
+
+static void test_paper_counts(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *p = load_file(SOURCE_DIR "/examples/paper/sweep.cfg");
+    static const struct {
+        const char *kind;
+        size_t n;
+    } golden[] = { { "extract", 12 }, { "stage1", 13 }, { "score_c", 13 }, { "score_a", 104 }, { "stage2", 13 }, { "evaluate", 104 } };
+    for (size_t i = 0; i < ARRAY_LEN(golden); i++)
+        assert_int_equal(count(p, golden[i].kind), golden[i].n);
+    assert_int_equal(p->n_tasks, 259);
+    assert_int_equal(p->n_representations, 13);
+    assert_int_equal(p->policy.budget_fine_tunes, 6);
+    assert_int_equal(p->policy.seed, 1);
+    for (size_t i = 0; i < p->n_benchmarks; i++)
+        assert_true(p->benchmarks[i].weight == 1);
+}
+
+static void test_paper_values(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *p = load_file(SOURCE_DIR "/examples/paper/sweep.cfg");
+    assert_true(replay_value(find_task(p, "score_a SigLIP MMBench")) == 0.505);
+    assert_true(replay_value(find_task(p, "score_c C+D@336 SPair-71k")) == 26.08);
+    assert_true(replay_value(find_task(p, "evaluate CLIP@336 MME")) == 1502.70);
+}
+
+static const struct plan_task *input(const struct plan *p, const struct plan_task *t, const char *name)
+{
+    for (size_t i = 0; i < t->n_inputs; i++)
+        if (strcmp(t->inputs[i].name, name) == 0)
+            return &p->tasks[t->inputs[i].task];
+    fail_msg("%s has no input %s", t->label, name);
+    return NULL;
+}
+
+static void test_paper_graph(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *p = load_file(SOURCE_DIR "/examples/paper/sweep.cfg");
+    for (size_t i = 0; i < p->n_tasks; i++)
+        for (size_t k = 0; k < p->tasks[i].n_inputs; k++)
+            assert_true(p->tasks[i].inputs[k].task < i);
+    const struct plan_task *c = find_task(p, "score_c C+D@336 SPair-71k");
+    assert_int_equal(c->n_inputs, 2);
+    assert_string_equal(input(p, c, "features:0:0")->label, "extract CLIP@336 SPair-71k 0");
+    assert_string_equal(input(p, c, "features:1:0")->label, "extract DINOv2@336 SPair-71k 0");
+    const struct plan_task *a = find_task(p, "score_a DiT VizWiz");
+    assert_int_equal(a->n_inputs, 3);
+    assert_string_equal(input(p, a, "connector")->label, "stage1 DiT");
+    const struct plan_task *last = find_task(p, "evaluate DiT VizWiz"), *model = input(p, last, "model");
+    assert_string_equal(model->label, "stage2 DiT");
+    assert_string_equal(input(p, model, "connector")->label, "stage1 DiT");
+    assert_true(last->deferred && model->deferred && !a->deferred);
+    assert_int_equal(model->resources.gpus, 0); /* a replay needs none */
+}
+
+/* Golden identities: if one of these changes, every stored result of every user is lost to the cache. */
+static void test_paper_identities(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *p = load_file(SOURCE_DIR "/examples/paper/sweep.cfg");
+    static const char *const golden[][2] = {
+        { "extract DINOv2@336 SPair-71k 0", "ad6369d7fd01ec500764b4426ad3daa0db733344aacea37eaa3dc08ba141d454" },
+        { "stage1 CLIP@336", "9afa8f55dc3be227669fda441326fbcfdf7998b6e134d82f6ffe7b69b8fa573e" },
+        { "score_c C+D@224 SPair-71k", "c4ae8ba54326895778f814eb71037d1dc2a5bde40fa3b3e33fd62277d892df76" },
+        { "score_a SigLIP MMBench", "c4b0d224defb7b346f34973c873840bb0606a27189ad50caf0c85a4066c3367b" },
+        { "stage2 SD3", "2311a327e9d16023237eff096e11d9ec9b031b9593874040c573b19e88af352c" },
+        { "evaluate C+D@336 TextVQA", "fce9badb17eb1ca6595afdc69d79acdacd1841a84c56c95215f6c99f8041f911" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(golden); i++)
+        if (strcmp(find_task(p, golden[i][0])->identity, golden[i][1]) != 0)
+            fail_msg("{ \"%s\", \"%s\" },", golden[i][0], find_task(p, golden[i][0])->identity);
+    assert_int_equal(p->n_score_settings, 2);
+}
+
+/* ---- a small sweep, edited ------------------------------------------------------------------------------------------ */
+
+static const char *const small =
+    "name = \"small\";\n"
+    "checkpoints = ( { name = \"m1\"; }, { name = \"m2\"; }, { name = \"m3\"; }, { name = \"lm\"; role = \"llm\"; } );\n"
+    "llm = { checkpoint = \"lm\"; };\n"
+    "encoders = ( { name = \"A\"; checkpoint = \"m1\"; resolution = 224; grid = 16; channels = 1024; },\n"
+    "  { name = \"B\"; checkpoint = \"m2\"; resolution = 224; grid = 16; channels = 1024; } );\n"
+    "representations = { generate = { max_size = 2; }; };\n"
+    "image_sets = ( { name = \"i\"; images = 10000; } );\n"
+    "correspondence_sets = ( { name = \"s\"; image_set = \"i\"; } );\n"
+    "benchmarks = ( { name = \"X\"; }, { name = \"Y\"; } );\n"
+    "scores = { a = { references = [\"A\"]; }; };\n"
+    "stage1 = { device_batch = 32; samples = 1000; };\n"
+    "executors = { stage1 = { gpus = 1; }; };\n";
+
+/* `small` with one piece replaced; NULL = as it is. */
+static struct plan *edited_with(const char *from, const char *to, plan_read_fn *read, void *arg, struct err *e)
+{
+    char text[4096];
+    const char *at = from ? strstr(small, from) : small;
+    assert_non_null(at);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - small), small, from ? to : "", from ? at + strlen(from) : at);
+    return plan_load(text, "s.cfg", read, arg, e);
+}
+
+static struct plan *edited(const char *from, const char *to, struct err *e)
+{
+    return edited_with(from, to, NULL, NULL, e);
+}
+
+static struct plan *edited_ok(const char *from, const char *to)
+{
+    struct err e = { 0 };
+    struct plan *p = edited(from, to, &e);
+    if (!p)
+        fail_msg("%s", e.text);
+    return p;
+}
+
+static size_t shared(const struct plan *a, const struct plan *b)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n_tasks; i++)
+        for (size_t k = 0; k < b->n_tasks; k++)
+            n += strcmp(a->tasks[i].identity, b->tasks[k].identity) == 0;
+    return n;
+}
+
+static void test_small(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *p = edited_ok(NULL, NULL);
+    assert_int_equal(p->n_representations, 3); /* A, B, A+B */
+    assert_string_equal(p->representations[2].name, "A+B");
+    assert_int_equal(count(p, "extract"), 2 * 3); /* 10,000 images in shards of 4,096 */
+    assert_int_equal(find_task(p, "score_c A+B s")->n_inputs, 6);
+    assert_int_equal(find_task(p, "stage1 A")->resources.gpus, 1);
+    assert_int_equal(shared(p, p), p->n_tasks); /* no identity occurs twice */
+}
+
+/* What only tells how to get there, or what things are called, leaves every identity alone. */
+static void test_execution_parameters(void **state)
+{
+    (void)state;
+    static const char *const edits[][2] = {
+        { "device_batch = 32", "device_batch = 8; gradient_checkpointing = false" },
+        { "gpus = 1", "gpus = 8; gpu_memory = \"70GiB\"; cpus = 16; time_limit = \"9h\"; priority = 7" },
+        { "name = \"small\"", "name = \"another\"; seed = 5; features = { cache_bytes = \"0\"; }; retries = { code = 3; }" },
+        { "grid = 16; channels = 1024; } );", "} );" },
+        { "name = \"A\"; checkpoint", "name = \"A\" /* same */; checkpoint" },
+        { "{ name = \"X\"; }, { name = \"Y\"; }", "{ name = \"Y\"; questions = 5; group = \"g\"; }, { name = \"X\"; maximum = 3; }" },
+    };
+    AUTO(plan_destroy) struct plan *before = edited_ok(NULL, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(edits); i++) {
+        AUTO(plan_destroy) struct plan *after = edited_ok(edits[i][0], edits[i][1]);
+        if (before->n_tasks != after->n_tasks || shared(before, after) != before->n_tasks)
+            fail_msg("'%s' changed identities", edits[i][1]);
+    }
+}
+
+/* What decides a number changes it, and all that depends on it, and nothing else. */
+static void test_identity_parameters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to;
+        size_t kept;
+    } edits[] = {
+        /* 6 extract, 3 stage1, 3 score_c, 6 score_a, 3 stage2, 6 evaluate = 27 tasks */
+        { "samples = 1000", "samples = 1001", 9 },
+        { "references = [\"A\"]", "references = [\"B\"]", 21 },
+        { "references = [\"A\"]", "references = [\"A\"]; sample_size = 99", 21 },
+        { "scores = { a", "scores = { c = { alpha = 0.05; }; a", 24 },
+        { "executors = {", "stage2 = { epochs = 2.0; }; executors = {", 18 },
+        { "stage1 = { gpus", "stage1 = { use = \"noop\"; gpus", 9 },
+        { "resolution = 224; grid = 16; channels = 1024; },", "resolution = 448; },", 3 + 1 + 1 + 1 + 2 },
+    };
+    AUTO(plan_destroy) struct plan *before = edited_ok(NULL, NULL);
+    assert_int_equal(before->n_tasks, 27);
+    for (size_t i = 0; i < ARRAY_LEN(edits); i++) {
+        AUTO(plan_destroy) struct plan *after = edited_ok(edits[i].from, edits[i].to);
+        if (shared(before, after) != edits[i].kept)
+            fail_msg("'%s' kept %zu of %zu identities, wanted %zu", edits[i].to, shared(before, after), before->n_tasks,
+                     edits[i].kept);
+    }
+}
+
+static void test_growing_only_adds(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *before = edited_ok(NULL, NULL);
+    AUTO(plan_destroy) struct plan *after =
+        edited_ok("encoders = (", "encoders = ( { name = \"N\"; checkpoint = \"m3\"; resolution = 64; },");
+    assert_int_equal(after->n_representations, 6); /* N and N+A, N+B before what was there */
+    assert_int_equal(shared(before, after), before->n_tasks);
+}
+
+static void test_rules(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        { "max_size = 1;", "A B" },
+        { "max_size = 2;", "A B A+B" },
+        { "min_size = 2; max_size = 2; }; list = ( { members = [\"A\"]; } ); /*", "A A+B" },
+        { "max_size = 2; exclude = ( { together = [\"A\", \"B\"]; } );", "A B" },
+        { "max_size = 2; include = ( { together = [\"A\"]; } );", "A A+B" },
+        { "max_size = 2; encoders = [\"B\", \"A\"]; separator = \"&\";", "B A B&A" },
+        { "max_size = 2; same_grid = true;", "A B A+B" },
+        { "max_size = 9; }; list = ( { name = \"both\"; members = [\"B\", \"A\"]; } ); /*", "both A B" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err e = { 0 };
+        char to[300], names[200] = "";
+        bool lists = strstr(cases[i][0], "list");
+        snprintf(to, sizeof to, "generate = { %s %s", cases[i][0], lists ? "*/" : "};");
+        AUTO(plan_destroy) struct plan *p = edited("generate = { max_size = 2; };", to, &e);
+        for (size_t r = 0; p && r < p->n_representations; r++)
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", r ? " " : "", p->representations[r].name);
+        if (strcmp(names, cases[i][1]) != 0)
+            fail_msg("%s gives %s %s", cases[i][0], names, e.text);
+    }
+}
+
+/* ---- refused -------------------------------------------------------------------------------------------------------- */
+
+static const char *const refused[][3] = {
+    { "name = \"small\"", "nmae = \"small\"", "s.cfg:1: 'nmae' is not a key of the sweep; did you mean 'name'?" },
+    { "name = \"B\"", "name = \"A\"", "s.cfg:5: the name 'A' was given to an encoder before, in line 4" },
+    { "checkpoint = \"m2\"", "checkpoint = \"m22\"", "s.cfg:5: no checkpoint is called 'm22'; did you mean 'm2'?" },
+    { "checkpoint = \"m2\"", "checkpoint = \"lm\"", "s.cfg:5: checkpoint 'lm' has role llm, but here one with role encoder" },
+    { "checkpoint = \"m2\"", "checkpoint = \"m1\"", "s.cfg: the encoders 'A' and 'B' are the same thing under two names" },
+    { "image_set = \"i\"", "image_set = \"j\"", "s.cfg:8: no image set is called 'j'" },
+    { "{ name = \"Y\"; }", "{ name = \"Y\"; correspondence_set = \"t\"; }", "s.cfg:9: no correspondence set is called 't'" },
+    { "references = [\"A\"]", "references = [\"A@224\"]", "s.cfg:10: no representation is called 'A@224'" },
+    { "references = [\"A\"]", "references = []", "s.cfg:10: scores.a.references must name at least one" },
+    { "references = [\"A\"]", "references = [\"A\"]; exclude_self = true", "s.cfg:10: exclude_self leaves 'A' without" },
+    { "max_size = 2;", "max_size = 0;", "s.cfg: the search space is empty" },
+    { "max_size = 2;", "max_size = 2; encoders = [\"C\"];", "s.cfg:6: no encoder is called 'C'" },
+    { "gpus = 1;", "gpus = 0; gpu_memory = \"8GiB\";", "s.cfg:12: executors.stage1 asks for a kind of GPU but for 0 GPUs" },
+    { "gpus = 1;", "use = \"command\";", "s.cfg:12: executors.stage1 uses 'command' but names no command" },
+    { "gpus = 1;", "command = [\"x\"];", "s.cfg:12: executors.stage1 names a command but does not use it" },
+    { "gpus = 1;", "directory = \"here\";", "s.cfg:12: executors.stage1: the directory must be an absolute path" },
+    { "gpus = 1;", "environment = { A = 1; };", "s.cfg:12: executors.stage1: environment variable A must be a text" },
+    { "stage1 = { gpus = 1; }", "score_a = { use = \"replay\"; }", "s.cfg: an executor replays, but replay.table names no" },
+    { "executors =", "policy = { target = ( { benchmark = \"Z\"; } ); }; executors =", "s.cfg:12: no benchmark is called 'Z'" },
+    { "samples = 1000", "image_set = \"k\"", "s.cfg:11: no image set is called 'k'" },
+    { "name = \"m1\";", "name = \"m1\"; digest = \"abc\";", "s.cfg:2: digest must be 64 lower-case hex digits" },
+    { "images = 10000", "images = 1000000000000L", "s.cfg: image set 'i' needs more than 1000000 shards" },
+    { "executors =", "load = { tasks = 3; depth = 4; }; executors =", "s.cfg:12: load.depth 4 is above load.tasks 3" },
+};
+
+static void test_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        struct err e = { 0 };
+        AUTO(plan_destroy) struct plan *p = edited(refused[i][0], refused[i][1], &e);
+        if (p || e.kind != ERR_INPUT || strncmp(e.text, refused[i][2], strlen(refused[i][2])) != 0)
+            fail_msg("%s\n  wanted %s\n  has    %s", refused[i][1], refused[i][2], e.text);
+    }
+}
+
+static void test_space_too_large(void **state)
+{
+    (void)state;
+    AUTO(buf_free) struct buf b = BUF_INIT(1 << 20);
+    buf_puts(&b, "name = \"x\"; checkpoints = ( { name = \"m\"; } ); benchmarks = ( { name = \"b\"; } );\n"
+                 "image_sets = ( { name = \"i\"; } ); correspondence_sets = ( { name = \"s\"; image_set = \"i\"; } );\nencoders = (");
+    for (int i = 0; i < 40; i++)
+        buf_printf(&b, "%s{ name = \"e%d\"; checkpoint = \"m\"; resolution = %d; }", i ? "," : "", i, i + 1);
+    buf_puts(&b, ");\nrepresentations = { generate = { max_size = 20; }; };");
+    struct err e = { 0 };
+    assert_null(plan_load(buf_text(&b), "s.cfg", NULL, NULL, &e));
+    assert_string_equal(e.text, "s.cfg:4: the search space has more than 4096 representations; use a smaller max_size, or "
+                                "exclude rules");
+}
+
+/* ---- replay tables --------------------------------------------------------------------------------------------------- */
+
+static char *read_given(const char *name, void *arg, struct err *e)
+{
+    (void)e;
+    assert_string_equal(name, "t.csv");
+    return strdup(arg);
+}
+
+static struct plan *replayed(char *table, struct err *e)
+{
+    return edited_with("executors = {",
+                       "replay = { table = \"t.csv\"; };\n"
+                       "executors = { score_a = { use = \"replay\"; }; score_c = { use = \"replay\"; };\n"
+                       "  evaluate = { use = \"replay\"; };",
+                       read_given, table, e);
+}
+
+static void test_replay_tables(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(plan_destroy) struct plan *p = replayed((char[]){ "representation,c,a:X,a:Y,perf:X,perf:Y\nA,1,2,3,4,5\nB,1,2,3,,5\nA+B,1,2,3,4,5\n" }, &e);
+    if (!p)
+        fail_msg("%s", e.text);
+    assert_true(replay_value(find_task(p, "evaluate B Y")) == 5);
+    assert_null(strstr(find_task(p, "evaluate B X")->params, "\"value\"")); /* not recorded: fails as data if ever chosen */
+    static const char *const bad[][2] = {
+        { "representation,c,a:X,a:Y,perf:X,perf:Y\nA,1,2,3,4,5\nB,1,,3,4,5\nA+B,1,2,3,4,5\n",
+          "t.csv: representation 'B' has no value in column a:X; fill the cell" },
+        { "representation,c,a:X,a:Y,perf:X,perf:Y\nA,,2,3,4,5\nB,1,2,3,4,5\nA+B,1,2,3,4,5\n",
+          "t.csv: representation 'A' has no value in column c; fill the cell" },
+        { "representation,c,a:X,a:Y,perf:X,perf:Y\nA,1,2,3,4,5\nB,1,2,3,4,5\n", "t.csv: no row for representation 'A+B': " },
+        { "representation,c,a:X,perf:X\nA,1,2,3\nB,1,2,3\nA+B,1,2,3\n", "t.csv: no columns for benchmark 'Y': " },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct err why = { 0 };
+        char table[300];
+        snprintf(table, sizeof table, "%s", bad[i][0]);
+        struct plan *q = replayed(table, &why);
+        if (q || why.kind != ERR_INPUT || strncmp(why.text, bad[i][1], strlen(bad[i][1])) != 0)
+            fail_msg("wanted %s\nhas    %s", bad[i][1], why.text);
+    }
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    char **names;
+    size_t n;
+    assert_int_equal(plan_files(small, "s.cfg", &names, &n, &e), 0);
+    assert_int_equal(n, 0);
+    free(names);
+    const char *text = "name = \"x\"; replay = { table = \"t.csv\"; }; executors = { evaluate = { use = \"replay\"; }; };";
+    assert_int_equal(plan_files(text, "s.cfg", &names, &n, &e), 0);
+    assert_int_equal(n, 1);
+    assert_string_equal(names[0], "t.csv");
+    free(names[0]);
+    free(names);
+}
+
+/* ---- load, cost, the reference ----------------------------------------------------------------------------------------- */
+
+static void test_load(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(plan_destroy) struct plan *p =
+        plan_load("name = \"l\"; load = { tasks = 7; depth = 3; executor = \"noop\"; };", "s.cfg", NULL, NULL, &e);
+    assert_non_null(p);
+    assert_int_equal(p->n_tasks, 7);
+    static const size_t inputs[] = { 0, 1, 1, 0, 1, 1, 0 };
+    for (size_t i = 0; i < 7; i++) {
+        assert_int_equal(p->tasks[i].n_inputs, inputs[i]);
+        assert_string_equal(p->tasks[i].kind, "fake");
+        assert_string_equal(p->tasks[i].executor, "noop");
+        if (inputs[i])
+            assert_int_equal(p->tasks[i].inputs[0].task, i - 1);
+    }
+    assert_int_equal(shared(p, p), 7);
+}
+
+/* CPU time per task must not grow with their number. */
+static void test_load_is_linear(void **state)
+{
+    (void)state;
+    static const int sizes[] = { 20000, 200000 };
+    double each[2];
+    for (int i = 0; i < 2; i++) {
+        char text[200];
+        struct err e = { 0 };
+        snprintf(text, sizeof text, "name = \"l\"; load = { tasks = %d; depth = 2; };", sizes[i]);
+        int64_t before = cpu_now_self_ns();
+        AUTO(plan_destroy) struct plan *p = plan_load(text, "s.cfg", NULL, NULL, &e);
+        each[i] = (double)(cpu_now_self_ns() - before) / sizes[i];
+        assert_non_null(p);
+        assert_int_equal(p->n_tasks, sizes[i]);
+    }
+    print_message("%.0f ns a task at %d, %.0f ns at %d\n", each[0], sizes[0], each[1], sizes[1]);
+    assert_true(each[1] < 3 * each[0]);
+}
+
+static void test_cost(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(plan_destroy) struct plan *p = load_file(SOURCE_DIR "/examples/paper/sweep.cfg");
+    AUTO(plan_cost_free) struct plan_cost c = { 0 };
+    assert_int_equal(plan_cost(p, &c, &e), 0);
+    assert_int_equal(c.n_features, 12);
+    assert_true(c.features[0].bytes == UINT64_C(1800) * 24 * 24 * 1024 * 2);
+    assert_true(c.kinds[1].gpu_hours > 363.9 && c.kinds[1].gpu_hours < 364.1);    /* 13 x 28 */
+    assert_true(c.kinds[4].gpu_hours > 1039.9 && c.kinds[4].gpu_hours < 1040.1);  /* 13 x 80 */
+    assert_int_equal(c.n_screens, 2);
+    assert_int_equal(c.screens[0].representations, 11);
+}
+
+/* The reference example is what `acsweep plan --effective` prints for it, so it holds every key of the tables. */
+static void test_reference(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    const char *path = SOURCE_DIR "/examples/reference/sweep.cfg";
+    AUTO(plan_destroy) struct plan *p = load_file(path);
+    AUTO(conf_destroy) struct conf *c = conf_load(&sweep_conf_table, path, &e);
+    AUTO(free) char *text = conf_read_file(path, CONF_MAX_BYTES, &e);
+    AUTO(buf_free) struct buf b = BUF_INIT(1 << 20);
+    conf_print(&sweep_conf_table, conf_values(c), true, &b);
+    const char *body = strstr(text, "\n\n");
+    assert_non_null(body);
+    assert_string_equal(body + 2, buf_text(&b));
+    assert_int_equal(p->n_representations, 5);
+}
+
+static void check_mentions(const struct conf_table *t, const char *text)
+{
+    for (const struct conf_key *k = t->keys; k->name; k++) {
+        char line[100];
+        snprintf(line, sizeof line, "%s = ", k->name);
+        if (!strstr(text, line) || !strstr(text, k->help))
+            fail_msg("the reference does not explain %s of %s", k->name, t->what);
+        if (k->table)
+            check_mentions(k->table, text);
+    }
+}
+
+static void test_reference_has_every_key(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(free) char *text = conf_read_file(SOURCE_DIR "/examples/reference/sweep.cfg", CONF_MAX_BYTES, &e);
+    check_mentions(&sweep_conf_table, text);
+}
+
+static void test_examples(void **state)
+{
+    (void)state;
+    plan_destroy(load_file(SOURCE_DIR "/examples/load/sweep.cfg"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_paper_counts),        cmocka_unit_test(test_paper_values),
+        cmocka_unit_test(test_paper_graph),         cmocka_unit_test(test_paper_identities),
+        cmocka_unit_test(test_small),               cmocka_unit_test(test_execution_parameters),
+        cmocka_unit_test(test_identity_parameters), cmocka_unit_test(test_growing_only_adds),
+        cmocka_unit_test(test_rules),               cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_space_too_large),     cmocka_unit_test(test_replay_tables),
+        cmocka_unit_test(test_files),               cmocka_unit_test(test_load),
+        cmocka_unit_test(test_load_is_linear),      cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_reference),           cmocka_unit_test(test_reference_has_every_key),
+        cmocka_unit_test(test_examples),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
