@@ -112,8 +112,10 @@ static int start_coordinator(struct run *r, struct err *e)
     if (!ready)
         return -1;
     unlink(ready);
+    /* On one machine a silent worker is a dead or stopped one, so its tasks need not wait a minute. */
     const char *const argv[] = { r->coordinator_path, "--database", r->conninfo, "--listen", r->endpoint, "--state",
-                                 state_dir(r->state), "--log-level", opts_text(r->o, "log-level"), NULL };
+                                 state_dir(r->state), "--lease", "10s", "--heartbeat", "2s", "--log-level",
+                                 opts_text(r->o, "log-level"), NULL };
     return child_start(&r->coordinator, argv, r->lock, e);
 }
 
