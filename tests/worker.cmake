@@ -11,3 +11,6 @@ set_target_properties(fake_cudart PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BI
 acsweep_unit_test(gpu LIBS acsweep_agent)
 target_compile_definitions(test_gpu PRIVATE FAKE_CUDART="$<TARGET_FILE:fake_cudart>")
 add_dependencies(test_gpu acsweep-exec fake_cudart)
+
+acsweep_unit_test(slot LIBS acsweep_agent)
+add_dependencies(test_slot acsweep-exec)
