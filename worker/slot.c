@@ -248,6 +248,8 @@ static int on_end(int status, const char *broken, void *arg, struct err *e)
 {
     struct slot *s = arg;
     bool was_stopping = s->reason[0] != '\0', first = s->base_rss == 0;
+    char why[240]; /* the text belongs to the exec, which goes before the answer does */
+    snprintf(why, sizeof why, "%s", broken);
     loop_timer_disarm(s->timer);
     slot_exec_destroy(TAKE(s->exec));
     slot_move(s, EMPTY);
@@ -257,7 +259,7 @@ static int on_end(int status, const char *broken, void *arg, struct err *e)
         kill_strays(s->pool);
     int done = 0;
     if (s->work)
-        done = was_stopping ? answer_stopped(s, e) : answer_died(s, status, broken, e);
+        done = was_stopping ? answer_stopped(s, e) : answer_died(s, status, why, e);
     s->reason[0] = '\0';
     TRY(done);
     if (s->fast_deaths >= FAST_DEATHS) {

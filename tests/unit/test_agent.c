@@ -487,6 +487,37 @@ static void test_two_workers_cannot_share_a_state_directory(void **state)
     assert_int_equal(WEXITSTATUS(status), 4);
 }
 
+/* The exit code of a worker started with this worker.cfg and nothing else; its words go into `said`. */
+static int run_with_config(struct world *w, const char *text, char *said, size_t room)
+{
+    char path[128], command[512];
+    snprintf(path, sizeof path, "%s/worker.cfg", w->dir);
+    FILE *f = fopen(path, "w");
+    fputs(text, f);
+    fclose(f);
+    snprintf(command, sizeof command, "'%s/bin/acsweep-worker' --config '%s' --state '%s/other' 2>&1", BINARY_DIR, path,
+             w->dir);
+    f = popen(command, "r");
+    size_t n = fread(said, 1, room - 1, f);
+    said[n] = '\0';
+    int status = pclose(f);
+    return WEXITSTATUS(status);
+}
+
+static void test_config_errors_name_the_line(void **state)
+{
+    struct world *w = *state;
+    char said[4096];
+    assert_int_equal(run_with_config(w, "slots = 2;\nslotz = 3;\n", said, sizeof said), 3);
+    assert_non_null(strstr(said, "worker.cfg:2"));
+    assert_non_null(strstr(said, "slots"));
+    assert_int_equal(run_with_config(w, "slots = 2;\n", said, sizeof said), 2);
+    assert_non_null(strstr(said, "--coordinator"));
+    assert_int_equal(run_with_config(w, "coordinator = \"acsweep://10.0.0.1:5\";\n", said, sizeof said), 3);
+    assert_int_equal(run_with_config(w, "coordinator = \"acsweep://127.0.0.1:5\"; exec = \"/nowhere/x\";\n", said, sizeof said), 4);
+    assert_non_null(strstr(said, "/nowhere/x"));
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -501,6 +532,7 @@ int main(void)
         CASE(test_spool_survives_kill_9),
         CASE(test_noop_answers_come_in_batches),
         CASE(test_two_workers_cannot_share_a_state_directory),
+        CASE(test_config_errors_name_the_line),
     };
     return cmocka_run_group_tests_name("agent", tests, NULL, NULL);
 }
