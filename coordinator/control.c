@@ -265,7 +265,7 @@ static int send_snapshot(struct coord *c, const struct sweep *s, const struct pe
     body.state = (char *)sweep_state_name(s->state);
     body.round = (uint32_t)s->round;
     body.round_note = (char *)s->note;
-    body.fine_tunes_budget = (uint32_t)s->plan->policy.budget_fine_tunes;
+    body.fine_tunes_budget = s->plan->n_representations ? (uint32_t)s->plan->policy.budget_fine_tunes : 0;
     for (size_t r = 0; r < s->plan->n_representations; r++)
         body.fine_tunes_done += s->reps[r] == REP_MEASURED || s->reps[r] == REP_FAILED;
     const struct worker *w;

@@ -470,6 +470,8 @@ int coord_ended(struct coord *c, struct commit_end *end, struct err *e)
     if (end->charged && t->failures[end->failure] < UINT8_MAX)
         t->failures[end->failure]++;
     t->ended_by_result = end->result != NULL;
+    for (struct task_sweep *l = end->result && end->result->cost ? t->sweeps : NULL; l; l = l->next)
+        l->sweep->gpu_seconds += end->result->cost->gpu_seconds;
     TRY(graph_move(&c->graph, t, end->next, e));
     sweeps_ended(t, false);
     if (end->ack)

@@ -591,6 +591,15 @@ static int load_rounds(struct db *d, struct stored_sweep *s, struct err *e)
     return 0;
 }
 
+static int load_cost(struct db *d, struct stored_sweep *s, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    const struct sql_arg id[] = { SQL_I64(s->id) };
+    TRY(db_exec(d, SQL_SWEEP_GPU_SECONDS, id, 1, 1, &rows, e));
+    s->gpu_seconds = db_f64(rows, 0, 0);
+    return 0;
+}
+
 /* Everything the rows know; s->id and s->plan are set. */
 static int load_rest(struct db *d, struct stored_sweep *s, struct err *e)
 {
@@ -603,6 +612,8 @@ static int load_rest(struct db *d, struct stored_sweep *s, struct err *e)
     if (rc == 0)
         rc = load_failures(d, s, &by_id, e);
     map_free(&by_id);
+    if (rc == 0)
+        rc = load_cost(d, s, e);
     return rc < 0 ? -1 : load_rounds(d, s, e);
 }
 

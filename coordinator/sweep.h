@@ -34,11 +34,12 @@ struct stored_sweep {
     double *value;                               /* by plan index: a, c or performance; NaN */
     struct task_artifact **artifacts;            /* by plan index */
     size_t *n_artifacts;
-    int round; /* the newest; 0 = none yet */
+    double gpu_seconds; /* measured so far, of what was not found in the cache */
+    int round;          /* the newest; 0 = none yet */
     bool round_open;
-    bool finished;      /* the final round is stored... */
-    char note[200];     /* of the newest round */
-    bool revived;       /* ...but this submission tries again what had failed, so another one follows */
+    bool finished;  /* the final round is stored... */
+    char note[200]; /* of the newest round */
+    bool revived;   /* ...but this submission tries again what had failed, so another one follows */
     size_t *chosen; /* every representation chosen so far, in order */
     int *chosen_round;
     size_t n_chosen;
@@ -54,7 +55,8 @@ struct sweep {
     struct task **tasks; /* by plan index; NULL = deferred and not chosen yet */
     double *value;       /* by plan index, as results come */
     enum rep_state *reps;
-    size_t open_now; /* tasks of the first phase (scores and what they need) that have not ended */
+    size_t open_now;    /* tasks of the first phase (scores and what they need) that have not ended */
+    double gpu_seconds; /* measured, for policy.budget.gpu_hours */
     int round;
     bool round_open, busy, dirty; /* busy: a policy job is with the database */
     char note[240];

@@ -119,6 +119,7 @@ static struct sweep *sweep_take(struct stored_sweep **stored, struct err *e)
     s->id = (*stored)->id;
     s->plan = p;
     s->round = (*stored)->round;
+    s->gpu_seconds = (*stored)->gpu_seconds;
     s->round_open = (*stored)->round_open;
     s->state = SWEEP_RUNNING;
     s->dirty = true;
@@ -513,6 +514,9 @@ static int start_round(struct coord *c, struct sweep *s, size_t tuned, struct er
     const struct plan_policy *policy = &s->plan->policy;
     size_t budget = (size_t)policy->budget_fine_tunes, left = budget > tuned ? budget - tuned : 0;
     size_t batch = left < (size_t)policy->batch ? left : (size_t)policy->batch;
+    bool spent = policy->budget_gpu_hours > 0 && s->gpu_seconds >= policy->budget_gpu_hours * 3600;
+    if (spent)
+        batch = 0;
     struct round_job *j = round_job_create(c, s, e);
     if (!j)
         return -1;
@@ -531,6 +535,7 @@ static int start_round(struct coord *c, struct sweep *s, size_t tuned, struct er
     snprintf(j->rows.note, sizeof j->rows.note, "%s%s%s",
              !j->rows.final ? ""
              : sure         ? "sure enough of the list of three"
+             : spent        ? "the budget of GPU-hours is used"
              : batch == 0   ? "the budget is used"
                             : "nothing is left to choose",
              j->rows.final && j->answer->note[0] ? "; " : "", j->answer->note);
