@@ -11,7 +11,9 @@
 
 #include "coordinator/plan_build.h"
 
-#define MAX_TASKS 20000000u
+#define MAX_TASKS 2000000u  /* about 0.4 kB each for load tasks, 2 kB for real ones */
+#define MAX_INPUTS 8000000u
+#define MAX_TASK_INPUTS 100000u
 #define MAX_SHARDS 1000000
 
 const struct plan_kind_facts plan_kinds[PLAN_KINDS] = {
@@ -498,6 +500,26 @@ static int add_load(struct graph_make *g, struct err *e)
 
 /* ---- the graph ------------------------------------------------------------------------------------------------------ */
 
+/* Each score_c names every shard of every member: bounded, because a few lines of config can ask for billions. */
+static int count_features(const struct graph_make *g, struct err *e)
+{
+    const struct plan *p = g->b->p;
+    uint64_t total = 0;
+    for (size_t r = 0; r < p->n_representations; r++)
+        for (size_t k = 0; k < p->n_correspondence_sets; k++) {
+            uint64_t n = p->representations[r].n_members * (uint64_t)shards_of(g->b, p->correspondence_sets[k].image_set);
+            if (n > MAX_TASK_INPUTS)
+                return conf_fail(g->b->conf, 0, e, "the correspondence score of '%.80s' would read %llu shards of features, "
+                                 "more than %u; raise features.images_per_shard", p->representations[r].name,
+                                 (unsigned long long)n, MAX_TASK_INPUTS);
+            total += n;
+        }
+    if (total > MAX_INPUTS)
+        return conf_fail(g->b->conf, 0, e, "correspondence scores would read %llu shards of features, more than %u; raise "
+                         "features.images_per_shard", (unsigned long long)total, MAX_INPUTS);
+    return 0;
+}
+
 static int count_tasks(struct graph_make *g, struct err *e)
 {
     const struct plan *p = g->b->p;
@@ -514,7 +536,9 @@ static int count_tasks(struct graph_make *g, struct err *e)
     }
     total += (uint64_t)p->n_representations * (2 + 2 * p->n_benchmarks + p->n_correspondence_sets);
     if (total > MAX_TASKS)
-        return conf_fail(g->b->conf, 0, e, "%llu tasks are more than %u", (unsigned long long)total, MAX_TASKS);
+        return conf_fail(g->b->conf, 0, e, "%llu tasks are more than %u; use fewer representations, or larger shards",
+                         (unsigned long long)total, MAX_TASKS);
+    TRY(count_features(g, e));
     g->cap = (size_t)total;
     return 0;
 }

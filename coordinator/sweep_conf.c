@@ -350,7 +350,7 @@ static const struct conf_table retries_table = { "retries", sizeof(struct retrie
                                                  CONF_AT(struct retries_conf, line) };
 
 static const struct conf_key load_keys[] = {
-    { K(struct load_conf, tasks, tasks, CONF_INT), .fallback = "0", .lo = 0, .hi = 10000000, .help = "tasks in all, for load and fault tests; 0 = none" },
+    { K(struct load_conf, tasks, tasks, CONF_INT), .fallback = "0", .lo = 0, .hi = 2000000, .help = "tasks in all, for load and fault tests; 0 = none" },
     { K(struct load_conf, depth, depth, CONF_INT), .fallback = "1", .lo = 1, .hi = 1000000, .help = "length of the chains they form" },
     { K(struct load_conf, executor, executor, CONF_CHOICE), .fallback = "noop", .choices = "noop|fake", .help = "noop is answered by the worker itself" },
     { K(struct load_conf, fake, fake, CONF_GROUP), .table = &fake_table, .help = "with executor = fake: how to behave" },

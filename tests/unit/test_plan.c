@@ -295,6 +295,7 @@ static const char *const refused[][3] = {
     { "samples = 1000", "image_set = \"k\"", "s.cfg:11: no image set is called 'k'" },
     { "name = \"m1\";", "name = \"m1\"; digest = \"abc\";", "s.cfg:2: digest must be 64 lower-case hex digits" },
     { "images = 10000", "images = 1000000000000L", "s.cfg: image set 'i' needs more than 1000000 shards" },
+    { "images = 10000; } );", "images = 2900000000L; } ); features = { images_per_shard = 3001; };", "s.cfg: the correspondence score of 'A' would read 966345 shards" },
     { "executors =", "load = { tasks = 3; depth = 4; }; executors =", "s.cfg:12: load.depth 4 is above load.tasks 3" },
 };
 
