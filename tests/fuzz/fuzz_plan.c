@@ -5,14 +5,6 @@
 
 #include "coordinator/plan_cost.h"
 
-/* libconfig 1.5 forgets its scratch string when a text ends inside a quoted string: some bytes per bad file, not
- * ours to free. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:strbuf_append\nleak:libconfig_yylex\n";
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Any replay table that a config names. */
