@@ -1,8 +1,8 @@
 /* One-machine mode: private PostgreSQL, coordinator and workers as our children, one sweep, and all down again.
  *
- * Order matters in both directions: cluster, coordinator, workers up; workers, coordinator, cluster down. A signal is an
- * error like any other (ERR_INTERRUPTED): it unwinds through the same path, so nothing is left behind. When we are killed,
- * the kernel tells the children (children.h), and the next run waits for the coordinator's lock. */
+ * Order matters in both directions: cluster, coordinator, workers up; workers, coordinator, cluster down. A signal is
+ * an error like any other (ERR_INTERRUPTED): it unwinds through the same path, so nothing is left behind. When we are
+ * killed, the kernel tells the children (children.h), and the next run waits for the coordinator's lock. */
 #include "cli/run.h"
 
 #include <errno.h>
@@ -25,12 +25,30 @@
 #include "sql/cluster.h"
 #include "sql/migrate.h"
 
-enum { WORKERS_MAX = 256, READY_TIMEOUT_S = 60, SUBMIT_TIMEOUT_S = 120, STOP_GRACE_S = 15, RESTARTS_MAX = 20, SNAPSHOT_MS = 250, SILENCE_S = 2 };
+enum {
+    WORKERS_MAX = 256,
+    READY_TIMEOUT_S = 60,
+    SUBMIT_TIMEOUT_S = 120,
+    STOP_GRACE_S = 15,
+    RESTARTS_MAX = 20,
+    SNAPSHOT_MS = 250,
+    SILENCE_S = 2
+};
 
 const struct opt run_options[] = {
-    { .name = "workers", .letter = 'n', .type = OPT_INT, .value = "N", .fallback = "4", .lo = 1, .hi = WORKERS_MAX,
+    { .name = "workers",
+      .letter = 'n',
+      .type = OPT_INT,
+      .value = "N",
+      .fallback = "4",
+      .lo = 1,
+      .hi = WORKERS_MAX,
       .help = "worker processes to start, with one slot each" },
-    { .name = "log-level", .type = OPT_CHOICE, .choices = "error|warn|info|debug", .value = "LEVEL", .fallback = "info",
+    { .name = "log-level",
+      .type = OPT_CHOICE,
+      .choices = "error|warn|info|debug",
+      .value = "LEVEL",
+      .fallback = "info",
       .help = "of the logs of coordinator and workers in the state directory" },
     { 0 },
 };
@@ -40,7 +58,7 @@ struct run {
     struct loop *loop;
     struct state *state;
     struct cluster *cluster;
-    char *conninfo;
+    char *conninfo, *store;
     char endpoint[256], coordinator_path[4096], worker_path[4096], exec_path[4096];
     int lock;
     struct child coordinator, *workers;
@@ -50,7 +68,7 @@ struct run {
     struct link *link;
     struct progress *progress;
     const char *sweep;
-    bool over;             /* the last snapshot says that it ended */
+    bool over; /* the last snapshot says that it ended */
     int64_t last_snapshot;
     struct db *db;
     bool failed;
@@ -73,6 +91,20 @@ static int watch_signals(struct loop *l, struct err *e)
     return 0;
 }
 
+/* artifacts.store of the sweep, or a directory beside the rest of its state. */
+static int choose_store(struct run *r, const char *wanted, struct err *e)
+{
+    if (wanted[0] && wanted[0] != '/')
+        return FAIL(e, ERR_INPUT, "artifacts.store '%s' must be an absolute path", wanted);
+    r->store = wanted[0] ? strdup(wanted) : realpath(state_dir(r->state), NULL);
+    if (!wanted[0] && r->store) {
+        AUTO(free) char *parent = TAKE(r->store);
+        if (asprintf(&r->store, "%s/store", parent) < 0)
+            r->store = NULL;
+    }
+    return r->store ? 0 : FAIL_NOMEM(e);
+}
+
 /* ---- up --------------------------------------------------------------------------------------------------------- */
 
 static int find_programs(struct run *r, struct err *e)
@@ -85,8 +117,10 @@ static int find_programs(struct run *r, struct err *e)
                    { "acsweep-exec", r->exec_path } };
     for (size_t i = 0; i < ARRAY_LEN(needed); i++)
         if (!program_find(needed[i].name, needed[i].path, sizeof r->exec_path))
-            return FAIL(e, ERR_ENV, "%s is neither beside acsweep nor in PATH; build or install it ('acsweep doctor' checks "
-                        "the rest)", needed[i].name);
+            return FAIL(e, ERR_ENV,
+                        "%s is neither beside acsweep nor in PATH; build or install it ('acsweep doctor' checks "
+                        "the rest)",
+                        needed[i].name);
     return 0;
 }
 
@@ -113,9 +147,22 @@ static int start_coordinator(struct run *r, struct err *e)
         return -1;
     unlink(ready);
     /* On one machine a silent worker is a dead or stopped one, so its tasks need not wait a minute. */
-    const char *const argv[] = { r->coordinator_path, "--database", r->conninfo, "--listen", r->endpoint, "--state",
-                                 state_dir(r->state), "--lease", "10s", "--heartbeat", "2s", "--log-level",
-                                 opts_text(r->o, "log-level"), NULL };
+    const char *const argv[] = { r->coordinator_path,
+                                 "--database",
+                                 r->conninfo,
+                                 "--listen",
+                                 r->endpoint,
+                                 "--state",
+                                 state_dir(r->state),
+                                 "--store",
+                                 r->store,
+                                 "--lease",
+                                 "10s",
+                                 "--heartbeat",
+                                 "2s",
+                                 "--log-level",
+                                 opts_text(r->o, "log-level"),
+                                 NULL };
     return child_start(&r->coordinator, argv, r->lock, e);
 }
 
@@ -141,7 +188,8 @@ static int wait_coordinator(struct run *r, struct err *e)
         if (child_ended(&r->coordinator))
             return child_failed(&r->coordinator, e);
         if (mono_now() > deadline)
-            return FAIL(e, ERR_ENV, "the coordinator is not ready after %d s; see %s", READY_TIMEOUT_S, r->coordinator.log);
+            return FAIL(e, ERR_ENV, "the coordinator is not ready after %d s; see %s", READY_TIMEOUT_S,
+                        r->coordinator.log);
         TRY(loop_once(r->loop, 20 * NS_PER_MS, e));
     }
 }
@@ -154,8 +202,20 @@ static int start_worker(struct run *r, size_t i, struct err *e)
     AUTO(free) char *home = state_path(r->state, name, e);
     if (!home)
         return -1;
-    const char *const argv[] = { r->worker_path, "--coordinator", r->endpoint, "--slots", "1", "--state", home, "--exec",
-                                 r->exec_path, "--drain-grace", "5s", "--log-level", opts_text(r->o, "log-level"), NULL };
+    const char *const argv[] = { r->worker_path,
+                                 "--coordinator",
+                                 r->endpoint,
+                                 "--slots",
+                                 "1",
+                                 "--state",
+                                 home,
+                                 "--exec",
+                                 r->exec_path,
+                                 "--drain-grace",
+                                 "5s",
+                                 "--log-level",
+                                 opts_text(r->o, "log-level"),
+                                 NULL };
     return child_start(&r->workers[i], argv, -1, e);
 }
 
@@ -228,8 +288,8 @@ static int ask_database(struct run *r, bool *over, struct err *e)
     r->failed = *over && (failed > 0 || strcmp(state, "done") != 0);
     if (r->failed) {
         char note[200];
-        snprintf(note, sizeof note, "The sweep is %s; %lld tasks failed for good ('acsweep explain TASK' tells why)", state,
-                 (long long)failed);
+        snprintf(note, sizeof note, "The sweep is %s; %lld tasks failed for good ('acsweep explain TASK' tells why)",
+                 state, (long long)failed);
         progress_note(r->progress, note);
     }
     return 0;
@@ -263,13 +323,14 @@ static int finish(struct run *r, struct err *e)
     return 0;
 }
 
-static int go(struct run *r, const char *config, struct err *e)
+static int go(struct run *r, const char *config, const char *store, struct err *e)
 {
     TRY(find_programs(r, e));
     TRY(watch_signals(r->loop, e));
     r->lock = state_lock(r->state, e);
     if (r->lock < 0)
         return -1;
+    TRY(choose_store(r, store, e));
     TRY(bring_database(r, e));
     TRY(bring_programs(r, e));
     r->db = db_open(r->conninfo, DB_READER, e);
@@ -309,6 +370,7 @@ static void take_down(struct run *r)
     progress_free(r->progress);
     free(r->workers);
     free(r->conninfo);
+    free(r->store);
     state_close(r->state);
     /* A signal that came while we were going down anyway is still pending; it is answered by now. */
     for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++)
@@ -329,7 +391,7 @@ int run_sweep(const struct opts *o, const char *config, struct err *e)
     r.progress = r.loop ? progress_create(stderr, e) : NULL;
     r.state = r.progress ? state_open(opts_text(o, "state"), true, e) : NULL;
     if (r.state)
-        rc = go(&r, config, e);
+        rc = go(&r, config, plan->store, e);
     take_down(&r);
     return rc < 0 ? -1 : r.failed ? err_exit_code(ERR_TASK) : 0;
 }
@@ -346,7 +408,8 @@ const struct cmd cmd_run = {
     .summary = "Go through a sweep on this machine, with a PostgreSQL, coordinator and workers of its own",
     .args = "SWEEP.CFG",
     .options = { run_options, cli_state_options, cli_database_options },
-    .details = "Everything is shut down at the end. Interrupt it at any time and run it again: it goes on where it was, and "
-               "results that are known already are not computed again. The report is DIR/report/index.html.",
+    .details =
+        "Everything is shut down at the end. Interrupt it at any time and run it again: it goes on where it was, and "
+        "results that are known already are not computed again. The report is DIR/report/index.html.",
     .run = run_run,
 };

@@ -262,6 +262,12 @@ static bool is_short(const char *executor)
     return strcmp(executor, "noop") == 0 || strcmp(executor, "replay") == 0 || strcmp(executor, "fake") == 0;
 }
 
+/* What these leave behind, others need: they run only where the artifact store is seen. */
+static bool leaves_artifacts(const char *executor)
+{
+    return strcmp(executor, "command") == 0 || strcmp(executor, "native") == 0;
+}
+
 static size_t usable_workers(struct coord *c, struct sched_worker *out, struct worker **back)
 {
     int64_t now = mono_now();
@@ -318,7 +324,7 @@ static int place_ready(struct coord *c, struct err *e)
         const struct shape *q = &c->graph.shapes[s];
         struct task *first = graph_peek(&c->graph, s);
         shapes[s] = (struct sched_shape){ q->resources, q->executor,           first ? first->priority : 0,
-                                          q->n,         is_short(q->executor), false };
+                                          q->n,         is_short(q->executor), leaves_artifacts(q->executor) };
     }
     size_t n = sched_assign(shapes, n_shapes, workers, n_workers, out, BATCH_MAX, reasons);
     for (size_t i = 0; i < n; i++)

@@ -638,9 +638,14 @@ static int submit_in_transaction(struct db *d, const struct submission *sub, str
     return write_tasks(d, s, &ids, index, n, 0, e);
 }
 
-struct stored_sweep *store_submit(struct db *d, const struct submission *sub, struct err *e)
+struct stored_sweep *store_submit(struct db *d, const struct submission *sub, const char *store, struct err *e)
 {
     AUTO(stored_sweep_destroy) struct stored_sweep *s = stored_create(sub, e);
+    if (s && s->plan->store[0] && strcmp(s->plan->store, store) != 0)
+        return FAIL_NULL(e, ERR_INPUT,
+                         "artifacts.store is '%s', but this coordinator's is '%s': leave it out of the sweep, or "
+                         "start the coordinator with --store",
+                         s->plan->store, store);
     if (!s || db_begin(d, e) < 0)
         return NULL;
     if (submit_in_transaction(d, sub, s, e) < 0 || db_commit(d, e) < 0) {

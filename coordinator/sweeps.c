@@ -195,7 +195,7 @@ struct submit_job {
 static int submit_run(struct db_job *j, struct db *d, struct err *e)
 {
     struct submit_job *s = (struct submit_job *)j;
-    s->stored = store_submit(d, &s->submission, e);
+    s->stored = store_submit(d, &s->submission, s->c->opt.store ? s->c->opt.store : "", e);
     return s->stored ? 0 : -1;
 }
 
