@@ -194,7 +194,7 @@ static int on_drain(const struct request *r, struct err *e)
         m.body_case = ACSWEEP__ENVELOPE__BODY_DRAIN;
         m.drain = &body;
         bool gone;
-        w->state = WORKER_DRAINING;
+        TRY(coord_worker_state(r->c, w, WORKER_DRAINING, d->reason, e));
         TRY(send_quietly(r->c, &w->peer, &m, &gone, e));
         TRY(coord_event(r->c, "worker.draining", NULL, 0, 0, w->id, d->reason, e));
         n++;

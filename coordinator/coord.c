@@ -14,6 +14,7 @@
 #include "coordinator/sched.h"
 #include "sql/migrate.h"
 
+#define FINISH_NS (5 * NS_PER_S)
 #define TICK_NS (100 * NS_PER_MS)
 #define LOCK_POLL_NS (500 * NS_PER_MS)
 #define STALL_NS (2 * NS_PER_S)
@@ -204,6 +205,17 @@ static int bind_workers(struct coord *c, struct err *e)
     return c->chan ? 0 : -1;
 }
 
+/* Asked to stop: what is gathered or with the database still becomes durable. */
+static int finish_writing(struct coord *c, struct err *e)
+{
+    int64_t deadline = mono_now() + FINISH_NS;
+    while ((dbthread_pending(c->db) || !commit_empty(c->gathering)) && mono_now() < deadline) {
+        TRY(coord_kick(c, e));
+        TRY(loop_once(c->loop, TICK_NS, e));
+    }
+    return 0;
+}
+
 static int serve(struct coord *c, struct db *d, struct err *e)
 {
     AUTO(db_close) struct db *mine = d;
@@ -223,7 +235,8 @@ static int serve(struct coord *c, struct db *d, struct err *e)
     TRY(sweeps_advance(c, e));
     TRY(coord_kick(c, e));
     log_info("coordinator.ready", KV_STR("endpoint", chan_endpoint(c->chan)), KV_I64("epoch", c->epoch));
-    return loop_run(c->loop, e);
+    TRY(loop_run(c->loop, e));
+    return finish_writing(c, e);
 }
 
 int coord_lead(struct coord *c, struct err *e)
@@ -340,7 +353,8 @@ int coord_kick(struct coord *c, struct err *e)
 {
     if (c->committing || !c->db)
         return 0;
-    TRY(place_ready(c, e));
+    if (!c->stopping)
+        TRY(place_ready(c, e));
     if (commit_empty(c->gathering))
         return 0;
     struct commit *next = commit_create(c, e);
@@ -518,6 +532,51 @@ int coord_end_attempt(struct coord *c, struct task *t, const char *outcome, int 
     return commit_add_end(c->gathering, &end, e);
 }
 
+/* ---- workers as rows ---- */
+
+struct state_job {
+    struct db_job job;
+    char *worker, *reason;
+    const char *state;
+};
+
+static int state_run(struct db_job *j, struct db *d, struct err *e)
+{
+    const struct state_job *s = (const struct state_job *)j;
+    const struct sql_arg args[] = { SQL_TEXT(s->worker), SQL_TEXT(s->state), SQL_TEXT(s->reason) };
+    return db_exec(d, SQL_WORKER_STATE, args, ARRAY_LEN(args), ROWS_0_OR_1, NULL, e);
+}
+
+static int state_done(struct db_job *j, const struct err *why, struct err *e)
+{
+    struct state_job *s = (struct state_job *)j;
+    free(s->worker);
+    free(s->reason);
+    free(s);
+    if (why && e)
+        *e = *why;
+    return why ? -1 : 0;
+}
+
+int coord_worker_state(struct coord *c, struct worker *w, enum worker_state state, const char *reason, struct err *e)
+{
+    w->state = state;
+    struct state_job *s = calloc(1, sizeof *s);
+    if (!s)
+        return FAIL_NOMEM(e);
+    s->job.run = state_run;
+    s->job.done = state_done;
+    s->state = worker_state_name(state);
+    s->worker = strdup(w->id);
+    s->reason = strdup(reason);
+    if (!s->worker || !s->reason) {
+        state_done(&s->job, NULL, NULL);
+        return FAIL_NOMEM(e);
+    }
+    dbthread_post(c->db, &s->job);
+    return 0;
+}
+
 /* ---- time ---- */
 
 static int expire_held(struct coord *c, struct worker *w, int64_t now, struct err *e)
@@ -555,7 +614,7 @@ static int watch_workers(struct coord *c, int64_t now, struct err *e)
     for (size_t i = 0; (w = map_next(&c->roster.by_id, &i));) {
         TRY(expire_held(c, w, now, e));
         if ((w->state == WORKER_JOINED || w->state == WORKER_DRAINING) && w->last_seen + c->opt.lease_ns < now) {
-            w->state = WORKER_SILENT;
+            TRY(coord_worker_state(c, w, WORKER_SILENT, "nothing heard for the length of a lease", e));
             log_warn("worker.silent", KV_STR("worker", w->id), KV_STR("node", w->node));
             TRY(coord_event(c, "worker.silent", NULL, 0, 0, w->id, w->node, e));
         }

@@ -85,6 +85,9 @@ MUST_USE int coord_end_attempt(struct coord *c, struct task *t, const char *outc
 MUST_USE int coord_mark(struct coord *c, struct task *t, enum task_event on, const char *reason, struct err *e);
 MUST_USE int coord_event(struct coord *c, const char *kind, const struct task *t, uint32_t attempt, uint64_t epoch,
                          const char *worker, const char *text, struct err *e);
+/* Change a worker's state, here and in its row. */
+MUST_USE int coord_worker_state(struct coord *c, struct worker *w, enum worker_state state, const char *reason,
+                                struct err *e);
 /* After a committed end (commit.c calls these in order). */
 MUST_USE int coord_ended(struct coord *c, struct commit_end *end, struct err *e);
 

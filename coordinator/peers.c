@@ -608,7 +608,7 @@ static int on_bye(const struct peer_call *p, struct err *e)
             TRY(coord_end_attempt(c, t, "cancelled", ACSWEEP__FAILURE_CLASS__PREEMPTED, false, "returned by its worker",
                                   e));
     }
-    p->w->state = WORKER_LEFT;
+    TRY(coord_worker_state(c, p->w, WORKER_LEFT, bye->reason, e));
     TRY(coord_event(c, "worker.left", NULL, 0, 0, p->w->id, bye->reason, e));
     return coord_kick(c, e);
 }
@@ -761,7 +761,7 @@ int peers_on_message(struct chan *ch, const struct peer_id *from, const char *us
     if (p.w) {
         p.w->last_seen = mono_now();
         if (p.w->state == WORKER_SILENT)
-            p.w->state = WORKER_JOINED;
+            TRY(coord_worker_state(c, p.w, WORKER_JOINED, "heard again", e));
     }
     return r->handle(&p, e);
 }
