@@ -45,7 +45,14 @@ const char *err_kind_name(enum err_kind kind);
 /* Process exit code of a kind, from the table in docs/cli.md. */
 int err_exit_code(enum err_kind kind);
 
-#define FAIL(e, kind, ...) err_set((e), (kind), __FILE__, __LINE__, __VA_ARGS__)
+/* Tells the compiler what err_set returns, so that it sees that a caller with TRY does not go on. */
+static inline int err_minus_one(int rc)
+{
+    (void)rc;
+    return -1;
+}
+
+#define FAIL(e, kind, ...) err_minus_one(err_set((e), (kind), __FILE__, __LINE__, __VA_ARGS__))
 #define FAIL_NOMEM(e) FAIL((e), ERR_ENV, "out of memory")
 /* As FAIL, for functions that return a pointer. */
 #define FAIL_NULL(e, kind, ...) (err_set((e), (kind), __FILE__, __LINE__, __VA_ARGS__), (void *)0)

@@ -180,7 +180,7 @@ static int measure(const struct policy_points *p, const size_t *rows, size_t n, 
 int policy_fit(const struct policy_points *p, const bool *train, struct policy_shape shape, struct policy_fit *out,
                struct err *e)
 {
-    AUTO(free) size_t *rows = malloc((p->n + 1) * sizeof *rows);
+    AUTO(free) size_t *rows = calloc(p->n + 1, sizeof *rows);
     if (!rows)
         return FAIL_NOMEM(e);
     size_t n = 0;

@@ -201,7 +201,7 @@ int policy_points_init(struct policy_points *p, const struct policy_table *t, si
                        const bool *train, struct err *e)
 {
     *p = (struct policy_points){ .n = t->n };
-    double *block = malloc(3 * t->n * sizeof *block);
+    double *block = calloc(3 * t->n, sizeof *block);
     if (!block)
         return FAIL_NOMEM(e);
     p->a = block;
