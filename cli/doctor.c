@@ -20,6 +20,7 @@
 #include "cli/output.h"
 #include "cli/programs.h"
 #include "common/digest.h"
+#include "sql/cluster.h"
 
 enum verdict { VERDICT_OK, VERDICT_NOTE, VERDICT_FAIL };
 static const char *const verdict_names[] = { "ok", "note", "FAIL" };
@@ -168,6 +169,26 @@ static void check_disk(const struct opts *o, struct finding *f)
         remedy(f, "free some space (a replay needs 0.2 GiB) or name another directory with --state");
 }
 
+/* As root the private database may be outside the state directory: who removes the one should know of the other. */
+static void check_database_place(const struct opts *o, struct finding *f)
+{
+    if (opts_given(o, "database")) {
+        found(f, VERDICT_OK, "the server named by --database");
+        return;
+    }
+    struct err e = { 0 };
+    bool apart;
+    AUTO(free) char *home = cluster_state_path(opts_text(o, "state"), &apart, &e);
+    if (!home) {
+        found(f, VERDICT_FAIL, "%s", e.text);
+        remedy(f, "name a usable directory with --state");
+        return;
+    }
+    found(f, apart ? VERDICT_NOTE : VERDICT_OK, "private, in %s/postgres", home);
+    if (apart)
+        remedy(f, "user postgres cannot enter the state directory; to start afresh, remove %s too", home);
+}
+
 static void check_limits(const struct opts *o, struct finding *f)
 {
     (void)o;
@@ -252,7 +273,7 @@ static const struct {
     { "machine", check_cores },          { "programs", check_programs }, { "postgresql", check_postgresql },
     { "zeromq", check_zeromq },          { "network", check_loopback },  { "disk", check_disk },
     { "open files", check_limits },      { "sockets", check_socket_path }, { "blas", check_blas },
-    { "gpus", check_gpus },
+    { "gpus", check_gpus },              { "database", check_database_place },
 };
 
 static void print_finding(const char *name, const struct finding *f)

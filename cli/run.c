@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,11 +125,22 @@ static int find_programs(struct run *r, struct err *e)
     return 0;
 }
 
+static void note_home(struct run *r, const char *home)
+{
+    char text[PATH_MAX + 100];
+    snprintf(text, sizeof text, "The database is in %s, because user postgres cannot enter the state directory", home);
+    progress_note(r->progress, text);
+}
+
 static int bring_database(struct run *r, struct err *e)
 {
     const char *given = opts_text(r->o, "database");
     if (!given) {
-        AUTO(free) char *home = cluster_state_dir(state_dir(r->state), e);
+        bool apart;
+        AUTO(free) char *path = cluster_state_path(state_dir(r->state), &apart, e);
+        AUTO(free) char *home = path ? cluster_state_dir(state_dir(r->state), e) : NULL;
+        if (home && apart)
+            note_home(r, home);
         if (!home || !(r->cluster = cluster_start(home, e)))
             return -1;
         given = cluster_conninfo(r->cluster);

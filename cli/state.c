@@ -38,7 +38,8 @@ static int make_dirs(const char *path, struct err *e)
             return FAIL(e, ERR_ENV, "cannot make directory %s: %s", part, strerror(errno));
         *slash = '/';
     }
-    if (mkdir(part, 0700) != 0 && errno != EEXIST)
+    /* As root, others may pass through but not list: the private cluster runs as user postgres. */
+    if (mkdir(part, geteuid() == 0 ? 0711 : 0700) != 0 && errno != EEXIST)
         return FAIL(e, ERR_ENV, "cannot make directory %s: %s", part, strerror(errno));
     struct stat st;
     if (stat(part, &st) != 0 || !S_ISDIR(st.st_mode))

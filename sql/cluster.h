@@ -24,8 +24,10 @@ pid_t cluster_pid(const struct cluster *c); /* 0 when attached */
 void cluster_stop(struct cluster *c);
 DEFINE_CLEANUP(cluster_stop, struct cluster *)
 
-/* The state directory to use for `--state DIR`: DIR itself, or, as root when user postgres cannot reach it,
- * /var/lib/acsweep/<hash of the absolute path>. Created 0700-ish as needed. malloc'ed. */
+/* Where the private cluster of `--state DIR` is: in DIR itself, or, as root when user postgres cannot reach it, in
+ * /var/lib/acsweep/<hash of the absolute path> (*apart). Absolute, malloc'ed; nothing is made. */
+char *cluster_state_path(const char *dir, bool *apart, struct err *e);
+/* The same, made when missing (others may at most pass through). When it is not DIR, DIR/postgres.path names it. */
 char *cluster_state_dir(const char *dir, struct err *e);
 
 #endif

@@ -283,8 +283,9 @@ static int absolute(const char *dir, char out[PATH_MAX], char there[PATH_MAX], s
 
 #define ROOT_STATE "/var/lib/acsweep"
 
-char *cluster_state_dir(const char *dir, struct err *e)
+char *cluster_state_path(const char *dir, bool *apart, struct err *e)
 {
+    *apart = false;
     char path[PATH_MAX], there[PATH_MAX], elsewhere[PATH_MAX];
     if (absolute(dir, path, there, e) < 0)
         return NULL;
@@ -295,13 +296,39 @@ char *cluster_state_dir(const char *dir, struct err *e)
         char hex[DIGEST_HEX_SIZE];
         digest_bytes(path, strlen(path), hex);
         snprintf(elsewhere, sizeof elsewhere, ROOT_STATE "/%.16s", hex);
-        if (make_directories(ROOT_STATE, 0755, e) < 0)
-            return NULL;
         use = elsewhere;
+        *apart = true;
     }
+    char *out = strdup(use);
+    return out ? out : FAIL_NULL(e, ERR_ENV, "out of memory");
+}
+
+/* DIR/postgres.path: whoever removes or moves the state directory finds there where its database is. */
+static int leave_path(const char *dir, const char *home, struct err *e)
+{
+    char name[PATH_MAX];
+    if (snprintf(name, sizeof name, "%s/postgres.path", dir) >= (int)sizeof name)
+        return FAIL(e, ERR_INPUT, "path too long: %.200s...", dir);
+    AUTO(fclose) FILE *f = fopen(name, "we");
+    if (!f && errno == ENOENT)
+        return 0; /* nobody made the state directory: there is nothing to explain */
+    if (!f || fprintf(f, "%s\n", home) < 0 || fflush(f) != 0)
+        return FAIL(e, ERR_ENV, "cannot write %s: %s", name, strerror(errno));
+    return 0;
+}
+
+char *cluster_state_dir(const char *dir, struct err *e)
+{
+    bool apart;
+    AUTO(free) char *use = cluster_state_path(dir, &apart, e);
+    if (!use)
+        return NULL;
+    if (apart && make_directories(ROOT_STATE, 0755, e) < 0)
+        return NULL;
     /* As root, others may pass through (the server's user must) but not list. */
     if (make_directories(use, geteuid() == 0 ? 0711 : 0700, e) < 0)
         return NULL;
-    char *out = strdup(use);
-    return out ? out : FAIL_NULL(e, ERR_ENV, "out of memory");
+    if (apart && leave_path(dir, use, e) < 0)
+        return NULL;
+    return TAKE(use);
 }

@@ -15,6 +15,7 @@ has "$OUT" "Ranking"
 has "$OUT" "$SCRATCH/a/report/index.html"
 none_left
 [[ -s $SCRATCH/a/report/index.html ]] || fail "no report"
+[[ -d $SCRATCH/a/postgres ]] || fail "the database is not in the state directory, though its user can enter it"
 ranking "$SCRATCH/a" first.json
 same "$(json first.json 'len(d)')" 13
 same "$(json first.json 'sum(row["is_measured"] for row in d)')" 6
@@ -65,6 +66,7 @@ if [[ $(id -u) == 0 ]]; then
     ranking "$SCRATCH/private/state" private.json
     cmp first.json private.json || fail "the ranking differs in a private directory"
     [[ -s $SCRATCH/private/state/report/index.html ]] || fail "the report is not in the state directory"
+    has "$SCRATCH/private/state/postgres.path" /var/lib/acsweep/
     none_left
     elsewhere=$(printf %s "$SCRATCH/private/state" | sha256sum | cut -c1-16)
     rm -rf /var/lib/acsweep/"$elsewhere"*

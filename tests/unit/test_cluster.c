@@ -276,6 +276,13 @@ static void state_directory_rule(void **state)
     assert_int_equal(strlen(elsewhere), 17 + 16);
     AUTO(free) char *stable = cluster_state_dir(inside, &e);
     assert_string_equal(stable, elsewhere);
+    char name[160], line[64] = "";
+    snprintf(name, sizeof name, "%s/postgres.path", inside);
+    AUTO(fclose) FILE *f = fopen(name, "re");
+    assert_non_null(f);
+    assert_non_null(fgets(line, sizeof line, f));
+    line[strcspn(line, "\n")] = '\0';
+    assert_string_equal(line, elsewhere);
     AUTO(cluster_stop) struct cluster *c = start(elsewhere);
     assert_non_null(c);
     assert_int_equal(ask(c, "SELECT 1"), 1);
