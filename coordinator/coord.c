@@ -63,6 +63,7 @@ static void forget(struct coord *c)
         c->watchers = next;
     }
     c->delayed = NULL;
+    c->n_orphans = 0;
     roster_free(&c->roster);
     graph_free(&c->graph);
     c->committing = false;
@@ -231,6 +232,7 @@ static int serve(struct coord *c, struct db *d, struct err *e)
     if (!(c->tick = loop_add_timer(c->loop, TICK_NS, TICK_NS, on_tick, c, e)))
         return -1;
     c->last_tick = mono_now();
+    c->judge_from = c->last_tick + c->opt.lease_ns; /* recovery may have taken longer than a lease */
     TRY(announce(c, e));
     TRY(sweeps_advance(c, e));
     TRY(coord_kick(c, e));

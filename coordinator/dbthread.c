@@ -59,7 +59,10 @@ static void *work(void *arg)
     return NULL;
 }
 
-static int hand_back(struct dbthread *t, struct db_job *all, struct err *e)
+static const struct err stopping = { .kind = ERR_INTERRUPTED, .text = "the coordinator is stopping" };
+
+/* With `over`, the leadership has ended: whatever came of a job, its owner only lets go of it. */
+static int hand_back(struct dbthread *t, struct db_job *all, const struct err *over, struct err *e)
 {
     int rc = 0;
     while (all) {
@@ -69,7 +72,7 @@ static int hand_back(struct dbthread *t, struct db_job *all, struct err *e)
         struct err why = j->err;
         struct err ignored = { 0 };
         /* After one callback ended the loop, the rest must still be freed. */
-        if (j->done(j, j->rc < 0 ? &why : NULL, rc ? &ignored : e) < 0)
+        if (j->done(j, over ? over : j->rc < 0 ? &why : NULL, rc ? &ignored : e) < 0)
             rc = -1;
     }
     return rc;
@@ -82,7 +85,7 @@ static int on_wake(struct loop *l, void *arg, struct err *e)
     pthread_mutex_lock(&t->lock);
     struct db_job *all = queue_take_all(&t->finished);
     pthread_mutex_unlock(&t->lock);
-    return hand_back(t, all, e);
+    return hand_back(t, all, NULL, e);
 }
 
 struct dbthread *dbthread_create(struct loop *l, struct db *d, struct err *e)
@@ -135,13 +138,8 @@ void dbthread_destroy(struct dbthread *t)
     pthread_join(t->thread, NULL);
     loop_remove(t->wake);
     struct err ignored = { 0 };
-    hand_back(t, queue_take_all(&t->finished), &ignored);
-    struct db_job *left = queue_take_all(&t->todo);
-    for (struct db_job *j = left; j; j = j->next) {
-        j->rc = -1;
-        FAIL(&j->err, ERR_INTERRUPTED, "the coordinator is stopping");
-    }
-    hand_back(t, left, &ignored);
+    hand_back(t, queue_take_all(&t->finished), &stopping, &ignored);
+    hand_back(t, queue_take_all(&t->todo), &stopping, &ignored);
     db_close(t->db);
     pthread_mutex_destroy(&t->lock);
     pthread_cond_destroy(&t->more);

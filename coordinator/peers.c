@@ -236,11 +236,10 @@ static struct task *held_by(struct coord *c, struct worker *w, const Acsweep__To
         return NULL;
     if (t->worker == w)
         return t;
-    if (t->worker || !t->worker_id || strcmp(t->worker_id, w->id) != 0)
-        return NULL;
+    if (t->worker || t->state != TASK_LEASED || !t->worker_id || strcmp(t->worker_id, w->id) != 0)
+        return NULL; /* an orphan that is ENDING was given up already, and counted */
     worker_hold(w, t, 0);
-    if (c->n_orphans)
-        c->n_orphans--;
+    c->n_orphans--;
     return t;
 }
 

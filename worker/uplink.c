@@ -66,10 +66,22 @@ static int welcomed(struct uplink *u, const Acsweep__Welcome *w, struct err *e)
     return u->o.on.on_welcome(w, u->o.on.arg, e);
 }
 
+static int greet(struct uplink *u, struct err *e)
+{
+    u->state = GREETING;
+    loop_timer_arm(u->timer, GREET_WAIT, 0);
+    return u->o.on.on_greet(u->o.on.arg, e);
+}
+
 static int refused(struct uplink *u, const Acsweep__Refused *r, struct err *e)
 {
     if (strcmp(r->code, "version") == 0 || strcmp(r->code, "key") == 0)
         return FAIL(e, ERR_PEER, "the coordinator refuses this worker (%s): %s", r->code, r->reason);
+    bool unknown = strcmp(r->code, "state") == 0;
+    if (unknown && u->state == UP)
+        return greet(u, e); /* it has begun anew behind a line that stood */
+    if (unknown && u->state == GREETING)
+        return 0; /* about what was sent before this Hello; if it is about the Hello, no answer comes */
     if (u->state == GREETING || strcmp(r->code, "not_leader") == 0)
         return step_back(u, r->reason[0] ? r->reason : r->code, e);
     log_warn("uplink.refused", KV_STR("code", r->code), KV_STR("reason", r->reason));
@@ -110,9 +122,7 @@ static int on_link(struct chan *c, enum chan_link link, const char *why, void *a
     struct uplink *u = arg;
     switch (link) {
     case CHAN_UP:
-        u->state = GREETING;
-        loop_timer_arm(u->timer, GREET_WAIT, 0);
-        return u->o.on.on_greet(u->o.on.arg, e);
+        return greet(u, e);
     case CHAN_DOWN:
     case CHAN_REFUSED:
         return step_back(u, why, e);
