@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+"""A sweep under faults: real programs, real PostgreSQL, and everything that may go wrong, going wrong.
+
+Sweeps of made-up tasks with dependencies are submitted one after another, while workers and the coordinator are killed or
+stopped beyond the lease, PostgreSQL is killed, and a proxy repeats, replays and delays messages. When all have ended,
+history_check judges the history. What happens is drawn from the seed, which is printed.
+
+    faults.py [--seed S] [--scale X] [--expect-violation] [--keep]      (ACSWEEP_BIN: programs, ACSWEEP_TESTS: test tools)
+"""
+import argparse
+import glob
+import os
+import pwd
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+LEASE, HEARTBEAT = 2.0, 0.3
+WORKERS, SLOTS, CREDITS = 4, 4, 16
+METRIC = "loss"
+
+# What the sweeps are made of: tasks, depth of the chains, executor, and how it behaves. At scale 1, more than 20,000 tasks.
+SWEEPS = [
+    ("quick-1", 4000, 4, "noop", ""),
+    ("sleepy", 600, 3, "fake", 'sleep_ms = 20; sleep_max_ms = 300;'),
+    ("long", 24, 2, "fake", 'sleep_ms = 2500; sleep_max_ms = 5000;'),
+    ("quick-2", 4000, 50, "noop", ""),
+    ("flaky", 1500, 3, "fake", 'outcome = "fail:code"; fail_attempts = 1;'),
+    ("broken", 300, 5, "fake", 'outcome = "fail:data";'),
+    ("quick-3", 4000, 2, "noop", ""),
+    ("crashing", 150, 2, "fake", 'outcome = "crash"; fail_attempts = 1;'),
+    ("sleepy-2", 600, 3, "fake", 'sleep_ms = 20; sleep_max_ms = 300;'),
+    ("quick-4", 4000, 10, "noop", ""),
+    ("checkpoints", 300, 2, "fake", 'outcome = "checkpoint"; fail_attempts = 2;'),
+    ("quick-5", 3000, 100, "noop", ""),
+]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Postgres:
+    """A cluster of our own. As root it runs as user postgres, whom PostgreSQL wants instead."""
+
+    def __init__(self, top):
+        programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda p: int(p.split("/")[4]))
+        if not programs:
+            sys.exit("no PostgreSQL: apt install postgresql")
+        self.bin, self.dir, self.process = programs[-1], os.path.join(top, "postgres"), None
+        self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+        os.mkdir(self.dir, 0o700)
+        if self.user:
+            os.chown(self.dir, self.user.pw_uid, self.user.pw_gid)
+        self.conninfo = f"host={self.dir} dbname=postgres user=postgres"
+        self.run([self.bin + "/initdb", "-D", self.dir + "/data", "-U", "postgres", "-A", "trust", "-N"]).wait()
+        self.start()
+
+    def run(self, argv):
+        who = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []} if self.user else {}
+        log = open(self.dir + ".log", "ab")
+        return subprocess.Popen(argv, stdout=log, stderr=log, cwd=self.dir, **who)
+
+    def start(self):
+        self.process = self.run([self.bin + "/postgres", "-D", self.dir + "/data", "-k", self.dir,
+                                 "-c", "listen_addresses=", "-c", "shared_buffers=32MB"])
+        deadline = time.monotonic() + 60
+        while self.ask("SELECT 1") != "1":
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                sys.exit(f"PostgreSQL does not start, see {self.dir}.log")
+            time.sleep(0.1)
+
+    def stop(self, how):
+        self.process.send_signal(how)
+        self.process.wait()
+
+    def ask(self, sql):
+        """First field of the answer; None while the server is away."""
+        p = subprocess.run(["psql", "-XAtqc", sql, self.conninfo], capture_output=True, text=True)
+        return p.stdout.strip() if p.returncode == 0 else None
+
+
+class Program:
+    """A program that is started again whenever it ends, until it is told to stop."""
+
+    def __init__(self, name, argv, log):
+        self.name, self.argv, self.log, self.starts, self.stopped_until = name, argv, log, 0, None
+        self.start()
+
+    def start(self):
+        self.starts += 1
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def tend(self, now):
+        if self.stopped_until is not None and now >= self.stopped_until:
+            self.stopped_until = None
+            self.process.send_signal(signal.SIGCONT)
+        if self.process.poll() is not None:
+            self.start()
+
+    def kill(self):
+        self.stopped_until = None
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self, seconds):
+        if self.stopped_until is None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGSTOP)
+            self.stopped_until = time.monotonic() + seconds
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+class World:
+    def __init__(self, options, top):
+        self.options, self.top, self.random = options, top, random.Random(options.seed)
+        self.bin, self.tests = os.environ["ACSWEEP_BIN"], os.environ["ACSWEEP_TESTS"]
+        self.postgres = Postgres(top)
+        self.command("db", "init", "-d", self.postgres.conninfo)
+        inner, outer = free_port(), free_port()
+        self.join = f"acsweep://127.0.0.1:{inner}"
+        self.faults = {}
+        self.proxy = subprocess.Popen([self.tests + "/noisy_proxy", str(options.seed), f"tcp://127.0.0.1:{outer}",
+                                       f"tcp://127.0.0.1:{inner}"])
+        self.coordinator = Program("coordinator", [
+            self.bin + "/acsweep-coordinator", "-d", self.postgres.conninfo, "--listen", f"tcp://127.0.0.1:{inner}",
+            "--advertise", f"tcp://127.0.0.1:{outer}", "--lease", f"{LEASE}s", "--heartbeat", f"{HEARTBEAT}s",
+            "--strikes", "0"], top + "/coordinator.log")
+        self.dirs = [f"{top}/worker-{i}" for i in range(WORKERS)]
+        self.workers = [Program(f"worker-{i}", [
+            self.bin + "/acsweep-worker", "--coordinator", f"acsweep://127.0.0.1:{outer}", "--slots", str(SLOTS),
+            "--credits", str(CREDITS), "--resend", "1s", "--state", d], d + ".log") for i, d in enumerate(self.dirs)]
+        self.programs = [self.coordinator, *self.workers]
+
+    def command(self, *args, check=True):
+        p = subprocess.run([self.bin + "/acsweep", *args], capture_output=True, text=True, timeout=90)
+        if check and p.returncode:
+            sys.exit(f"acsweep {' '.join(args)}: exit code {p.returncode}\n{p.stdout}{p.stderr}")
+        return p.returncode == 0
+
+    def submit(self, number, name, tasks, depth, executor, fake):
+        """Submitting is idempotent: whatever goes wrong in between, once more."""
+        path = f"{self.top}/{name}.cfg"
+        behaviour = f"fake = {{ {fake} metrics = {{ {METRIC} = 0.5; }}; }};" if executor == "fake" else ""
+        with open(path, "w") as f:
+            f.write(f'name = "{name}";\nseed = {self.options.seed * 100 + number};\n'
+                    f'load = {{ tasks = {tasks}; depth = {depth}; executor = "{executor}"; {behaviour} }};\n'
+                    'retries = { infrastructure = -1; code = 5; backoff = "50ms"; backoff_max = "1s"; };\n')
+        deadline = time.monotonic() + 120
+        while not self.command("submit", path, "-c", self.join, "--timeout", "5s", check=False):
+            if time.monotonic() > deadline:
+                sys.exit(f"could not submit {name}")
+            self.tend()
+            time.sleep(0.2)
+
+    def tend(self):
+        for p in self.programs:
+            p.tend(time.monotonic())
+
+    def one_fault(self):
+        r = self.random
+        worker = r.choice(self.workers)
+        faults = [
+            (6, "worker killed", worker.kill),
+            (6, "worker stopped", lambda: worker.freeze(r.uniform(LEASE, 3 * LEASE))),
+            (3, "coordinator killed", self.coordinator.kill),
+            (2, "coordinator stopped", lambda: self.coordinator.freeze(r.uniform(0.5, 2 * LEASE))),
+            (1, "PostgreSQL killed", lambda: (self.postgres.stop(signal.SIGQUIT), self.postgres.start())),
+        ]
+        if self.options.only:
+            faults = [f for f in faults if self.options.only in f[1]]
+        weight, name, act = r.choices(faults, [f[0] for f in faults])[0]
+        act()
+        self.faults[name] = self.faults.get(name, 0) + 1
+
+    def go(self):
+        todo, n, total = [(i, *s) for i, s in enumerate(SWEEPS)], 0, 0
+        began = time.monotonic()
+        next_submit = next_fault = began
+        calm = None
+        while True:
+            now = time.monotonic()
+            self.tend()
+            if todo and now >= next_submit:
+                number, name, tasks, depth, executor, fake = todo.pop(0)
+                tasks = max(depth, int(tasks * self.options.scale) // depth * depth)
+                self.submit(number, name, tasks, depth, executor, fake)
+                total += tasks
+                next_submit = now + self.random.uniform(1, 4)
+            if now >= next_fault and calm is None:
+                self.one_fault()
+                next_fault = now + self.random.uniform(0.3, 1.5)
+            if not todo:
+                running = self.postgres.ask("SELECT count(*) FROM acsweep.sweep WHERE state = 'running'")
+                if running == "0":
+                    break
+                if calm is None and now > began + self.options.faults_for:
+                    calm = now  # enough: what is left must now end by itself
+                if calm is not None and now > calm + self.options.patience:
+                    print(f"{running} sweeps have not ended {self.options.patience} s after the last fault")
+                    break
+            time.sleep(0.05)
+        print(f"{total} tasks in {time.monotonic() - began:.0f} s; " +
+              ", ".join(f"{n} times {what}" for what, n in sorted(self.faults.items())) +
+              f"; coordinator started {self.coordinator.starts} times", flush=True)
+        return total
+
+    def settle(self):
+        """Give the workers time for what they have not been told yet, and end everything."""
+        time.sleep(3)
+        for p in reversed(self.programs):
+            p.end()
+        self.proxy.kill()
+        self.proxy.wait()
+
+    def judge(self, total):
+        return subprocess.run([self.tests + "/history_check", "--database", self.postgres.conninfo, "--tasks", str(total),
+                               "--metric", METRIC, *self.dirs]).returncode
+
+    def close(self):
+        for p in getattr(self, "programs", []):
+            p.kill()
+        if getattr(self, "proxy", None):
+            self.proxy.kill()
+            self.proxy.wait()
+        if self.postgres.process and self.postgres.process.poll() is None:
+            self.postgres.stop(signal.SIGQUIT)
+
+
+def main():
+    a = argparse.ArgumentParser()
+    a.add_argument("--seed", type=int, default=int(os.environ.get("ACSWEEP_FAULT_SEED", random.randrange(10**6))))
+    a.add_argument("--scale", type=float, default=float(os.environ.get("ACSWEEP_FAULT_SCALE", 1)))
+    a.add_argument("--faults-for", type=float, default=120, help="seconds; after that what is left may end in peace")
+    a.add_argument("--patience", type=float, default=60, help="seconds for that")
+    a.add_argument("--only", default="", help="only faults whose name holds this")
+    a.add_argument("--expect-violation", action="store_true", help="of a deliberately broken build: fail unless it is noticed")
+    a.add_argument("--keep", action="store_true", help="keep logs and database")
+    options = a.parse_args()
+    print(f"seed {options.seed}, scale {options.scale}", flush=True)
+    top = tempfile.mkdtemp(prefix="acsweep-faults.")
+    os.chmod(top, 0o755)  # user postgres must pass
+    world = None
+    failed = True
+    try:
+        world = World(options, top)
+        total = world.go()
+        world.settle()
+        code = world.judge(total)
+        failed = code != (1 if options.expect_violation else 0)
+        if failed:
+            print("no violation found in a build that is broken on purpose" if code == 0 else "the history is not sound")
+    finally:
+        if world:
+            world.close()
+        if failed or options.keep:
+            print(f"logs and database: {top}")
+        else:
+            shutil.rmtree(top)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
