@@ -449,25 +449,42 @@ static int settle_successor(struct task *t, void *arg, struct err *e)
     return coord_settle(arg, t, e);
 }
 
-static int fail_successors(struct coord *c, struct task *t, struct err *e)
-{
-    char reason[160];
-    snprintf(reason, sizeof reason, "its input, task %llu, %s", (unsigned long long)t->id,
-             t->state == TASK_CANCELLED ? "was cancelled" : "failed for good");
-    for (size_t i = 0; i < t->n_successors; i++)
-        if (t->successors[i]->state == TASK_PENDING)
-            TRY(coord_mark(c, t->successors[i], EV_STORED_FAILED, reason, e));
-    return 0;
-}
-
-int coord_mark(struct coord *c, struct task *t, enum task_event on, const char *reason, struct err *e)
+static int mark(struct coord *c, struct task *t, enum task_event on, const char *reason, struct err *e)
 {
     enum task_state from = t->state;
     TRY(graph_move(&c->graph, t, on, e));
     TRY(commit_add_mark(c->gathering, t, from, t->state, reason, e));
     task_set_note(t, reason);
     sweeps_ended(t, task_state_terminal(from));
-    return task_state_terminal(t->state) ? fail_successors(c, t, e) : 0;
+    return 0;
+}
+
+/* A list instead of recursion: chains may be longer than a stack is deep. */
+int coord_fail_successors(struct coord *c, struct task *t, struct err *e)
+{
+    t->doomed_next = NULL;
+    for (struct task *first = t; first;) {
+        struct task *input = first;
+        char reason[160];
+        first = input->doomed_next;
+        snprintf(reason, sizeof reason, "its input, task %llu, %s", (unsigned long long)input->id,
+                 input->state == TASK_CANCELLED ? "was cancelled" : "failed for good");
+        for (size_t i = 0; i < input->n_successors; i++) {
+            struct task *s = input->successors[i];
+            if (s->state != TASK_PENDING)
+                continue;
+            TRY(mark(c, s, EV_STORED_FAILED, reason, e));
+            s->doomed_next = first;
+            first = s;
+        }
+    }
+    return 0;
+}
+
+int coord_mark(struct coord *c, struct task *t, enum task_event on, const char *reason, struct err *e)
+{
+    TRY(mark(c, t, on, reason, e));
+    return task_state_terminal(t->state) ? coord_fail_successors(c, t, e) : 0;
 }
 
 static void take_value(struct task *t, const Acsweep__Result *r)
@@ -510,7 +527,7 @@ int coord_ended(struct coord *c, struct commit_end *end, struct err *e)
         return coord_settle(c, t, e);
     default:
         task_set_note(t, end->message);
-        return fail_successors(c, t, e);
+        return coord_fail_successors(c, t, e);
     }
 }
 

@@ -83,6 +83,8 @@ MUST_USE int coord_end_attempt(struct coord *c, struct task *t, const char *outc
                                const char *message, struct err *e);
 /* A PENDING or READY task ends without an attempt, and what depends on it as well. */
 MUST_USE int coord_mark(struct coord *c, struct task *t, enum task_event on, const char *reason, struct err *e);
+/* What depends on a FAILED or CANCELLED task, however indirectly, fails as well. */
+MUST_USE int coord_fail_successors(struct coord *c, struct task *t, struct err *e);
 MUST_USE int coord_event(struct coord *c, const char *kind, const struct task *t, uint32_t attempt, uint64_t epoch,
                          const char *worker, const char *text, struct err *e);
 /* Change a worker's state, here and in its row. */

@@ -69,6 +69,7 @@ struct task {
     /* backoff */
     int64_t not_before;
     struct task *delayed_next;
+    struct task *doomed_next; /* used while a failure spreads */
     /* for people */
     char *note; /* newest progress or reason */
     double fraction;

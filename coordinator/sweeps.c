@@ -95,9 +95,14 @@ static int merge(struct coord *c, struct sweep *s, struct err *e)
     for (size_t i = 0; i < s->plan->n_tasks; i++)
         if (s->stored->tasks[i].id && !s->tasks[i])
             TRY(join_task(c, s, i, e));
-    for (size_t i = 0; i < s->plan->n_tasks; i++)
-        if (s->tasks[i])
-            TRY(coord_settle(c, s->tasks[i], e));
+    for (size_t i = 0; i < s->plan->n_tasks; i++) {
+        struct task *t = s->tasks[i];
+        /* The last leader may have ended after the commit of a failure, before that of what it means for others. */
+        if (t && (t->state == TASK_FAILED || t->state == TASK_CANCELLED))
+            TRY(coord_fail_successors(c, t, e));
+        else if (t)
+            TRY(coord_settle(c, t, e));
+    }
     return 0;
 }
 
