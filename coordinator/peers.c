@@ -535,10 +535,23 @@ static struct task *result_task(const struct peer_call *p, const Acsweep__Result
     return t && t->state == TASK_LEASED ? t : NULL;
 }
 #else
+#define BOOT_ID_LENGTH 36 /* a worker_id begins with it */
+
+/* The leased task of this result's token. It may also come from the spool of an agent that was killed, by the one that
+ * was started after it on the same node, with the same key: a token is given out once, so the work is that of the lease. */
 static struct task *result_task(const struct peer_call *p, const Acsweep__Result *r)
 {
-    struct task *t = held_by(p->c, p->w, r->token);
-    return t && t->state == TASK_LEASED ? t : NULL;
+    struct coord *c = p->c;
+    struct task *t = token_task(c, r->token);
+    if (!t || t->state != TASK_LEASED)
+        return NULL;
+    if (held_by(c, p->w, r->token))
+        return t;
+    const char *holder = t->worker ? t->worker->id : t->worker_id ? t->worker_id : "";
+    if (strncmp(holder, p->w->id, BOOT_ID_LENGTH) != 0 || (t->worker && strcmp(t->worker->user, p->w->user) != 0))
+        return NULL;
+    c->n_orphans -= !t->worker;
+    return t;
 }
 #endif
 
@@ -547,7 +560,8 @@ static int take_result(const struct peer_call *p, const Acsweep__Result *r, bool
     struct task *t = result_task(p, r);
     if (!t)
         return answer_stale(p, r->token, e);
-    struct commit_end end = { .task = t, .result = r, .message = r->message, .worker_id = p->w->id, .ack = p->w };
+    char *holder = t->worker ? t->worker->id : t->worker_id;
+    struct commit_end end = { .task = t, .result = r, .message = r->message, .worker_id = holder, .ack = p->w };
     TRY(judge(p->c, &end, e));
     TRY(graph_move(&p->c->graph, t, EV_OUTCOME_IN, e));
     *kept = true;

@@ -5,3 +5,16 @@ target_link_libraries(history_check PRIVATE acsweep_common PkgConfig::PQ_HISTORY
 add_executable(noisy_proxy history/noisy_proxy.c)
 target_link_libraries(noisy_proxy PRIVATE acsweep_common PkgConfig::ZMQ)
 set_target_properties(history_check noisy_proxy PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# A sweep of more than 20,000 tasks; ACSWEEP_FAULT_SCALE and ACSWEEP_FAULT_SEED in the environment change it.
+function(acsweep_fault_test name timeout)
+  add_test(NAME fault.${name} COMMAND python3 ${CMAKE_SOURCE_DIR}/tests/history/${ARGN})
+  set_tests_properties(fault.${name} PROPERTIES TIMEOUT ${timeout} LABELS fault RUN_SERIAL ON
+                       ENVIRONMENT "ACSWEEP_BIN=${CMAKE_BINARY_DIR}/bin;ACSWEEP_TESTS=${CMAKE_BINARY_DIR}/tests")
+endfunction()
+if(ACSWEEP_MUTATE)
+  # A build that is broken on purpose: this test passes when the checker notices.
+  acsweep_fault_test(mutant 300 faults.py --scale 0.2 --faults-for 30 --only worker --expect-violation)
+else()
+  acsweep_fault_test(history 400 faults.py --faults-for 75 --patience 120)
+endif()

