@@ -112,6 +112,7 @@ static struct db *wait_for_lock(struct coord *c, struct err *e)
     AUTO(db_close) struct db *d = db_open(c->opt.conninfo, DB_LEADER, e);
     if (!d || migrate_check(d, e) < 0)
         return NULL;
+    c->reached = true;
     bool got = false, said = false;
     for (;;) {
         if (db_try_leader_lock(d, &got, e) < 0)

@@ -53,6 +53,7 @@ struct coord {
     struct commit *gathering; /* the next batch */
     bool committing;          /* a batch is with the database */
     bool stopping;
+    bool reached;             /* the database answered once: from then on we wait for it when it is away */
     uint64_t rng; /* jitter of backoffs */
     struct watcher *watchers;
     struct loop_timer *tick;

@@ -101,10 +101,10 @@ static void first_line(char *out, size_t size, const char *text)
     snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
-static int fail_lost(struct db *d, const char *what, struct err *e)
+static int fail_lost(struct db *d, const char *message, const char *what, struct err *e)
 {
     char line[512];
-    first_line(line, sizeof line, PQerrorMessage(d->pg));
+    first_line(line, sizeof line, message);
     db_scrub(line, PQpass(d->pg));
     return FAIL(e, ERR_DB_RETRY, "%s: the connection to PostgreSQL is lost (%s)", what, line[0] ? line : "closed");
 }
@@ -114,7 +114,10 @@ int db_fail(struct db *d, const PGresult *res, enum db_text_owner own, const cha
     const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
     if (!state) {
         if (PQstatus(d->pg) == CONNECTION_BAD || !res)
-            return fail_lost(d, what, e);
+            return fail_lost(d, PQerrorMessage(d->pg), what, e);
+        /* Errors without a code are libpq's own. In a pipeline the result comes before the connection counts as bad. */
+        if (PQresultStatus(res) == PGRES_FATAL_ERROR)
+            return fail_lost(d, PQresultErrorMessage(res), what, e);
         char line[512];
         first_line(line, sizeof line, PQresultErrorMessage(res));
         return FAIL(e, ERR_BUG, "%s: %s", what, line[0] ? line : "unexpected result");

@@ -81,6 +81,11 @@ class Postgres:
         self.process.send_signal(how)
         self.process.wait()
 
+    def crash(self, seconds):
+        self.stop(signal.SIGQUIT)
+        time.sleep(seconds)
+        self.start()
+
     def ask(self, sql):
         """First field of the answer; None while the server is away."""
         p = subprocess.run(["psql", "-XAtqc", sql, self.conninfo], capture_output=True, text=True)
@@ -181,7 +186,7 @@ class World:
             (6, "worker stopped", lambda: worker.freeze(r.uniform(LEASE, 3 * LEASE))),
             (3, "coordinator killed", self.coordinator.kill),
             (2, "coordinator stopped", lambda: self.coordinator.freeze(r.uniform(0.5, 2 * LEASE))),
-            (1, "PostgreSQL killed", lambda: (self.postgres.stop(signal.SIGQUIT), self.postgres.start())),
+            (1, "PostgreSQL killed", lambda: self.postgres.crash(r.choice([0, 0, 1, 4]))),
         ]
         if self.options.only:
             faults = [f for f in faults if self.options.only in f[1]]
