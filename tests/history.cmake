@@ -12,9 +12,15 @@ function(acsweep_fault_test name timeout)
   set_tests_properties(fault.${name} PROPERTIES TIMEOUT ${timeout} LABELS fault RUN_SERIAL ON
                        ENVIRONMENT "ACSWEEP_BIN=${CMAKE_BINARY_DIR}/bin;ACSWEEP_TESTS=${CMAKE_BINARY_DIR}/tests")
 endfunction()
-if(ACSWEEP_MUTATE)
-  # A build that is broken on purpose: this test passes when the checker notices.
-  acsweep_fault_test(mutant 300 faults.py --scale 0.2 --faults-for 30 --only worker --expect-violation)
-else()
+# The coordinator without its fence, as -DACSWEEP_MUTATE=fence builds it: the checker must notice.
+get_target_property(coordinator_sources acsweep_coordinator_lib SOURCES)
+list(TRANSFORM coordinator_sources PREPEND ${CMAKE_SOURCE_DIR}/coordinator/)
+add_executable(coordinator_mutant ${CMAKE_SOURCE_DIR}/coordinator/main.c ${coordinator_sources})
+target_link_libraries(coordinator_mutant PRIVATE acsweep_plan acsweep_policy acsweep_sql acsweep_common)
+target_compile_definitions(coordinator_mutant PRIVATE ACSWEEP_MUTATE_FENCE ACSWEEP_VERSION="${PROJECT_VERSION}")
+set_target_properties(coordinator_mutant PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+acsweep_fault_test(mutant 300 faults.py --scale 0.2 --faults-for 30 --only worker --expect-violation
+                   --coordinator ${CMAKE_BINARY_DIR}/tests/coordinator_mutant)
+if(NOT ACSWEEP_MUTATE)
   acsweep_fault_test(history 400 faults.py --faults-for 75 --patience 120)
 endif()

@@ -144,7 +144,7 @@ class World:
         self.proxy = subprocess.Popen([self.tests + "/noisy_proxy", str(options.seed), f"tcp://127.0.0.1:{outer}",
                                        f"tcp://127.0.0.1:{inner}"])
         self.coordinator = Program("coordinator", [
-            self.bin + "/acsweep-coordinator", "-d", self.postgres.conninfo, "--listen", f"tcp://127.0.0.1:{inner}",
+            options.coordinator or self.bin + "/acsweep-coordinator", "-d", self.postgres.conninfo, "--listen", f"tcp://127.0.0.1:{inner}",
             "--advertise", f"tcp://127.0.0.1:{outer}", "--lease", f"{LEASE}s", "--heartbeat", f"{HEARTBEAT}s",
             "--strikes", "0"], top + "/coordinator.log")
         self.dirs = [f"{top}/worker-{i}" for i in range(WORKERS)]
@@ -255,6 +255,7 @@ def main():
     a.add_argument("--faults-for", type=float, default=120, help="seconds; after that what is left may end in peace")
     a.add_argument("--patience", type=float, default=60, help="seconds for that")
     a.add_argument("--only", default="", help="only faults whose name holds this")
+    a.add_argument("--coordinator", default="", help="program to use as coordinator")
     a.add_argument("--expect-violation", action="store_true", help="of a deliberately broken build: fail unless it is noticed")
     a.add_argument("--keep", action="store_true", help="keep logs and database")
     options = a.parse_args()
