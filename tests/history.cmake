@@ -22,5 +22,6 @@ set_target_properties(coordinator_mutant PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${C
 acsweep_fault_test(mutant 300 faults.py --scale 0.2 --faults-for 30 --only worker --expect-violation
                    --coordinator ${CMAKE_BINARY_DIR}/tests/coordinator_mutant)
 if(NOT ACSWEEP_MUTATE)
+  acsweep_fault_test(standby 180 standby.py)
   acsweep_fault_test(history 400 faults.py --faults-for 75 --patience 120)
 endif()
