@@ -392,6 +392,14 @@ static void take_down(struct run *r)
         signal(stop_signals[i], leave);
 }
 
+/* ^C at a terminal reaches initdb too, whose death is then reported first; but the cause is the signal. */
+static void prefer_signal(struct run *r, struct err *e)
+{
+    struct err signalled = { 0 };
+    if (e->kind != ERR_INTERRUPTED && loop_once(r->loop, 0, &signalled) < 0 && signalled.kind == ERR_INTERRUPTED)
+        *e = signalled;
+}
+
 int run_sweep(const struct opts *o, const char *config, struct err *e)
 {
     AUTO(plan_destroy) struct plan *plan = plan_load_file(config, e); /* bad input shows before anything starts */

@@ -3,7 +3,7 @@
 PACKAGES_BUILD=(cmake ninja-build gcc libc6-dev pkg-config libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libpq-dev
     libconfig-dev liblapacke-dev libopenblas-openmp-dev libsodium-dev libjansson-dev)
 PACKAGES_RUN=(postgresql)
-PACKAGES_TEST=(clang libclang-rt-14-dev libcmocka-dev python3)
+PACKAGES_TEST=(clang libclang-rt-14-dev libcmocka-dev procps python3)
 
 # packages_install NAME...: install those that are missing, through apt, as root; else say the command and exit 4.
 packages_install() {
@@ -35,6 +35,7 @@ build() {
     shift
     log=build/$preset.log
     mkdir -p build
+    command -v ccache >/dev/null && export CMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER-ccache}
     # An existing build directory keeps the generator that it was made with.
     [[ -e build/$preset/CMakeCache.txt ]] || export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}
     echo "Building build/$preset ..." >&2

@@ -7,5 +7,4 @@ endforeach()
 acsweep_unit_test(policy_json LIBS acsweep_policy acsweep_common)
 target_sources(test_policy_json PRIVATE ${CMAKE_SOURCE_DIR}/cli/policy_json.c ${CMAKE_SOURCE_DIR}/cli/paper_tables.c)
 
-# net.cmake declares how a fuzz target is built, and is read before this file.
 acsweep_fuzz_target(table LIBS acsweep_policy acsweep_common)
