@@ -412,6 +412,8 @@ int run_sweep(const struct opts *o, const char *config, struct err *e)
     r.state = r.progress ? state_open(opts_text(o, "state"), true, e) : NULL;
     if (r.state)
         rc = go(&r, config, plan->store, e);
+    if (r.state && rc < 0)
+        prefer_signal(&r, e);
     take_down(&r);
     return rc < 0 ? -1 : r.failed ? err_exit_code(ERR_TASK) : 0;
 }
