@@ -37,27 +37,38 @@ expect 0 acsweep report --state "$SCRATCH/a" --output "$SCRATCH/again"
 [[ -s $SCRATCH/again/index.html ]] || fail "no report from acsweep report"
 none_left
 
-# Interrupted at some moments, and two at once.
+# Two at once. The first is stopped, so that it cannot end meanwhile.
+acsweep replay --state "$SCRATCH/two" >"$OUT.first" 2>&1 </dev/null &
+pid=$!
+until [[ -s $SCRATCH/two/lock ]]; do sleep 0.02; done
+kill -STOP "$pid"
+expect 4 acsweep replay --state "$SCRATCH/two"
+has "$ERR" "is at work in"
+kill -CONT "$pid"
+wait "$pid" || fail "the first of two ended with $?: $(tail -1 "$OUT.first")"
+none_left
+
+# Interrupted at some moments (while the database is made, while tasks run), to the whole process group as a terminal does,
+# then gone on.
+set -m # each job in a process group of its own
 for signal in INT TERM KILL; do
-    for delay in 1.2 2.5; do
-        acsweep replay --state "$SCRATCH/b" >"$OUT" 2>"$ERR" </dev/null &
+    state=$SCRATCH/$signal
+    for delay in 0.2 0.6 1.0 1.6; do
+        acsweep replay --state "$state" >"$OUT" 2>"$ERR" </dev/null &
         pid=$!
         sleep "$delay"
-        if kill -0 "$pid" 2>/dev/null && [[ $signal == INT ]]; then
-            expect 4 acsweep replay --state "$SCRATCH/b"
-            has "$ERR" "is at work in"
-        fi
-        kill -"$signal" "$pid" 2>/dev/null
+        kill -"$signal" -- -"$pid" 2>/dev/null
         wait "$pid"
         code=$?
         case $signal:$code in INT:5 | TERM:5 | KILL:137 | *:0) ;; *) fail "SIG$signal after $delay s: exit code $code"; cat "$ERR" >&2 ;; esac
         none_left 30
     done
+    expect 0 acsweep replay --state "$state"
+    none_left
+    ranking "$state" after.json
+    cmp first.json after.json || fail "the ranking differs after SIG$signal"
 done
-expect 0 acsweep replay --state "$SCRATCH/b"
-none_left
-ranking "$SCRATCH/b" after.json
-cmp first.json after.json || fail "the ranking differs after interruptions"
+set +m
 
 # A state directory that only root can enter: the cluster, which cannot run as root, is elsewhere.
 if [[ $(id -u) == 0 ]]; then
