@@ -611,6 +611,20 @@ static int make_uplink(struct agent *a, struct err *e)
     return a->uplink ? 0 : -1;
 }
 
+/* A killed agent may have left a result in the spool, and its history line unwritten: the log must tell of it. */
+static int log_found(struct agent *a, struct err *e)
+{
+    for (struct spool_entry *x = spool_next(a->spool, NULL); x; x = spool_next(a->spool, x)) {
+        Acsweep__Result *r = acsweep__result__unpack(NULL, x->len, x->bytes);
+        if (!r)
+            return FAIL_NOMEM(e);
+        history_add(a->history, "found", &x->token, outcome_name(r));
+        acsweep__result__free_unpacked(r, NULL);
+    }
+    flush_history(a);
+    return 0;
+}
+
 static int open_files(struct agent *a, struct err *e)
 {
     a->spool = spool_open(a->o.state_dir, e);
@@ -621,7 +635,7 @@ static int open_files(struct agent *a, struct err *e)
     if (!a->o.history)
         return 0;
     a->history = history_open(a->o.state_dir, a->o.worker_id, e);
-    return a->history ? 0 : -1;
+    return a->history ? log_found(a, e) : -1;
 }
 
 struct agent *agent_create(const struct agent_options *o, struct err *e)

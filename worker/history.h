@@ -3,7 +3,8 @@
  *
  *     {"t":1764..., "worker":"...", "event":"finished", "task":7, "attempt":2, "epoch":3, "what":"succeeded"}
  *
- * Events: assign, duplicate, started, finished, sent, acked (what: committed, fenced), killed (what: why), returned.
+ * Events: assign, duplicate, started, finished, sent, acked (what: committed, fenced), killed (what: why), returned, and
+ * found (what: outcome): a result that an agent killed before this one left in the spool.
  * Lines are buffered; history_flush() comes before anything that the line announces leaves the process. */
 #ifndef ACSWEEP_WORKER_HISTORY_H
 #define ACSWEEP_WORKER_HISTORY_H

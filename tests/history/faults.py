@@ -93,14 +93,16 @@ class Postgres:
 
 
 class Program:
-    """A program that is started again whenever it ends, until it is told to stop."""
+    """A program that is started again whenever it ends. That it ends by itself is a failure of the test."""
 
     def __init__(self, name, argv, log):
         self.name, self.argv, self.log, self.starts, self.stopped_until = name, argv, log, 0, None
+        self.killed, self.ended_by_itself = False, []
         self.start()
 
     def start(self):
         self.starts += 1
+        self.killed = False
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
@@ -108,11 +110,14 @@ class Program:
         if self.stopped_until is not None and now >= self.stopped_until:
             self.stopped_until = None
             self.process.send_signal(signal.SIGCONT)
-        if self.process.poll() is not None:
+        code = self.process.poll()
+        if code is not None:
+            if not self.killed:
+                self.ended_by_itself.append(code)
             self.start()
 
     def kill(self):
-        self.stopped_until = None
+        self.stopped_until, self.killed = None, True
         self.process.kill()
         self.process.wait()
 
@@ -235,6 +240,11 @@ class World:
         self.proxy.wait()
 
     def judge(self, total):
+        ended = [f"{p.name} ended by itself ({', '.join(map(str, p.ended_by_itself))})"
+                 for p in self.programs if p.ended_by_itself]
+        if ended and not self.options.expect_violation:
+            print("; ".join(ended))
+            return 2
         return subprocess.run([self.tests + "/history_check", "--database", self.postgres.conninfo, "--tasks", str(total),
                                "--metric", METRIC, *self.dirs]).returncode
 
@@ -271,7 +281,7 @@ def main():
         code = world.judge(total)
         failed = code != (1 if options.expect_violation else 0)
         if failed:
-            print("no violation found in a build that is broken on purpose" if code == 0 else "the history is not sound")
+            print("no violation found in a build that is broken on purpose" if code == 0 else "failed")
     finally:
         if world:
             world.close()

@@ -330,6 +330,8 @@ static void check_attempt(struct history *h, const struct attempt *a)
         return;
     const struct note *assign = note_find(h, &a->token, a->worker, "assign");
     const struct note *finished = note_find(h, &a->token, a->worker, "finished");
+    if (!finished)
+        finished = note_find(h, &a->token, NULL, "found"); /* in its spool, when it had been killed */
     if (!assign)
         violation(h, a->token.task, "attempt %" PRId64 " is recorded for %s, which was never assigned it",
                   a->token.attempt, a->worker);
