@@ -8,6 +8,7 @@ history_check judges the history. What happens is drawn from the seed, which is 
     faults.py [--seed S] [--scale X] [--expect-violation] [--keep]      (ACSWEEP_BIN: programs, ACSWEEP_TESTS: test tools)
 """
 import argparse
+import ctypes
 import glob
 import os
 import pwd
@@ -41,6 +42,11 @@ SWEEPS = [
 ]
 
 
+def die_with_us():
+    """In a child before exec: a test that is killed leaves nothing running."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -66,7 +72,7 @@ class Postgres:
     def run(self, argv):
         who = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []} if self.user else {}
         log = open(self.dir + ".log", "ab")
-        return subprocess.Popen(argv, stdout=log, stderr=log, cwd=self.dir, **who)
+        return subprocess.Popen(argv, stdout=log, stderr=log, cwd=self.dir, preexec_fn=die_with_us, **who)
 
     def start(self):
         self.process = self.run([self.bin + "/postgres", "-D", self.dir + "/data", "-k", self.dir,
@@ -104,7 +110,8 @@ class Program:
         self.starts += 1
         self.killed = False
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(self.argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                            preexec_fn=die_with_us)
 
     def tend(self, now):
         if self.stopped_until is not None and now >= self.stopped_until:
@@ -147,7 +154,7 @@ class World:
         self.join = f"acsweep://127.0.0.1:{inner}"
         self.faults = {}
         self.proxy = subprocess.Popen([self.tests + "/noisy_proxy", str(options.seed), f"tcp://127.0.0.1:{outer}",
-                                       f"tcp://127.0.0.1:{inner}"])
+                                       f"tcp://127.0.0.1:{inner}"], preexec_fn=die_with_us)
         self.coordinator = Program("coordinator", [
             options.coordinator or self.bin + "/acsweep-coordinator", "-d", self.postgres.conninfo, "--listen", f"tcp://127.0.0.1:{inner}",
             "--advertise", f"tcp://127.0.0.1:{outer}", "--lease", f"{LEASE}s", "--heartbeat", f"{HEARTBEAT}s",
