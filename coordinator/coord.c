@@ -9,6 +9,8 @@
 #include <zmq.h>
 
 #include "common/buf.h"
+#include "common/endpoint.h"
+#include "common/join.h"
 #include "common/log.h"
 #include "common/mono.h"
 #include "coordinator/sched.h"
@@ -22,8 +24,6 @@
 #define LOST_MAX 20 /* lost attempts of one task under one leader */
 #define BATCH_MAX 4096
 #define PEERS_HWM 20000
-
-static const char zap_domain[] = "workers";
 
 struct coord *coord_create(const struct coord_options *o, struct err *e)
 {
@@ -66,6 +66,7 @@ static void forget(struct coord *c)
     c->n_orphans = 0;
     roster_free(&c->roster);
     graph_free(&c->graph);
+    access_free(&c->access);
     c->committing = false;
 }
 
@@ -141,21 +142,6 @@ static int raise_epoch(struct coord *c, struct db *d, struct err *e)
     return 0;
 }
 
-static int load_keys(struct coord *c, struct db *d, struct err *e)
-{
-    if (!c->zap)
-        return 0;
-    AUTO(db_rows_free) struct db_rows *rows = NULL;
-    TRY(db_exec(d, SQL_WORKER_KEY_LIST, NULL, 0, ROWS_ANY, &rows, e));
-    size_t n = (size_t)db_rows_count(rows);
-    AUTO(free) const char **keys = calloc(n + 1, sizeof *keys);
-    if (!keys)
-        return FAIL_NOMEM(e);
-    for (size_t i = 0; i < n; i++)
-        keys[i] = db_text(rows, (int64_t)i, 0);
-    return zap_allow_set(c->zap, zap_domain, keys, n, e);
-}
-
 /* A file that only those see who see the store: a worker proves it by reading it. */
 static int write_challenge(struct coord *c, struct err *e)
 {
@@ -173,8 +159,42 @@ static int write_challenge(struct coord *c, struct err *e)
     return 0;
 }
 
+static bool is_wildcard(const struct endpoint *at)
+{
+    return !at->ipc && (strcmp(at->host, "0.0.0.0") == 0 || strcmp(at->host, "::") == 0 || strcmp(at->host, "*") == 0);
+}
+
+const char *coord_address(const struct coord *c)
+{
+    struct endpoint at;
+    struct err ignored = { 0 };
+    if (c->opt.advertise)
+        return c->opt.advertise;
+    if (endpoint_parse(chan_endpoint(c->chan), ENDPOINT_BIND, &at, &ignored) == 0 && is_wildcard(&at))
+        return NULL;
+    return chan_endpoint(c->chan);
+}
+
+/* What a worker needs to join. Beyond this machine the host name stands for "every interface". */
+static void join_text(const struct coord *c, struct buf *out)
+{
+    const char *address = coord_address(c);
+    char host[128] = "localhost", named[200];
+    struct join j = { .n = 1 };
+    struct err ignored = { 0 };
+    if (!address) {
+        gethostname(host, sizeof host - 1);
+        snprintf(named, sizeof named, "tcp://%s%s", host, strrchr(chan_endpoint(c->chan), ':'));
+        address = named;
+    }
+    if (c->opt.keys)
+        memcpy(j.server_key, c->opt.keys->public_key, sizeof j.server_key);
+    if (endpoint_parse(address, ENDPOINT_CONNECT, &j.endpoints[0], &ignored) == 0)
+        join_format(&j, out);
+}
+
 /* DIR/coordinator.json tells the command line where we are; written whole or not at all. */
-static int announce(struct coord *c, struct err *e)
+static int announce(struct coord *c, const char *join, struct err *e)
 {
     if (!c->opt.state_dir)
         return 0;
@@ -182,8 +202,9 @@ static int announce(struct coord *c, struct err *e)
     buf_printf(&path, "%s/coordinator.json", c->opt.state_dir);
     buf_printf(&temp, "%s.tmp", buf_text(&path));
     AUTO(json_decref)
-    json_t *j = json_pack("{s:s, s:I, s:I, s:s}", "endpoint", chan_endpoint(c->chan), "pid", (json_int_t)getpid(),
-                          "epoch", (json_int_t)c->epoch, "server_key", c->opt.keys ? c->opt.keys->public_key : "");
+    json_t *j = json_pack("{s:s, s:I, s:I, s:s, s:s}", "endpoint", chan_endpoint(c->chan), "pid", (json_int_t)getpid(),
+                          "epoch", (json_int_t)c->epoch, "server_key", c->opt.keys ? c->opt.keys->public_key : "",
+                          "join", join);
     if (!j || json_dump_file(j, buf_text(&temp), JSON_COMPACT) < 0 || rename(buf_text(&temp), buf_text(&path)) < 0)
         return FAIL(e, ERR_ENV, "%s: cannot write: %s", buf_text(&path), strerror(errno));
     return 0;
@@ -199,7 +220,7 @@ static int bind_workers(struct coord *c, struct err *e)
         .endpoint = c->opt.listen,
         .keys = c->opt.keys,
         .zap = c->zap,
-        .zap_domain = zap_domain,
+        .zap_domain = ACCESS_DOMAIN,
         .hwm = PEERS_HWM,
         .on = { .on_message = peers_on_message, .on_bad = peers_on_bad, .arg = c },
     };
@@ -222,7 +243,7 @@ static int serve(struct coord *c, struct db *d, struct err *e)
 {
     AUTO(db_close) struct db *mine = d;
     TRY(raise_epoch(c, d, e));
-    TRY(load_keys(c, d, e));
+    TRY(access_load(c, d, e));
     TRY(write_challenge(c, e));
     if (!(c->gathering = commit_create(c, e)))
         return -1;
@@ -234,10 +255,13 @@ static int serve(struct coord *c, struct db *d, struct err *e)
         return -1;
     c->last_tick = mono_now();
     c->judge_from = c->last_tick + c->opt.lease_ns; /* recovery may have taken longer than a lease */
-    TRY(announce(c, e));
+    AUTO(buf_free) struct buf join = BUF_INIT(1024);
+    join_text(c, &join);
+    TRY(announce(c, buf_text(&join), e));
     TRY(sweeps_advance(c, e));
     TRY(coord_kick(c, e));
-    log_info("coordinator.ready", KV_STR("endpoint", chan_endpoint(c->chan)), KV_I64("epoch", c->epoch));
+    log_info("coordinator.ready", KV_STR("endpoint", chan_endpoint(c->chan)), KV_STR("join", buf_text(&join)),
+             KV_I64("epoch", c->epoch));
     TRY(loop_run(c->loop, e));
     return finish_writing(c, e);
 }
@@ -746,5 +770,6 @@ static int on_tick(struct loop *l, void *arg, struct err *e)
     TRY(wake_delayed(c, now, e));
     TRY(store_placement(c, now, e));
     TRY(control_tick(c, now, e));
+    TRY(access_tick(c, now, e));
     return coord_kick(c, e);
 }

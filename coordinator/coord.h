@@ -11,6 +11,7 @@
 
 #include "common/chan.h"
 #include "common/zap.h"
+#include "coordinator/access.h"
 #include "coordinator/commit.h"
 #include "coordinator/dbthread.h"
 #include "coordinator/graph.h"
@@ -42,6 +43,7 @@ struct coord {
     struct loop *loop;
     void *zmq;
     struct zap *zap; /* NULL without CURVE */
+    struct access access;
     /* as leader; NULL or empty while standing by */
     struct chan *chan;
     struct dbthread *db;
@@ -93,6 +95,9 @@ MUST_USE int coord_worker_state(struct coord *c, struct worker *w, enum worker_s
                                 struct err *e);
 /* After a committed end (commit.c calls these in order). */
 MUST_USE int coord_ended(struct coord *c, struct commit_end *end, struct err *e);
+
+/* The address that workers are told; NULL when we listen on every interface and were given none. */
+const char *coord_address(const struct coord *c);
 
 /* peers.c */
 int peers_on_message(struct chan *ch, const struct peer_id *from, const char *user, envelope **m, void *arg,

@@ -263,14 +263,14 @@ static int welcome(struct coord *c, struct worker *w, const envelope *in, struct
         }
     }
     Acsweep__Endpoint here = ACSWEEP__ENDPOINT__INIT, *endpoints[] = { &here };
-    here.address = (char *)(c->opt.advertise ? c->opt.advertise : chan_endpoint(c->chan));
+    here.address = (char *)coord_address(c);
     here.server_key = (char *)(c->opt.keys ? c->opt.keys->public_key : "");
     body.version = WIRE_VERSION;
     body.epoch = c->epoch;
     body.heartbeat_ms = (uint64_t)(c->opt.heartbeat_ns / NS_PER_MS);
     body.lease_ms = (uint64_t)(c->opt.lease_ns / NS_PER_MS);
     body.disconnect_grace_ms = (uint64_t)(c->opt.disconnect_grace_ns / NS_PER_MS);
-    body.n_coordinators = 1;
+    body.n_coordinators = here.address != NULL;
     body.coordinators = endpoints;
     body.keep = keep;
     body.fenced = fenced;
@@ -302,6 +302,12 @@ static int on_hello(const struct peer_call *p, struct err *e)
                  "this coordinator speaks protocol %d and the worker %u to %u: upgrade the older one", WIRE_VERSION,
                  h->protocol_min, h->protocol_max);
         return peers_refuse(c, p->from, m->message_id, "version", reason, e);
+    }
+    const struct worker *known = roster_by_id(&c->roster, h->worker_id);
+    if (known && strcmp(known->user, p->user) != 0) {
+        log_warn("worker.key_differs", KV_STR("worker", known->id), KV_STR("public_key", p->user));
+        return peers_refuse(c, p->from, m->message_id, "key",
+                            "a worker of that id joined with another key; ids are not handed on, start anew", e);
     }
     struct err why = { 0 };
     struct worker *w = roster_hello(&c->roster, p->from, p->user, h, &why);
@@ -734,21 +740,22 @@ static int on_watch(const struct peer_call *p, struct err *e)
     return control_watch(p->c, p->from, (*p->m)->watch, e);
 }
 
-enum need { ANYONE, WORKER };
+/* What the sender must be: its key's role, or a worker that said Hello with the same key. */
+enum need { JOINER, WORKER, CONTROL };
 
 static const struct route {
     int body;
     int (*handle)(const struct peer_call *p, struct err *e);
     enum need need;
 } routes[] = {
-    { ACSWEEP__ENVELOPE__BODY_HELLO, on_hello, ANYONE },
+    { ACSWEEP__ENVELOPE__BODY_HELLO, on_hello, JOINER },
     { ACSWEEP__ENVELOPE__BODY_HEARTBEAT, on_heartbeat, WORKER },
     { ACSWEEP__ENVELOPE__BODY_STARTED, on_started, WORKER },
     { ACSWEEP__ENVELOPE__BODY_PROGRESS, on_progress, WORKER },
     { ACSWEEP__ENVELOPE__BODY_RESULTS, on_results, WORKER },
     { ACSWEEP__ENVELOPE__BODY_BYE, on_bye, WORKER },
-    { ACSWEEP__ENVELOPE__BODY_CONTROL_REQUEST, on_control, ANYONE },
-    { ACSWEEP__ENVELOPE__BODY_WATCH, on_watch, ANYONE },
+    { ACSWEEP__ENVELOPE__BODY_CONTROL_REQUEST, on_control, CONTROL },
+    { ACSWEEP__ENVELOPE__BODY_WATCH, on_watch, CONTROL },
 };
 
 static const struct route *route_of(int body)
@@ -769,6 +776,12 @@ int peers_on_message(struct chan *ch, const struct peer_id *from, const char *us
     if (!r)
         return peers_refuse(c, from, (*m)->message_id, "unknown_body",
                             "this coordinator does not know that message: upgrade it, or use an older client", e);
+    /* Anyone may claim any ROUTER identity; the key tells whether it is the worker that joined under it. */
+    if (p.w && strcmp(p.w->user, user) != 0)
+        p.w = NULL;
+    enum access_role role = r->need == CONTROL ? ACCESS_CONTROL : ACCESS_WORKER;
+    if (!access_may(c, user, role))
+        return peers_refuse(c, from, (*m)->message_id, "key", access_remedy(role), e);
     if (r->need == WORKER && (!p.w || p.w->state == WORKER_LEFT))
         return peers_refuse(c, from, (*m)->message_id, "state", "say Hello first", e);
     if (p.w) {
@@ -779,11 +792,12 @@ int peers_on_message(struct chan *ch, const struct peer_id *from, const char *us
     return r->handle(&p, e);
 }
 
+/* The chan has logged it, at most so often. */
 int peers_on_bad(struct chan *ch, const struct peer_id *from, const char *user, const struct err *why, void *arg,
                  struct err *e)
 {
     (void)ch;
-    (void)user;
-    log_warn("peer.bad_message", KV_ERR(why));
-    return peers_refuse(arg, from, 0, "malformed", why->text, e);
+    struct coord *c = arg;
+    bool kept_out = c->zap && !zap_is_allowed(c->zap, ACCESS_DOMAIN, user);
+    return peers_refuse(c, from, 0, kept_out ? "key" : "malformed", why->text, e);
 }

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "common/chan.h"
+#include "common/endpoint.h"
 #include "common/log.h"
 #include "common/mono.h"
 
@@ -18,9 +19,17 @@
 
 enum state { WAITING, CONNECTING, GREETING, UP };
 
+#define TARGETS_MAX (2 * JOIN_MAX_ENDPOINTS)
+
+struct target { /* an address of a coordinator: from the join string, or told in a Welcome */
+    struct endpoint endpoint;
+    char server_key[KEY_TEXT_SIZE];
+};
+
 struct uplink {
     struct uplink_options o;
-    struct join join;
+    struct target targets[TARGETS_MAX];
+    size_t n_targets;
     struct key_pair keys;
     bool has_keys;
     char *worker_id;
@@ -44,16 +53,37 @@ static int64_t with_jitter(int64_t ns)
 static int step_back(struct uplink *u, const char *why, struct err *e)
 {
     bool was_up = u->state == UP;
-    log_info("uplink.retry", KV_STR("endpoint", u->join.endpoints[u->at].text), KV_STR("why", why));
+    log_info("uplink.retry", KV_STR("endpoint", u->targets[u->at].endpoint.text), KV_STR("why", why));
     u->state = WAITING;
     chan_destroy(TAKE(u->chan));
-    u->at = (u->at + 1) % u->join.n;
+    u->at = (u->at + 1) % u->n_targets;
     u->failures++;
-    int64_t pause = u->failures % u->join.n ? 20 * NS_PER_MS : with_jitter(u->backoff);
-    if (u->failures % u->join.n == 0)
+    int64_t pause = u->failures % u->n_targets ? 20 * NS_PER_MS : with_jitter(u->backoff);
+    if (u->failures % u->n_targets == 0)
         u->backoff = u->backoff * 2 < BACKOFF_MAX ? u->backoff * 2 : BACKOFF_MAX;
     loop_timer_arm(u->timer, pause, 0);
     return was_up ? u->o.on.on_lost(u->o.on.arg, e) : 0;
+}
+
+/* What a coordinator says of the others, and of itself, is as good as what the join string said: its key proved it. An
+ * address that we could not use safely is not taken: beyond this machine both sides need keys. */
+static void learn(struct uplink *u, const Acsweep__Endpoint *told)
+{
+    struct target t = { 0 };
+    struct err why = { 0 };
+    if (endpoint_parse(told->address, ENDPOINT_CONNECT, &t.endpoint, &why) < 0) {
+        log_warn("uplink.bad_address", KV_ERR(&why));
+        return;
+    }
+    for (size_t i = 0; i < u->n_targets; i++)
+        if (strcmp(u->targets[i].endpoint.text, t.endpoint.text) == 0)
+            return;
+    if (u->n_targets == TARGETS_MAX || !(u->has_keys ? key_is_valid(told->server_key) : t.endpoint.loopback))
+        return;
+    if (u->has_keys)
+        memcpy(t.server_key, told->server_key, KEY_TEXT_SIZE);
+    u->targets[u->n_targets++] = t;
+    log_info("uplink.learned", KV_STR("endpoint", t.endpoint.text));
 }
 
 static int welcomed(struct uplink *u, const Acsweep__Welcome *w, struct err *e)
@@ -62,7 +92,9 @@ static int welcomed(struct uplink *u, const Acsweep__Welcome *w, struct err *e)
     u->state = UP;
     u->failures = 0;
     u->backoff = BACKOFF_MIN;
-    log_info("uplink.up", KV_STR("endpoint", u->join.endpoints[u->at].text), KV_I64("epoch", w->epoch));
+    log_info("uplink.up", KV_STR("endpoint", u->targets[u->at].endpoint.text), KV_I64("epoch", w->epoch));
+    for (size_t i = 0; i < w->n_coordinators; i++)
+        learn(u, w->coordinators[i]);
     return u->o.on.on_welcome(w, u->o.on.arg, e);
 }
 
@@ -127,7 +159,7 @@ static int on_link(struct chan *c, enum chan_link link, const char *why, void *a
     case CHAN_REFUSED:
         return step_back(u, why, e);
     case CHAN_UNREACHABLE: /* with one address ZeroMQ's own patience will do */
-        return u->join.n > 1 ? step_back(u, why, e) : 0;
+        return u->n_targets > 1 ? step_back(u, why, e) : 0;
     }
     return 0;
 }
@@ -144,9 +176,9 @@ static int connect_now(struct uplink *u, struct err *e)
     const struct chan_options o = {
         .zmq = u->o.zmq,
         .name = "coordinator",
-        .endpoint = u->join.endpoints[u->at].text,
+        .endpoint = u->targets[u->at].endpoint.text,
         .keys = u->has_keys ? &u->keys : NULL,
-        .server_key = u->join.server_key[0] ? u->join.server_key : NULL,
+        .server_key = u->targets[u->at].server_key[0] ? u->targets[u->at].server_key : NULL,
         .identity = u->worker_id,
         .on = { on_message, on_bad, on_link, on_writable, u },
     };
@@ -154,7 +186,7 @@ static int connect_now(struct uplink *u, struct err *e)
     u->chan = chan_connect(u->o.loop, &o, e);
     if (!u->chan)
         return -1;
-    if (u->join.n > 1)
+    if (u->n_targets > 1)
         loop_timer_arm(u->timer, CONNECT_WAIT, 0);
     return 0;
 }
@@ -182,7 +214,11 @@ struct uplink *uplink_create(const struct uplink_options *o, struct err *e)
     if (!u)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
     u->o = *o;
-    u->join = *o->join;
+    u->n_targets = o->join->n;
+    for (size_t i = 0; i < u->n_targets; i++) {
+        u->targets[i].endpoint = o->join->endpoints[i];
+        memcpy(u->targets[i].server_key, o->join->server_key, KEY_TEXT_SIZE);
+    }
     u->has_keys = o->keys != NULL;
     if (o->keys)
         u->keys = *o->keys;
