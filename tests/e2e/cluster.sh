@@ -54,6 +54,8 @@ wait_for() {
 # Leave nothing behind: coordinator, then PostgreSQL.
 stop_cluster() {
     [[ -n ${COORDINATOR_PID:-} ]] && kill "$COORDINATOR_PID" 2>/dev/null && wait "$COORDINATOR_PID"
-    [[ -n ${POSTGRES_PID:-} ]] && kill -INT "$POSTGRES_PID" 2>/dev/null && wait "$POSTGRES_PID"
+    # The postmaster itself, not the subshell that changed the user.
+    [[ -s $SCRATCH/pg/data/postmaster.pid ]] && kill -INT "$(head -1 "$SCRATCH/pg/data/postmaster.pid")" && wait "$POSTGRES_PID"
+    COORDINATOR_PID=''
     return 0
 }
