@@ -18,6 +18,7 @@
 #include "common/opts.h"
 #include "common/parse.h"
 #include "worker/agent.h"
+#include "worker/orphans.h"
 #include "worker/settings.h"
 
 #define PROBE_WAIT (60 * NS_PER_S)
@@ -171,6 +172,10 @@ static int run_worker(const struct opts *opts, struct err *e)
     TRY(make_dir(s.state_dir, e));
     TRY(make_dir(s.scratch, e));
     TRY(lock_state(s.state_dir, &lock, e));
+    TRY(orphans_mark(lock, e));
+    size_t orphans = orphans_kill();
+    if (orphans)
+        log_warn("orphans", KV_I64("killed", orphans), KV_STR("left_by", "an agent of this state directory that was killed"));
     block_signals();
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* what a dead exec leaves behind becomes ours to end */
     AUTO(zmq_context) void *zmq = zmq_ctx_new();

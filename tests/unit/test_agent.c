@@ -21,6 +21,7 @@
 
 #include "common/mono.h"
 #include "common/wire.h"
+#include "worker/proctree.h"
 
 extern char **environ;
 
@@ -183,6 +184,30 @@ static void assign(struct world *w, uint64_t task, uint32_t attempt, const char 
     spec.kind = (char *)"fake";
     spec.executor = (char *)executor;
     spec.params = params;
+    Acsweep__Assignment a = ACSWEEP__ASSIGNMENT__INIT, *list = &a;
+    a.token = &t;
+    a.spec = &spec;
+    Acsweep__Assign x = ACSWEEP__ASSIGN__INIT;
+    x.n_assignments = 1;
+    x.assignments = &list;
+    envelope m = ACSWEEP__ENVELOPE__INIT;
+    m.body_case = ACSWEEP__ENVELOPE__BODY_ASSIGN;
+    m.assign = &x;
+    send_body(w, &m);
+}
+
+/* A program of executor `command`, as a JSON list of words, with a time limit (0 = none). */
+static void assign_command(struct world *w, uint64_t task, const char *argv, uint64_t limit_ms)
+{
+    char params[512];
+    snprintf(params, sizeof params, "{\"identity\":{},\"execution\":{\"command\":{\"argv\":%s}}}", argv);
+    Acsweep__Token t = token_of(task, 1);
+    Acsweep__TaskSpec spec = ACSWEEP__TASK_SPEC__INIT;
+    spec.kind = (char *)"stage2";
+    spec.executor = (char *)"command";
+    spec.identity = (char *)"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    spec.params = params;
+    spec.time_limit_ms = limit_ms;
     Acsweep__Assignment a = ACSWEEP__ASSIGNMENT__INIT, *list = &a;
     a.token = &t;
     a.spec = &spec;
@@ -487,6 +512,91 @@ static void test_two_workers_cannot_share_a_state_directory(void **state)
     assert_int_equal(WEXITSTATUS(status), 4);
 }
 
+/* Living processes whose command line is exactly `words` (each ended by NUL). */
+static int processes_like(const char *words, size_t len)
+{
+    int n = 0;
+    DIR *d = opendir("/proc");
+    for (struct dirent *de; (de = readdir(d));) {
+        char path[300], bytes[4096];
+        snprintf(path, sizeof path, "/proc/%s/cmdline", de->d_name);
+        FILE *f = fopen(path, "r");
+        size_t got = f ? fread(bytes, 1, sizeof bytes, f) : 0;
+        if (f)
+            fclose(f);
+        n += got == len && memcmp(bytes, words, len) == 0;
+    }
+    closedir(d);
+    return n;
+}
+
+static bool comes_to(const char *words, size_t len, int want, int64_t within)
+{
+    for (int64_t until = mono_now() + within; mono_now() < until; mono_sleep(10 * NS_PER_MS))
+        if (processes_like(words, len) == want)
+            return true;
+    return false;
+}
+
+/* SIGKILL the agent and all its execs, the execs first stopped so that they cannot clean up. */
+static void kill_agent_and_execs(struct world *w)
+{
+    pid_t execs[8];
+    size_t n = proctree_children(w->worker, execs, ARRAY_LEN(execs));
+    assert_true(n > 0);
+    for (size_t i = 0; i < n; i++)
+        kill(execs[i], SIGSTOP);
+    kill(w->worker, SIGKILL);
+    for (size_t i = 0; i < n; i++)
+        kill(execs[i], SIGKILL);
+    worker_exit(w);
+}
+
+static void test_program_dies_with_agent_and_exec(void **state)
+{
+    struct world *w = *state;
+    char argv[128], words[64];
+    size_t len = (size_t)snprintf(words, sizeof words, "sleep%c7%d", 0, (int)getpid()) + 1;
+    snprintf(argv, sizeof argv, "[\"sleep\",\"7%d\"]", (int)getpid());
+    join_worker(w);
+    assign_command(w, 80, argv, 0);
+    assert_true(comes_to(words, len, 1, 10 * NS_PER_S));
+    kill_agent_and_execs(w);
+    assert_true(comes_to(words, len, 0, 2 * NS_PER_S));
+}
+
+static void test_next_agent_ends_what_the_last_one_left(void **state)
+{
+    struct world *w = *state;
+    char argv[128], words[64];
+    size_t len = (size_t)snprintf(words, sizeof words, "sleep%c8%d", 0, (int)getpid()) + 1;
+    snprintf(argv, sizeof argv, "[\"sh\",\"-c\",\"setsid sleep 8%d & wait\"]", (int)getpid());
+    join_worker(w);
+    assign_command(w, 81, argv, 0);
+    assert_true(comes_to(words, len, 1, 10 * NS_PER_S));
+    kill_agent_and_execs(w);
+    assert_int_equal(processes_like(words, len), 1); /* a grandchild in a session of its own */
+    start_worker(w);
+    assert_true(comes_to(words, len, 0, 10 * NS_PER_S));
+}
+
+static void test_time_limit_kills_the_programs_tree(void **state)
+{
+    struct world *w = *state;
+    char argv[128], words[64];
+    size_t len = (size_t)snprintf(words, sizeof words, "sleep%c9%d", 0, (int)getpid()) + 1;
+    snprintf(argv, sizeof argv, "[\"sh\",\"-c\",\"setsid sleep 9%d & wait\"]", (int)getpid());
+    join_worker(w);
+    assign_command(w, 82, argv, 1000);
+    assert_true(comes_to(words, len, 1, 10 * NS_PER_S));
+    envelope *m;
+    Acsweep__Result *r = expect_result(w, 82, &m);
+    assert_int_equal(r->outcome, ACSWEEP__OUTCOME__FAILED);
+    assert_int_equal(r->failure, ACSWEEP__FAILURE_CLASS__TIMEOUT);
+    envelope_free(m);
+    assert_true(comes_to(words, len, 0, 2 * NS_PER_S));
+}
+
 /* The exit code of a worker started with this worker.cfg and nothing else; its words go into `said`. */
 static int run_with_config(struct world *w, const char *text, char *said, size_t room)
 {
@@ -532,6 +642,9 @@ int main(void)
         CASE(test_spool_survives_kill_9),
         CASE(test_noop_answers_come_in_batches),
         CASE(test_two_workers_cannot_share_a_state_directory),
+        CASE(test_program_dies_with_agent_and_exec),
+        CASE(test_next_agent_ends_what_the_last_one_left),
+        CASE(test_time_limit_kills_the_programs_tree),
         CASE(test_config_errors_name_the_line),
     };
     return cmocka_run_group_tests_name("agent", tests, NULL, NULL);

@@ -4,13 +4,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/mono.h"
@@ -38,33 +39,50 @@ struct child {
     size_t line_len;
 };
 
-static int spawn(struct child *c, int out_fd, struct err *e)
+/* In the new process, which may only make calls that are safe after a fork of a program with threads. The program dies
+ * with this exec even when both are killed at once and nobody is left to clean up. */
+static _Noreturn void become_program(const struct child *c, pid_t exec, int out_fd, int tell_fd)
 {
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    sigset_t none, usual;
+    sigset_t none;
     sigemptyset(&none);
-    sigemptyset(&usual);
-    sigaddset(&usual, SIGPIPE);
-    posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&attr);
-    int failed = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    failed = failed ? failed : posix_spawn_file_actions_adddup2(&files, out_fd, 1);
-    failed = failed ? failed : posix_spawn_file_actions_adddup2(&files, out_fd, 2);
-    failed = failed ? failed : posix_spawn_file_actions_addchdir_np(&files, c->o->cwd);
-    failed = failed ? failed : posix_spawnattr_setsigmask(&attr, &none);
-    failed = failed ? failed : posix_spawnattr_setsigdefault(&attr, &usual);
-    failed = failed ? failed
-                    : posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    failed = failed ? failed : posix_spawnp(&c->pid, c->o->argv[0], &files, &attr, c->o->argv, c->o->env);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attr);
-    if (failed)
-        return FAIL(e, ERR_INPUT, "cannot start '%s' in %s: %s", c->o->argv[0], c->o->cwd, strerror(failed));
-    return 0;
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == exec && dup2(in, 0) == 0 && dup2(out_fd, 1) == 1 &&
+        dup2(out_fd, 2) == 2 && chdir(c->o->cwd) == 0)
+        execvpe(c->o->argv[0], c->o->argv, c->o->env);
+    int why = errno;
+    _exit(write(tell_fd, &why, sizeof why) == sizeof why ? 127 : 126);
 }
 
-/* ---- the log ------------------------------------------------------------------------------------------------------ */
+/* The signal of PR_SET_PDEATHSIG follows the thread that forks: this must be the main one. */
+static int spawn(struct child *c, int out_fd, struct err *e)
+{
+    int tell[2], why = 0;
+    pid_t exec = getpid();
+    if (pipe2(tell, O_CLOEXEC) < 0)
+        return FAIL(e, ERR_ENV, "pipe: %s", strerror(errno));
+    AUTO(close) int hear = tell[0];
+    c->pid = fork();
+    if (c->pid == 0)
+        become_program(c, exec, out_fd, tell[1]);
+    int forked = c->pid < 0 ? errno : 0;
+    close(tell[1]);
+    if (forked)
+        return FAIL(e, ERR_ENV, "fork: %s", strerror(forked));
+    ssize_t n;
+    while ((n = read(hear, &why, sizeof why)) < 0 && errno == EINTR)
+        ;
+    if (n <= 0) /* closed by a successful exec */
+        return 0;
+    while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return FAIL(e, ERR_INPUT, "cannot start '%s' in %s: %s", c->o->argv[0], c->o->cwd, strerror(why));
+}
+
+/* ---- the log ------------------------------------------------------------------------------------------------------
+ */
 
 static void end_line(struct child *c)
 {
@@ -155,7 +173,8 @@ static void forward(struct child *c, bool now)
     c->forwarded = mono_now();
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
 
 static void begin_stop(struct child *c)
 {
@@ -176,7 +195,8 @@ static int wait_ms(const struct child *c)
     return mono_ms_until(until);
 }
 
-/* Until the program itself has ended. What it left in the background is killed after that, and may hold the pipe open. */
+/* Until the program itself has ended. What it left in the background is killed after that, and may hold the pipe open.
+ */
 static void watch(struct child *c)
 {
     bool open = true;
