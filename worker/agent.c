@@ -19,6 +19,7 @@
 #define RESULTS_PER_MESSAGE 256
 #define BYTES_PER_MESSAGE ((size_t)2 << 20)
 #define ACK_WAIT (10 * NS_PER_S)      /* at the end, for the last acknowledgements */
+#define CUT_OFF_GRACE (2 * NS_PER_S)  /* for a checkpoint, when disconnect_grace is over */
 #define LINGER (200 * NS_PER_MS)      /* for the Bye to leave the socket */
 #define HEARTBEAT_DEFAULT (2 * NS_PER_S)
 #define RECENT 4096
@@ -448,6 +449,22 @@ static int do_kill_all(struct agent *a, struct err *e)
     return 0;
 }
 
+/* Told as preempted, so that it costs the task none of its tries: it did nothing wrong. */
+static int do_give_up(struct agent *a, struct err *e)
+{
+    size_t n = slots_held(a->slots);
+    AUTO(free) Acsweep__Token *held = calloc(n + 1, sizeof *held);
+    if (!held)
+        return FAIL_NOMEM(e);
+    n = slots_tokens(a->slots, held, n);
+    log_warn("cut_off.too_long", KV_I64("stopped", n), KV_I64("grace_s", a->grace_ns / NS_PER_S));
+    for (size_t i = 0; i < n; i++) {
+        bool here;
+        TRY(slots_cancel(a->slots, &held[i], "cut_off", CUT_OFF_GRACE, &here, e));
+    }
+    return 0;
+}
+
 static int do_drain(struct agent *a, struct err *e)
 {
     AUTO(free) Acsweep__Token *queued = NULL;
@@ -509,7 +526,7 @@ static const struct {
     { READY, LOST, CUT_OFF, do_wait_for_line },
     { READY, TERMINATE, DRAINING, do_drain },
     { CUT_OFF, WELCOMED, READY, do_resume },
-    { CUT_OFF, GRACE_OVER, CUT_OFF, do_kill_all },
+    { CUT_OFF, GRACE_OVER, CUT_OFF, do_give_up },
     { CUT_OFF, TERMINATE, DRAINING, do_drain },
     { DRAINING, WELCOMED, DRAINING, do_resume },
     { DRAINING, LOST, DRAINING, do_nothing },

@@ -107,6 +107,8 @@ static const struct {
 } stops[] = {
     { "timeout", ACSWEEP__OUTCOME__FAILED, ACSWEEP__FAILURE_CLASS__TIMEOUT, "ran past its time limit and was stopped" },
     { "drain", ACSWEEP__OUTCOME__FAILED, ACSWEEP__FAILURE_CLASS__PREEMPTED, "stopped because the worker drains" },
+    { "cut_off", ACSWEEP__OUTCOME__FAILED, ACSWEEP__FAILURE_CLASS__PREEMPTED,
+      "stopped because the worker was cut off from the coordinator for longer than disconnect_grace" },
     { "cancelled", ACSWEEP__OUTCOME__CANCELLED, ACSWEEP__FAILURE_CLASS__FAILURE_NONE, "cancelled" },
 };
 

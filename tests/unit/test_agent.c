@@ -32,6 +32,7 @@ struct world {
     size_t peer_len;
     void *zmq, *router;
     pid_t worker;
+    uint64_t grace_ms; /* disconnect_grace in our Welcome, 0 = a minute */
 };
 
 static void bind_router(struct world *w)
@@ -150,7 +151,7 @@ static void welcome_fencing(struct world *w, Acsweep__Token *fenced)
     x.epoch = 1;
     x.heartbeat_ms = 200;
     x.lease_ms = 5000;
-    x.disconnect_grace_ms = 60000;
+    x.disconnect_grace_ms = w->grace_ms ? w->grace_ms : 60000;
     x.n_fenced = fenced ? 1 : 0;
     x.fenced = &fenced;
     envelope m = ACSWEEP__ENVELOPE__INIT;
@@ -512,6 +513,34 @@ static void test_two_workers_cannot_share_a_state_directory(void **state)
     assert_int_equal(WEXITSTATUS(status), 4);
 }
 
+static void test_cut_off_too_long_stops_the_task_uncharged(void **state)
+{
+    struct world *w = *state;
+    w->grace_ms = 300;
+    join_worker(w);
+    for (uint64_t i = 90; i < 93; i++) /* two run, one waits */
+        assign(w, i, 1, "fake", "{\"outcome\":\"hang\"}");
+    envelope_free(expect(w, ACSWEEP__ENVELOPE__BODY_STARTED));
+    envelope_free(expect(w, ACSWEEP__ENVELOPE__BODY_STARTED));
+    zmq_close(w->router);
+    for (int i = 0; i < 1000 && count_in_history(w, "\"event\":\"finished\"") < 3; i++)
+        mono_sleep(10 * NS_PER_MS);
+    assert_int_equal(count_in_history(w, "\"event\":\"finished\""), 3);
+    bind_router(w);
+    join_worker(w);
+    bool seen[3] = { false };
+    while (!seen[0] || !seen[1] || !seen[2]) {
+        envelope *m = expect(w, ACSWEEP__ENVELOPE__BODY_RESULTS);
+        for (size_t i = 0; i < m->results->n_results; i++) {
+            const Acsweep__Result *r = m->results->results[i];
+            assert_int_equal(r->failure, ACSWEEP__FAILURE_CLASS__PREEMPTED);
+            assert_non_null(strstr(r->message, "disconnect_grace"));
+            seen[r->token->task_id - 90] = true;
+        }
+        envelope_free(m);
+    }
+}
+
 /* Living processes whose command line is exactly `words` (each ended by NUL). */
 static int processes_like(const char *words, size_t len)
 {
@@ -642,6 +671,7 @@ int main(void)
         CASE(test_spool_survives_kill_9),
         CASE(test_noop_answers_come_in_batches),
         CASE(test_two_workers_cannot_share_a_state_directory),
+        CASE(test_cut_off_too_long_stops_the_task_uncharged),
         CASE(test_program_dies_with_agent_and_exec),
         CASE(test_next_agent_ends_what_the_last_one_left),
         CASE(test_time_limit_kills_the_programs_tree),
