@@ -14,3 +14,6 @@ add_dependencies(test_gpu acsweep-exec fake_cudart)
 
 acsweep_unit_test(slot LIBS acsweep_agent)
 add_dependencies(test_slot acsweep-exec)
+
+target_compile_definitions(test_agent PRIVATE FAKE_CUDART="$<TARGET_FILE:fake_cudart>")
+add_dependencies(test_agent fake_cudart)

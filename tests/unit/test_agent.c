@@ -626,6 +626,54 @@ static void test_time_limit_kills_the_programs_tree(void **state)
     assert_true(comes_to(words, len, 0, 2 * NS_PER_S));
 }
 
+static int setup_gpus(void **state)
+{
+    setenv("ACSWEEP_CUDART", FAKE_CUDART, 1);
+    setenv("FAKE_CUDA_DEVICES", "4", 1);
+    setenv("FAKE_CUDA_SICK", "1", 1);
+    int done = setup(state);
+    unsetenv("ACSWEEP_CUDART"); /* the worker has its copy */
+    unsetenv("FAKE_CUDA_DEVICES");
+    unsetenv("FAKE_CUDA_SICK");
+    return done;
+}
+
+static void check_devices(const Acsweep__Result *r, const char *uuid)
+{
+    char saw[80];
+    snprintf(saw, sizeof saw, "saw %s.", uuid);
+    assert_int_equal(r->n_devices, 1);
+    assert_string_equal(r->devices[0], uuid);
+    assert_non_null(strstr(r->message, saw));
+    assert_true(r->cost->wall_seconds >= 0.2 && r->cost->gpu_seconds == r->cost->wall_seconds);
+}
+
+/* Slot 0 has the first healthy device and slot 1 the next one: the sick device between them is reported and skipped. */
+static void test_program_sees_the_devices_of_its_slot(void **state)
+{
+    struct world *w = *state;
+    const char *const script = "[\"sh\",\"-c\",\"sleep 0.2; echo saw $CUDA_VISIBLE_DEVICES.; exit 3\"]";
+    envelope *m = expect(w, ACSWEEP__ENVELOPE__BODY_HELLO);
+    assert_int_equal(m->hello->n_devices, 4);
+    assert_string_equal(m->hello->devices[1]->state, "sick");
+    assert_string_equal(m->hello->devices[2]->state, "ok");
+    envelope_free(m);
+    welcome_fencing(w, NULL);
+    assign_command(w, 95, script, 0);
+    assign_command(w, 96, script, 0);
+    bool seen[2] = { false };
+    while (!seen[0] || !seen[1]) {
+        m = expect(w, ACSWEEP__ENVELOPE__BODY_RESULTS);
+        for (size_t i = 0; i < m->results->n_results; i++) {
+            const Acsweep__Result *r = m->results->results[i];
+            bool second = r->slot == 1;
+            check_devices(r, second ? "GPU-00000000-0000-0000-0000-000000000002" : "GPU-00000000-0000-0000-0000-000000000000");
+            seen[second] = true;
+        }
+        envelope_free(m);
+    }
+}
+
 /* The exit code of a worker started with this worker.cfg and nothing else; its words go into `said`. */
 static int run_with_config(struct world *w, const char *text, char *said, size_t room)
 {
@@ -675,6 +723,7 @@ int main(void)
         CASE(test_program_dies_with_agent_and_exec),
         CASE(test_next_agent_ends_what_the_last_one_left),
         CASE(test_time_limit_kills_the_programs_tree),
+        cmocka_unit_test_setup_teardown(test_program_sees_the_devices_of_its_slot, setup_gpus, teardown),
         CASE(test_config_errors_name_the_line),
     };
     return cmocka_run_group_tests_name("agent", tests, NULL, NULL);
