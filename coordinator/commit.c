@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "coordinator/checks.h"
 #include "coordinator/coord.h"
 
 static const char *const failure_names[] = { "none",     "infrastructure", "preempted", "gpu_oom",
@@ -133,7 +134,7 @@ static void *column(size_t n, size_t size, void *block, size_t *used)
 
 static char *join_devices(const Acsweep__Result *r)
 {
-    AUTO(buf_free) struct buf b = BUF_INIT(4096);
+    AUTO(buf_free) struct buf b = BUF_INIT(1u << 20);
     for (size_t i = 0; r && i < r->n_devices; i++)
         buf_printf(&b, "%s%s", i ? "," : "", r->devices[i]);
     return strdup(buf_text(&b));
@@ -159,14 +160,14 @@ static void fill_end(struct end_columns *k, size_t i, const struct commit_end *e
     k->failure[i] = failure_class_name(end->failure);
     k->charged[i] = end->charged;
     k->message[i] = end->message;
-    k->started[i] = r ? r->started_unix_us : 0;
-    k->finished[i] = r ? r->finished_unix_us : 0;
-    k->wall[i] = cost->wall_seconds;
-    k->gpu[i] = cost->gpu_seconds;
-    k->cpu[i] = cost->cpu_seconds;
-    k->energy[i] = cost->energy_joules;
-    k->rss[i] = (int64_t)cost->max_rss_bytes;
-    k->gpu_bytes[i] = (int64_t)cost->max_gpu_bytes;
+    k->started[i] = r ? check_time(r->started_unix_us) : 0;
+    k->finished[i] = r ? check_time(r->finished_unix_us) : 0;
+    k->wall[i] = check_cost(cost->wall_seconds);
+    k->gpu[i] = check_cost(cost->gpu_seconds);
+    k->cpu[i] = check_cost(cost->cpu_seconds);
+    k->energy[i] = check_cost(cost->energy_joules);
+    k->rss[i] = check_bytes(cost->max_rss_bytes);
+    k->gpu_bytes[i] = check_bytes(cost->max_gpu_bytes);
 }
 
 static int write_ends(const struct commit *b, struct db *d, struct err *e)

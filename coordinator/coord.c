@@ -13,6 +13,7 @@
 #include "common/join.h"
 #include "common/log.h"
 #include "common/mono.h"
+#include "coordinator/checks.h"
 #include "coordinator/sched.h"
 #include "sql/migrate.h"
 
@@ -514,14 +515,11 @@ int coord_mark(struct coord *c, struct task *t, enum task_event on, const char *
 
 static void take_value(struct task *t, const Acsweep__Result *r)
 {
-    static const struct {
-        const char *kind, *metric;
-    } values[] = { { "score_a", "a" }, { "score_c", "c" }, { "evaluate", "performance" } };
-    for (size_t k = 0; k < ARRAY_LEN(values); k++)
-        for (size_t i = 0; strcmp(values[k].kind, t->kind) == 0 && i < r->n_metrics; i++)
-            if (strcmp(r->metrics[i]->name, values[k].metric) == 0)
-                for (struct task_sweep *s = t->sweeps; s; s = s->next)
-                    s->sweep->value[s->plan_task] = r->metrics[i]->value;
+    const char *metric = check_needed_metric(t->kind);
+    for (size_t i = 0; metric && i < r->n_metrics; i++)
+        if (strcmp(r->metrics[i]->name, metric) == 0)
+            for (struct task_sweep *s = t->sweeps; s; s = s->next)
+                s->sweep->value[s->plan_task] = r->metrics[i]->value;
 }
 
 int coord_ended(struct coord *c, struct commit_end *end, struct err *e)
@@ -535,7 +533,7 @@ int coord_ended(struct coord *c, struct commit_end *end, struct err *e)
         t->failures[end->failure]++;
     t->ended_by_result = end->result != NULL;
     for (struct task_sweep *l = end->result && end->result->cost ? t->sweeps : NULL; l; l = l->next)
-        l->sweep->gpu_seconds += end->result->cost->gpu_seconds;
+        l->sweep->gpu_seconds += check_cost(end->result->cost->gpu_seconds);
     TRY(graph_move(&c->graph, t, end->next, e));
     sweeps_ended(t, false);
     if (end->ack)

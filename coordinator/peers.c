@@ -1,12 +1,12 @@
 /* What workers say and what is said to them. A table of routes holds for each message who may send it; handlers do not
  * check that again. */
 #include <jansson.h>
-#include <math.h>
 #include <string.h>
 
 #include "common/digest.h"
 #include "common/log.h"
 #include "common/mono.h"
+#include "coordinator/checks.h"
 #include "coordinator/coord.h"
 
 /* ---- sending ---- */
@@ -310,7 +310,7 @@ static int on_hello(const struct peer_call *p, struct err *e)
                             "a worker of that id joined with another key; ids are not handed on, start anew", e);
     }
     struct err why = { 0 };
-    struct worker *w = roster_hello(&c->roster, p->from, p->user, h, &why);
+    struct worker *w = check_hello(h, &why) < 0 ? NULL : roster_hello(&c->roster, p->from, p->user, h, &why);
     if (!w)
         return peers_refuse(c, p->from, m->message_id, "state", why.text, e);
     w->state = WORKER_JOINED;
@@ -326,6 +326,8 @@ static int on_hello(const struct peer_call *p, struct err *e)
 static int on_heartbeat(const struct peer_call *p, struct err *e)
 {
     const Acsweep__Heartbeat *h = (*p->m)->heartbeat;
+    if (h->n_running > CHECK_TOKENS_MAX)
+        return peers_refuse(p->c, p->from, (*p->m)->message_id, "malformed", "a heartbeat with too many attempts", e);
     for (size_t i = 0; i < h->n_running; i++) {
         struct task *t = held_by(p->c, p->w, h->running[i]);
         if (t) {
@@ -432,9 +434,12 @@ static int judge(struct coord *c, struct commit_end *end, struct err *e)
     struct task *t = end->task;
     const Acsweep__Result *r = end->result;
     int rc = 0;
-    end->failure = r->failure < 8 ? (int)r->failure : ACSWEEP__FAILURE_CLASS__CODE;
+    const char *needed = check_needed_metric(t->kind);
+    end->failure = (unsigned)r->failure < 8 ? (int)r->failure : ACSWEEP__FAILURE_CLASS__CODE;
     switch (r->outcome) {
     case ACSWEEP__OUTCOME__SUCCEEDED:
+        if (needed && !check_has_metric(r, needed))
+            break;
         end->outcome = "succeeded";
         end->failure = ACSWEEP__FAILURE_CLASS__FAILURE_NONE;
         end->next = EV_STORED_DONE;
@@ -452,6 +457,10 @@ static int judge(struct coord *c, struct commit_end *end, struct err *e)
         break;
     }
     end->outcome = "failed";
+    if (r->outcome == ACSWEEP__OUTCOME__SUCCEEDED) { /* without its number it would count as done and never be seen */
+        end->failure = ACSWEEP__FAILURE_CLASS__CODE;
+        end->message = (char *)"the result lacks the metric that its kind of task is for";
+    }
     if (end->failure == ACSWEEP__FAILURE_CLASS__FAILURE_NONE)
         end->failure = ACSWEEP__FAILURE_CLASS__CODE;
     end->charged = end->failure != ACSWEEP__FAILURE_CLASS__PREEMPTED;
@@ -574,41 +583,19 @@ static int take_result(const struct peer_call *p, const Acsweep__Result *r, bool
     return commit_add_end(p->c->gathering, &end, e);
 }
 
-static bool well_formed(const Acsweep__Result *r)
-{
-    if (!r->token || r->n_metrics > 10000 || r->n_artifacts > 10000)
-        return false;
-    for (size_t i = 0; i < r->n_artifacts; i++) {
-        const Acsweep__ArtifactRef *a = r->artifacts[i];
-        if (strcmp(a->store, "shared") && strcmp(a->store, "scratch") && strcmp(a->store, "inline"))
-            return false;
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(a->name, r->artifacts[k]->name) == 0)
-                return false;
-    }
-    for (size_t i = 0; i < r->n_metrics; i++) {
-        if (!isfinite(r->metrics[i]->value))
-            return false;
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(r->metrics[i]->name, r->metrics[k]->name) == 0)
-                return false;
-    }
-    return true;
-}
-
 static int on_results(const struct peer_call *p, struct err *e)
 {
     const Acsweep__Results *list = (*p->m)->results;
     bool kept = false;
-    for (size_t i = 0; i < list->n_results; i++) {
-        if (!well_formed(list->results[i])) {
-            TRY(peers_refuse(p->c, p->from, (*p->m)->message_id, "result",
-                             "a result without token, with a repeated or infinite metric, a repeated artifact, or an "
-                             "unknown store",
-                             e));
-            continue;
-        }
-        TRY(take_result(p, list->results[i], &kept, e));
+    struct err why = { 0 }; /* one line for all of the message */
+    if (list->n_results > CHECK_RESULTS_MAX)
+        FAIL(&why, ERR_PEER, "%zu results in one message; at most %d are allowed", list->n_results, CHECK_RESULTS_MAX);
+    for (size_t i = 0; i < list->n_results && i < CHECK_RESULTS_MAX; i++)
+        if (check_result(list->results[i], &why) == 0)
+            TRY(take_result(p, list->results[i], &kept, e));
+    if (why.kind) {
+        log_warn("result.refused", KV_STR("worker", p->w->id), KV_ERR(&why));
+        TRY(peers_refuse(p->c, p->from, (*p->m)->message_id, "result", why.text, e));
     }
     if (kept)
         TRY(commit_keep(p->c->gathering, p->m, e));

@@ -9,8 +9,6 @@ static const char *const state_names[] = {
     [WORKER_LEFT] = "left",
 };
 
-#define SLOTS_MAX 4096 /* more is a lie or a mistake */
-
 const char *worker_state_name(enum worker_state s)
 {
     return state_names[s];
@@ -80,9 +78,6 @@ static void take_devices(struct worker *w, const Acsweep__Hello *h)
 
 static int take_hello(struct worker *w, const Acsweep__Hello *h, struct err *e)
 {
-    if (h->slots < 1 || h->slots > SLOTS_MAX || h->credits > 100000)
-        return FAIL(e, ERR_PEER, "worker %.80s offers %u slots with %u credits; 1 to %d slots are allowed", w->id,
-                    h->slots, h->credits, SLOTS_MAX);
     if (h->slots != w->slots) {
         uint32_t *in_flight = calloc(h->slots, sizeof *in_flight);
         if (!in_flight)
@@ -116,13 +111,19 @@ static int take_hello(struct worker *w, const Acsweep__Hello *h, struct err *e)
     return 0;
 }
 
+static void forget_peer(struct roster *r, struct worker *w)
+{
+    if (roster_by_peer(r, &w->peer) == w)
+        map_remove(&r->by_peer, w->peer.bytes, w->peer.len);
+}
+
 struct worker *roster_hello(struct roster *r, const struct peer_id *peer, const char *user, const Acsweep__Hello *hello,
                             struct err *e)
 {
     size_t len = strlen(hello->worker_id);
-    if (len == 0 || len > 200)
-        return FAIL_NULL(e, ERR_PEER, "a worker without a usable worker_id");
     struct worker *w = roster_by_id(r, hello->worker_id);
+    if (w && strcmp(w->user, user) != 0)
+        return FAIL_NULL(e, ERR_PEER, "worker %s joined with another key", w->id);
     if (!w) {
         w = calloc(1, sizeof *w);
         if (!w || !(w->id = strdup(hello->worker_id)) || map_put(&r->by_id, w->id, len, w, e) < 0) {
@@ -131,8 +132,11 @@ struct worker *roster_hello(struct roster *r, const struct peer_id *peer, const 
             return FAIL_NULL(e, ERR_ENV, "out of memory");
         }
     } else {
-        map_remove(&r->by_peer, w->peer.bytes, w->peer.len);
+        forget_peer(r, w);
     }
+    struct worker *other = roster_by_peer(r, peer);
+    if (other) /* the same connection under a new name; the map's key lives in the one that goes */
+        forget_peer(r, other);
     w->peer = *peer;
     snprintf(w->user, sizeof w->user, "%s", user);
     if (take_hello(w, hello, e) < 0 || map_put(&r->by_peer, w->peer.bytes, w->peer.len, w, e) < 0) {
@@ -147,7 +151,7 @@ struct worker *roster_hello(struct roster *r, const struct peer_id *peer, const 
 
 void roster_remove(struct roster *r, struct worker *w)
 {
-    map_remove(&r->by_peer, w->peer.bytes, w->peer.len);
+    forget_peer(r, w);
     map_remove(&r->by_id, w->id, strlen(w->id));
     worker_free(w);
 }
