@@ -21,6 +21,7 @@ struct commit *commit_create(struct coord *c, struct err *e)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
     b->coord = c;
     b->epoch = c->epoch;
+    b->serial = ++c->batches;
     return b;
 }
 
@@ -92,9 +93,22 @@ int commit_add_lease(struct commit *b, struct task *t, const char *worker_id, st
 int commit_add_mark(struct commit *b, struct task *t, enum task_state from, enum task_state to, const char *reason,
                     struct err *e)
 {
-    TRY(ROOM(b, marks, e));
-    b->marks[b->n_marks] = (struct commit_mark){ t, from, to, strdup(reason) };
-    return b->marks[b->n_marks++].reason ? 0 : FAIL_NOMEM(e);
+    char *copy = strdup(reason);
+    if (!copy || ROOM(b, marks, e) < 0) {
+        free(copy);
+        return FAIL_NOMEM(e);
+    }
+    if (t->mark_batch == b->serial) { /* one statement moves a row once: the two moves become one */
+        struct commit_mark *first = &b->marks[t->mark_index];
+        free(first->reason);
+        first->reason = copy;
+        first->to = to;
+        return 0;
+    }
+    t->mark_batch = b->serial;
+    t->mark_index = b->n_marks;
+    b->marks[b->n_marks++] = (struct commit_mark){ t, from, to, copy };
+    return 0;
 }
 
 int commit_add_event(struct commit *b, const char *kind, uint64_t task_id, uint32_t attempt, uint64_t epoch,

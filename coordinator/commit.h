@@ -41,7 +41,7 @@ struct commit_lease {
 struct commit {
     struct db_job job;
     struct coord *coord;
-    uint64_t epoch;
+    uint64_t epoch, serial;
     struct commit_end *ends;
     struct commit_lease *leases;
     struct commit_mark *marks;

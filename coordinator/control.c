@@ -65,7 +65,7 @@ static bool wanted_elsewhere(const struct task *t, const struct sweep *s)
     return false;
 }
 
-static int cancel_task(struct coord *c, struct task *t, const char *reason, struct err *e)
+int control_cancel(struct coord *c, struct task *t, const char *reason, struct err *e)
 {
     switch (t->state) {
     case TASK_PENDING:
@@ -89,7 +89,11 @@ static int cancel_task(struct coord *c, struct task *t, const char *reason, stru
 
 struct end_job {
     struct db_job job;
+    struct coord *c;
+    struct peer_id from;
+    uint64_t answers;
     int64_t sweep_id;
+    struct stored_sweep *stored; /* shared; names the sweep even after another of its name was submitted */
 };
 
 static int end_run(struct db_job *j, struct db *d, struct err *e)
@@ -97,31 +101,53 @@ static int end_run(struct db_job *j, struct db *d, struct err *e)
     return store_sweep_end(d, ((struct end_job *)j)->sweep_id, SWEEP_CANCELLED, "cancelled by request", e);
 }
 
-static int end_done(struct db_job *j, const struct err *why, struct err *e)
+static int end_done(struct db_job *job, const struct err *why, struct err *e)
 {
+    struct end_job *j = (struct end_job *)job;
+    int rc = 0;
+    if (why) {
+        if (e)
+            *e = *why;
+        rc = -1;
+    } else {
+        struct sweep *s = j->c->sweeps;
+        while (s && s->stored != j->stored)
+            s = s->next;
+        if (s)
+            rc = sweeps_end(j->c, s, SWEEP_CANCELLED, e);
+        if (rc == 0)
+            rc = control_answer(j->c, &j->from, j->answers, NULL, "cancelled; running tasks are being stopped", "", e);
+    }
+    stored_sweep_destroy(j->stored);
     free(j);
-    if (why && e)
-        *e = *why;
-    return why ? -1 : 0;
+    return rc;
 }
 
 static int on_cancel_sweep(const struct request *r, struct err *e)
 {
     struct sweep *s = coord_sweep(r->c, r->body->cancel_sweep->name);
-    if (!s)
+    if (!s || s->state != SWEEP_RUNNING)
         return refuse(r, ERR_INPUT, "no running sweep has that name", e);
-    for (size_t i = 0; i < s->plan->n_tasks; i++)
-        if (s->tasks[i] && !wanted_elsewhere(s->tasks[i], s))
-            TRY(cancel_task(r->c, s->tasks[i], "the sweep was cancelled", e));
-    s->state = SWEEP_CANCELLED;
     struct end_job *j = calloc(1, sizeof *j);
     if (!j)
         return FAIL_NOMEM(e);
+    for (size_t i = 0; i < s->plan->n_tasks; i++)
+        if (s->tasks[i] && !wanted_elsewhere(s->tasks[i], s) &&
+            control_cancel(r->c, s->tasks[i], "the sweep was cancelled", e) < 0) {
+            free(j);
+            return -1;
+        }
+    s->state = SWEEP_CANCELLED;
     j->job.run = end_run;
     j->job.done = end_done;
+    j->c = r->c;
+    j->from = *r->from;
+    j->answers = r->id;
     j->sweep_id = s->id;
+    j->stored = s->stored;
+    j->stored->refs++;
     dbthread_post(r->c->db, &j->job);
-    return answer(r, "cancelled; running tasks are being stopped", e);
+    return coord_kick(r->c, e);
 }
 
 static int on_cancel_task(const struct request *r, struct err *e)
@@ -129,27 +155,38 @@ static int on_cancel_task(const struct request *r, struct err *e)
     struct task *t = graph_find(&r->c->graph, r->body->cancel_task->task_id);
     if (!t || task_state_terminal(t->state))
         return refuse(r, ERR_INPUT, "no task with that number is waiting or running", e);
-    TRY(cancel_task(r->c, t, r->body->cancel_task->reason[0] ? r->body->cancel_task->reason : "cancelled by request",
-                    e));
+    TRY(control_cancel(r->c, t, r->body->cancel_task->reason[0] ? r->body->cancel_task->reason : "cancelled by request",
+                       e));
     return answer(r, "cancelled", e);
 }
 
-/* Revive a failed or cancelled task, its failed inputs first, then what had failed only because of it. */
-static int revive(struct coord *c, struct task *t, size_t *n, struct err *e)
+static int revive_one(struct coord *c, struct task *t, struct task **list, struct err *e)
 {
     if (t->state != TASK_FAILED && t->state != TASK_CANCELLED)
         return 0;
-    for (size_t i = 0; i < t->n_inputs; i++)
-        TRY(revive(c, t->inputs[i].task, n, e));
-    t->cancel_wanted = false;
-    t->charged = 0;
-    memset(t->failures, 0, sizeof t->failures);
-    t->not_before = 0;
-    TRY(coord_mark(c, t, EV_REVIVED, "tried again by request", e));
-    ++*n;
-    for (size_t i = 0; i < t->n_successors; i++)
-        TRY(revive(c, t->successors[i], n, e));
-    return coord_settle(c, t, e);
+    TRY(coord_revive(c, t, "tried again by request", e));
+    t->doomed_next = *list;
+    *list = t;
+    return 0;
+}
+
+/* Revive a failed or cancelled task, and with it the failed ones that it needs and that need it. A list instead of
+ * recursion: chains may be longer than a stack is deep. */
+static int revive(struct coord *c, struct task *t, size_t *n, struct err *e)
+{
+    struct task *list = NULL;
+    TRY(revive_one(c, t, &list, e));
+    while (list) {
+        struct task *next = list;
+        list = next->doomed_next;
+        ++*n;
+        for (size_t i = 0; i < next->n_inputs; i++)
+            TRY(revive_one(c, next->inputs[i].task, &list, e));
+        for (size_t i = 0; i < next->n_successors; i++)
+            TRY(revive_one(c, next->successors[i], &list, e));
+        TRY(coord_settle(c, next, e));
+    }
+    return 0;
 }
 
 static int on_retry(const struct request *r, struct err *e)
@@ -162,14 +199,11 @@ static int on_retry(const struct request *r, struct err *e)
         TRY(revive(r->c, t, &n, e));
     } else {
         struct sweep *s = coord_sweep(r->c, r->body->retry->sweep);
-        if (!s)
+        if (!s || s->state != SWEEP_RUNNING)
             return refuse(r, ERR_INPUT, "no running sweep has that name; submit it again to retry what failed", e);
         for (size_t i = 0; i < s->plan->n_tasks; i++)
             if (s->tasks[i])
                 TRY(revive(r->c, s->tasks[i], &n, e));
-        for (size_t i = 0; i < s->plan->n_representations; i++)
-            if (s->reps[i] == REP_FAILED)
-                s->reps[i] = REP_CHOSEN;
     }
     char text[80];
     snprintf(text, sizeof text, "%zu task%s will be tried again", n, n == 1 ? "" : "s");
@@ -194,6 +228,7 @@ static int on_drain(const struct request *r, struct err *e)
         m.body_case = ACSWEEP__ENVELOPE__BODY_DRAIN;
         m.drain = &body;
         bool gone;
+        w->draining = true;
         TRY(coord_worker_state(r->c, w, WORKER_DRAINING, d->reason, e));
         TRY(send_quietly(r->c, &w->peer, &m, &gone, e));
         TRY(coord_event(r->c, "worker.draining", NULL, 0, 0, w->id, d->reason, e));
@@ -284,6 +319,8 @@ static int send_snapshot(struct coord *c, const struct sweep *s, const struct pe
     return send_quietly(c, to, &m, gone, e);
 }
 
+#define WATCHERS_MAX 1000 /* one that watches a sweep that never comes is never found to be gone */
+
 int control_watch(struct coord *c, const struct peer_id *from, const Acsweep__Watch *w, struct err *e)
 {
     struct watcher *new = calloc(1, sizeof *new);
@@ -294,9 +331,10 @@ int control_watch(struct coord *c, const struct peer_id *from, const Acsweep__Wa
     uint64_t ms = w->interval_ms < 100 ? 100 : w->interval_ms > 60000 ? 60000 : w->interval_ms;
     new->peer = *from;
     new->interval_ns = (int64_t)ms *NS_PER_MS;
-    for (struct watcher **at = &c->watchers; *at;) { /* asking again replaces the old wish */
+    size_t n = 0;
+    for (struct watcher **at = &c->watchers; *at;) { /* asking again replaces the old wish; so does the newest of many */
         struct watcher *old = *at;
-        if (!peer_id_equal(&old->peer, from)) {
+        if (!peer_id_equal(&old->peer, from) && ++n < WATCHERS_MAX) {
             at = &old->link;
             continue;
         }
@@ -344,7 +382,7 @@ static int answer_json(const struct request *r, json_t *j, struct err *e)
     AUTO(free) char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
     json_decref(j);
     if (!text)
-        return FAIL_NOMEM(e);
+        return refuse(r, ERR_ENV, "out of memory, or a text that is not UTF-8", e);
     return control_answer(r->c, r->from, r->id, NULL, "", text, e);
 }
 
@@ -376,8 +414,11 @@ static const char *why_waiting(const struct coord *c, const struct task *t, char
                  c->graph.shapes[t->shape].reason[0] ? c->graph.shapes[t->shape].reason : "is about to be placed");
     else
         snprintf(text, size, "%s", t->note ? t->note : "");
+    text_cut(text, size);
     return text;
 }
+
+#define EXPLAIN_INPUTS_MAX 1000 /* the answer is one message */
 
 static int on_explain(const struct request *r, struct err *e)
 {
@@ -386,7 +427,7 @@ static int on_explain(const struct request *r, struct err *e)
         return refuse(r, ERR_INPUT, "no running sweep has a task with that number", e);
     char why[300];
     json_t *inputs = json_array();
-    for (size_t i = 0; i < t->n_inputs; i++)
+    for (size_t i = 0; i < t->n_inputs && i < EXPLAIN_INPUTS_MAX; i++)
         json_array_append_new(inputs, json_pack("{s:I, s:s, s:s, s:s}", "task", (json_int_t)t->inputs[i].task->id,
                                                 "name", t->inputs[i].name, "label", t->inputs[i].task->label, "state",
                                                 task_state_name(t->inputs[i].task->state)));

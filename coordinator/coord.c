@@ -139,6 +139,7 @@ static int raise_epoch(struct coord *c, struct db *d, struct err *e)
     TRY(db_exec(d, SQL_LEADER_RAISE, args, ARRAY_LEN(args), 1, &rows, e));
     c->epoch = (uint64_t)db_i64(rows, 0, 0);
     TRY(db_exec(d, SQL_WORKER_LOST_ALL, NULL, 0, ROWS_ANY, NULL, e));
+    TRY(db_exec(d, SQL_PLACEMENT_CLEAR, NULL, 0, ROWS_ANY, NULL, e));
     log_info("coordinator.leads", KV_I64("epoch", c->epoch));
     return 0;
 }
@@ -288,9 +289,9 @@ int coord_settle(struct coord *c, struct task *t, struct err *e)
     if (t->state != TASK_PENDING || t->open_inputs)
         return 0;
     if (t->not_before > mono_now()) {
-        for (const struct task *d = c->delayed; d; d = d->delayed_next)
-            if (d == t)
-                return 0;
+        if (t->is_delayed)
+            return 0;
+        t->is_delayed = true;
         t->delayed_next = c->delayed;
         c->delayed = t;
         return 0;
@@ -351,8 +352,11 @@ static int lease(struct coord *c, struct task *t, struct worker *w, uint32_t slo
 static int place_ready(struct coord *c, struct err *e)
 {
     size_t n_workers_max = c->roster.by_id.n, n_shapes = c->graph.n_shapes;
-    if (!c->graph.ready)
+    if (!c->graph.ready) {
+        for (size_t s = 0; s < n_shapes; s++)
+            c->graph.shapes[s].reason[0] = '\0';
         return 0;
+    }
     AUTO(free) struct sched_worker *workers = calloc(n_workers_max + 1, sizeof *workers);
     AUTO(free) struct worker **back = calloc(n_workers_max + 1, sizeof *back);
     AUTO(free) struct sched_shape *shapes = calloc(n_shapes + 1, sizeof *shapes);
@@ -513,6 +517,20 @@ int coord_mark(struct coord *c, struct task *t, enum task_event on, const char *
     return task_state_terminal(t->state) ? coord_fail_successors(c, t, e) : 0;
 }
 
+int coord_revive(struct coord *c, struct task *t, const char *reason, struct err *e)
+{
+    t->cancel_wanted = false;
+    t->charged = t->lost = 0;
+    memset(t->failures, 0, sizeof t->failures);
+    t->not_before = 0;
+    for (struct task_sweep *l = t->sweeps; l; l = l->next) { /* its representation comes back into the space */
+        const struct plan_task *p = &l->sweep->plan->tasks[l->plan_task];
+        if (p->deferred && p->representation != PLAN_NONE && l->sweep->reps[p->representation] == REP_FAILED)
+            l->sweep->reps[p->representation] = REP_CHOSEN;
+    }
+    return coord_mark(c, t, EV_REVIVED, reason, e);
+}
+
 static void take_value(struct task *t, const Acsweep__Result *r)
 {
     const char *metric = check_needed_metric(t->kind);
@@ -550,6 +568,10 @@ int coord_ended(struct coord *c, struct commit_end *end, struct err *e)
         return coord_settle(c, t, e);
     default:
         task_set_note(t, end->message);
+        if (t->state == TASK_CANCELLED && !t->cancel_wanted) { /* submitted again while its cancel was committed */
+            TRY(coord_revive(c, t, "submitted again", e));
+            return coord_settle(c, t, e);
+        }
         return coord_fail_successors(c, t, e);
     }
 }
@@ -566,6 +588,8 @@ int coord_end_attempt(struct coord *c, struct task *t, const char *outcome, int 
         .worker_id = t->worker ? t->worker->id : t->worker_id,
         .next = t->cancel_wanted ? EV_CANCELLED : EV_STORED_RETRY,
     };
+    if (strcmp(outcome, "failed") == 0 && end.next == EV_STORED_RETRY)
+        end.next = EV_STORED_FAILED; /* what the coordinator itself gives up is given up for good */
     if (strcmp(outcome, "lost") == 0 && ++t->lost > LOST_MAX && end.next == EV_STORED_RETRY) {
         end.next = EV_STORED_FAILED;
         end.message = (char *)"given up: attempt after attempt was lost together with its worker";
@@ -638,29 +662,40 @@ static int expire_held(struct coord *c, struct worker *w, int64_t now, struct er
 /* Leases of workers that have not come back since this leader began. */
 static int expire_orphans(struct coord *c, int64_t now, struct err *e)
 {
-    for (struct sweep *s = c->n_orphans ? c->sweeps : NULL; s; s = s->next)
-        for (size_t i = 0; i < s->plan->n_tasks; i++) {
-            struct task *t = s->tasks[i];
-            if (t && t->state == TASK_LEASED && !t->worker && t->lease_deadline <= now) {
-                c->n_orphans--;
-                TRY(coord_end_attempt(c, t, "lost", ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE, false,
-                                      "its worker did not come back after the coordinator's restart", e));
-            }
+    struct task *t;
+    for (size_t i = 0; c->n_orphans && (t = map_next(&c->graph.by_id, &i));)
+        if (t->state == TASK_LEASED && !t->worker && t->lease_deadline <= now) {
+            c->n_orphans--;
+            TRY(coord_end_attempt(c, t, "lost", ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE, false,
+                                  "its worker did not come back after the coordinator's restart", e));
         }
     return 0;
 }
 
+/* Workers that left, or have been silent for very long, are forgotten when they hold nothing and no batch may still
+ * acknowledge something to them; they can always come back with a Hello. */
+static bool forgettable(const struct coord *c, const struct worker *w, int64_t now)
+{
+    int64_t patience = w->state == WORKER_LEFT ? c->opt.lease_ns : 20 * c->opt.lease_ns;
+    return !w->held && !c->committing && !c->gathering->n_ends && w->last_seen + patience < now &&
+           (w->state == WORKER_LEFT || w->state == WORKER_SILENT);
+}
+
 static int watch_workers(struct coord *c, int64_t now, struct err *e)
 {
-    struct worker *w;
+    struct worker *w, *gone = NULL; /* one at a time: the map must not change while it is visited */
     for (size_t i = 0; (w = map_next(&c->roster.by_id, &i));) {
         TRY(expire_held(c, w, now, e));
+        if (forgettable(c, w, now))
+            gone = w;
         if ((w->state == WORKER_JOINED || w->state == WORKER_DRAINING) && w->last_seen + c->opt.lease_ns < now) {
             TRY(coord_worker_state(c, w, WORKER_SILENT, "nothing heard for the length of a lease", e));
             log_warn("worker.silent", KV_STR("worker", w->id), KV_STR("node", w->node));
             TRY(coord_event(c, "worker.silent", NULL, 0, 0, w->id, w->node, e));
         }
     }
+    if (gone)
+        roster_remove(&c->roster, gone);
     return 0;
 }
 
@@ -676,6 +711,7 @@ static int wake_delayed(struct coord *c, int64_t now, struct err *e)
             t->delayed_next = c->delayed;
             c->delayed = t;
         } else {
+            t->is_delayed = false;
             TRY(coord_settle(c, t, e));
         }
     }

@@ -54,6 +54,7 @@ struct coord {
     struct task *delayed;     /* PENDING with a backoff */
     struct commit *gathering; /* the next batch */
     bool committing;          /* a batch is with the database */
+    uint64_t batches;         /* begun so far */
     bool stopping;
     bool reached;             /* the database answered once: from then on we wait for it when it is away */
     uint64_t rng; /* jitter of backoffs */
@@ -86,6 +87,8 @@ MUST_USE int coord_end_attempt(struct coord *c, struct task *t, const char *outc
                                const char *message, struct err *e);
 /* A PENDING or READY task ends without an attempt, and what depends on it as well. */
 MUST_USE int coord_mark(struct coord *c, struct task *t, enum task_event on, const char *reason, struct err *e);
+/* Try a FAILED or CANCELLED task again, as if it had never been tried. */
+MUST_USE int coord_revive(struct coord *c, struct task *t, const char *reason, struct err *e);
 /* What depends on a FAILED or CANCELLED task, however indirectly, fails as well. */
 MUST_USE int coord_fail_successors(struct coord *c, struct task *t, struct err *e);
 MUST_USE int coord_event(struct coord *c, const char *kind, const struct task *t, uint32_t attempt, uint64_t epoch,
@@ -113,6 +116,8 @@ MUST_USE int peers_cancel(struct coord *c, struct task *t, const char *reason, s
 /* control.c */
 MUST_USE int control_request(struct coord *c, const struct peer_id *from, const envelope *m, struct err *e);
 MUST_USE int control_watch(struct coord *c, const struct peer_id *from, const Acsweep__Watch *w, struct err *e);
+/* Stop a task wherever it stands; nothing when it has ended. */
+MUST_USE int control_cancel(struct coord *c, struct task *t, const char *reason, struct err *e);
 MUST_USE int control_tick(struct coord *c, int64_t now, struct err *e);
 MUST_USE int control_answer(struct coord *c, const struct peer_id *to, uint64_t answers, const struct err *why,
                             const char *text, const char *json, struct err *e);
@@ -122,6 +127,8 @@ struct sweep *coord_sweep(const struct coord *c, const char *name);
 MUST_USE int sweeps_recover(struct coord *c, struct db *d, struct err *e); /* before the database thread starts */
 MUST_USE int sweeps_submit(struct coord *c, const struct peer_id *from, uint64_t answers, const Acsweep__Submit *s,
                            struct err *e);
+/* Tell whoever watches, and let go of it; the database knows the end already. */
+MUST_USE int sweeps_end(struct coord *c, struct sweep *s, enum sweep_state state, struct err *e);
 void sweeps_ended(struct task *t,
                   bool was_terminal); /* after a move: counts, and marks its sweeps for sweeps_advance */
 MUST_USE int sweeps_advance(struct coord *c, struct err *e); /* after commits: rounds, ends of sweeps */

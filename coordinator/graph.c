@@ -281,10 +281,25 @@ int graph_reshape(struct graph *g, struct task *t, const struct plan_resources *
     return find_shape(g, r, t->executor, &t->shape, e);
 }
 
+void text_cut(char *text, size_t size)
+{
+    size_t n = strnlen(text, size - 1), at = n;
+    text[n] = '\0';
+    while (at && ((unsigned char)text[at - 1] & 0xc0) == 0x80)
+        at--;
+    if (!at || !((unsigned char)text[at - 1] & 0x80))
+        return; /* ends with a plain character */
+    unsigned char lead = (unsigned char)text[at - 1];
+    size_t wants = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (n - (at - 1) < wants)
+        text[at - 1] = '\0';
+}
+
 void task_set_note(struct task *t, const char *note)
 {
-    char *copy = strndup(note, 300);
+    char *copy = strndup(note, 303);
     if (copy) {
+        text_cut(copy, 301);
         free(t->note);
         t->note = copy;
     }

@@ -69,7 +69,10 @@ struct task {
     /* backoff */
     int64_t not_before;
     struct task *delayed_next;
+    bool is_delayed;          /* in the list of those */
     struct task *doomed_next; /* used while a failure spreads */
+    uint64_t mark_batch;      /* serial of the batch that holds a mark of it... */
+    size_t mark_index;        /* ...and where */
     /* for people */
     char *note; /* newest progress or reason */
     double fraction;
@@ -116,6 +119,8 @@ MUST_USE int graph_unlock(struct task *t, graph_fn *fn, void *arg, struct err *e
 /* Choose the shape anew, for a task that now asks for more memory. */
 MUST_USE int graph_reshape(struct graph *g, struct task *t, const struct plan_resources *r, struct err *e);
 const char *graph_intern(struct graph *g, const char *executor, struct err *e);
+/* Cut a text to less than `size` bytes, at the border of a character. */
+void text_cut(char *text, size_t size);
 void task_set_note(struct task *t, const char *note);
 void task_artifacts_free(struct task_artifact *a, size_t n);
 /* The static string for a kind, or NULL when there is no such kind. */

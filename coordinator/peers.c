@@ -173,7 +173,24 @@ static int fill_assignment(struct assignment *a, const struct coord *c, const st
     return fill_inputs(a, t, e);
 }
 
-#define ASSIGN_MAX 512 /* assignments in one message */
+#define ASSIGN_MAX 512 /* assignments in one message... */
+#define ASSIGN_MAX_BYTES (WIRE_MAX_BYTES - 65536u) /* ...and bytes of them */
+
+/* No fewer than the packed assignment has: texts and contents, and something for each field around them. */
+static size_t assignment_bytes(const struct task *t)
+{
+    size_t n = 512 + strlen(t->label) + strlen(t->params);
+    for (size_t i = 0; i < t->n_inputs; i++) {
+        const struct task *from = t->inputs[i].task;
+        n += 128 + strlen(t->inputs[i].name);
+        for (size_t k = 0; k < from->n_artifacts; k++) {
+            const struct task_artifact *a = &from->artifacts[k];
+            n += 64 + strlen(a->name) + strlen(a->digest) + strlen(a->store) + strlen(a->path);
+            n += a->content ? a->bytes : 0;
+        }
+    }
+    return n;
+}
 
 static int send_assign(struct coord *c, struct worker *w, struct task **tasks, size_t n, struct err *e)
 {
@@ -211,9 +228,15 @@ int peers_assign(struct coord *c, struct task **tasks, size_t n, struct err *e)
 {
     qsort(tasks, n, sizeof *tasks, by_worker);
     for (size_t i = 0; i < n;) {
-        size_t m = 1;
-        while (i + m < n && m < ASSIGN_MAX && tasks[i + m]->worker == tasks[i]->worker)
-            m++;
+        size_t m = 1, bytes = assignment_bytes(tasks[i]);
+        if (bytes > ASSIGN_MAX_BYTES) {
+            TRY(coord_end_attempt(c, tasks[i++], "failed", ACSWEEP__FAILURE_CLASS__DATA, true,
+                                  "its parameters and inputs are more than one message holds; use files in the store", e));
+            continue;
+        }
+        for (; i + m < n && m < ASSIGN_MAX && tasks[i + m]->worker == tasks[i]->worker; m++)
+            if ((bytes += assignment_bytes(tasks[i + m])) > ASSIGN_MAX_BYTES)
+                break;
         TRY(send_assign(c, tasks[i]->worker, &tasks[i], m, e));
         i += m;
     }
@@ -313,7 +336,7 @@ static int on_hello(const struct peer_call *p, struct err *e)
     struct worker *w = check_hello(h, &why) < 0 ? NULL : roster_hello(&c->roster, p->from, p->user, h, &why);
     if (!w)
         return peers_refuse(c, p->from, m->message_id, "state", why.text, e);
-    w->state = WORKER_JOINED;
+    w->state = w->draining ? WORKER_DRAINING : WORKER_JOINED;
     w->last_seen = mono_now();
     w->strikes = 0;
     log_info("worker.joined", KV_STR("worker", w->id), KV_STR("node", w->node), KV_I64("slots", w->slots),
@@ -321,6 +344,13 @@ static int on_hello(const struct peer_call *p, struct err *e)
     TRY(store_worker(c, w, h, e));
     TRY(coord_event(c, "worker.joined", NULL, 0, 0, w->id, w->node, e));
     return welcome(c, w, m, e);
+}
+
+/* Nothing can come of this attempt any more. One that ended by its result is left alone: the worker says "running" until
+ * it reads our acknowledgement. */
+static bool is_void(const struct task *t)
+{
+    return !t || (!t->ended_by_result && t->state != TASK_LEASED && t->state != TASK_ENDING && t->state != TASK_DONE);
 }
 
 static int on_heartbeat(const struct peer_call *p, struct err *e)
@@ -332,8 +362,8 @@ static int on_heartbeat(const struct peer_call *p, struct err *e)
         struct task *t = held_by(p->c, p->w, h->running[i]);
         if (t) {
             t->lease_deadline = mono_now() + p->c->opt.lease_ns;
-        } else if (!token_task(p->c, h->running[i])) {
-            /* A newer attempt exists, or none of ours: its work must stop. */
+        } else if (is_void(token_task(p->c, h->running[i]))) {
+            /* A newer attempt exists, this one was given up, or it is none of ours: its work must stop. */
             Acsweep__Cancel cancel = ACSWEEP__CANCEL__INIT;
             cancel.token = h->running[i];
             cancel.reason = (char *)"fenced";
@@ -774,7 +804,7 @@ int peers_on_message(struct chan *ch, const struct peer_id *from, const char *us
     if (p.w) {
         p.w->last_seen = mono_now();
         if (p.w->state == WORKER_SILENT)
-            TRY(coord_worker_state(c, p.w, WORKER_JOINED, "heard again", e));
+            TRY(coord_worker_state(c, p.w, p.w->draining ? WORKER_DRAINING : WORKER_JOINED, "heard again", e));
     }
     return r->handle(&p, e);
 }

@@ -124,7 +124,8 @@ struct worker *roster_hello(struct roster *r, const struct peer_id *peer, const 
     struct worker *w = roster_by_id(r, hello->worker_id);
     if (w && strcmp(w->user, user) != 0)
         return FAIL_NULL(e, ERR_PEER, "worker %s joined with another key", w->id);
-    if (!w) {
+    bool is_new = !w;
+    if (is_new) {
         w = calloc(1, sizeof *w);
         if (!w || !(w->id = strdup(hello->worker_id)) || map_put(&r->by_id, w->id, len, w, e) < 0) {
             if (w)
@@ -140,7 +141,7 @@ struct worker *roster_hello(struct roster *r, const struct peer_id *peer, const 
     w->peer = *peer;
     snprintf(w->user, sizeof w->user, "%s", user);
     if (take_hello(w, hello, e) < 0 || map_put(&r->by_peer, w->peer.bytes, w->peer.len, w, e) < 0) {
-        if (!w->held) {
+        if (is_new) {
             map_remove(&r->by_id, w->id, len);
             worker_free(w);
         }

@@ -102,24 +102,24 @@ static uint32_t deepest_credit(const struct sched_worker *workers, size_t n)
     return deepest;
 }
 
-static size_t next_shape(const struct sched_shape *shapes, size_t n, const bool *seen)
+/* The one after `last` (n = the first) by falling priority, then by index; n when there is none. */
+static size_t next_shape(const struct sched_shape *shapes, size_t n, size_t last)
 {
     size_t best = n;
-    for (size_t i = 0; i < n; i++)
-        if (!seen[i] && (best == n || shapes[i].priority > shapes[best].priority))
+    for (size_t i = 0; i < n; i++) {
+        bool after = last == n || shapes[i].priority < shapes[last].priority ||
+                     (shapes[i].priority == shapes[last].priority && i > last);
+        if (after && (best == n || shapes[i].priority > shapes[best].priority))
             best = i;
+    }
     return best;
 }
-
-#define SHAPES_MAX 256
 
 size_t sched_assign(const struct sched_shape *shapes, size_t n_shapes, struct sched_worker *workers, size_t n_workers,
                     struct sched_assignment *out, size_t max, char (*reasons)[200])
 {
-    bool seen[SHAPES_MAX] = { false };
-    size_t n_out = 0, n = n_shapes < SHAPES_MAX ? n_shapes : SHAPES_MAX, s;
-    while ((s = next_shape(shapes, n, seen)) < n) {
-        seen[s] = true;
+    size_t n_out = 0, s = n_shapes;
+    while ((s = next_shape(shapes, n_shapes, s)) < n_shapes) {
         reasons[s][0] = '\0';
         if (!shapes[s].ready)
             continue;

@@ -631,6 +631,10 @@ static int submit_in_transaction(struct db *d, const struct submission *sub, str
     TRY(write_data(d, p, &ids, s, e));
     TRY(write_sweep(d, sub, s, e));
     TRY(write_space(d, p, &ids, s, e));
+    AUTO(db_rows_free) struct db_rows *revived = NULL;
+    const struct sql_arg id[] = { SQL_I64(s->id) };
+    TRY(db_exec(d, SQL_SWEEP_REVIVE, id, 1, ROWS_ANY, &revived, e));
+    s->revived = db_rows_count(revived) > 0;
     size_t n = 0;
     for (size_t i = 0; i < p->n_tasks; i++)
         if (!p->tasks[i].deferred)
@@ -795,6 +799,16 @@ int store_round_measured(struct db *d, int64_t sweep_id, int round, struct err *
 {
     const struct sql_arg args[] = { SQL_I64(sweep_id), SQL_I64(round) };
     return db_exec(d, SQL_POLICY_ROUND_MEASURED, args, ARRAY_LEN(args), ROWS_0_OR_1, NULL, e);
+}
+
+int store_is_stale(struct db *d, const struct stored_sweep *s, bool *stale, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    const struct sql_arg name[] = { SQL_TEXT(s->plan->name) };
+    TRY(db_exec(d, SQL_SWEEP_FIND, name, 1, ROWS_0_OR_1, &rows, e));
+    *stale = db_rows_count(rows) != 1 || strcmp(db_text(rows, 0, 1), s->config_digest) != 0 ||
+             strcmp(db_text(rows, 0, 2), "running") != 0;
+    return 0;
 }
 
 int store_sweep_end(struct db *d, int64_t sweep_id, enum sweep_state state, const char *note, struct err *e)

@@ -87,6 +87,8 @@ MUST_USE int store_running(struct db *d, int64_t **ids, size_t *n, struct err *e
 struct round_rows;
 MUST_USE int store_round(struct db *d, struct stored_sweep *s, const struct round_rows *r, struct err *e);
 MUST_USE int store_round_measured(struct db *d, int64_t sweep_id, int round, struct err *e);
+/* Whether the sweep is no longer running with this config: nothing may be written for it then. */
+MUST_USE int store_is_stale(struct db *d, const struct stored_sweep *s, bool *stale, struct err *e);
 MUST_USE int store_sweep_end(struct db *d, int64_t sweep_id, enum sweep_state state, const char *note, struct err *e);
 
 /* Resources as the column task.resources has them; 200 bytes suffice. */

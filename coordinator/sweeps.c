@@ -76,7 +76,9 @@ static int join_task(struct coord *c, struct sweep *s, size_t i, struct err *e)
     if (!t)
         TRY(new_task(c, s, i, &t, e));
     else if (s->stored->tasks[i].state == TASK_PENDING && (t->state == TASK_FAILED || t->state == TASK_CANCELLED))
-        TRY(graph_move(&c->graph, t, EV_REVIVED, e)); /* the submission has revived it in the database */
+        TRY(coord_revive(c, t, "submitted again", e));
+    else if (!task_state_terminal(t->state))
+        t->cancel_wanted = false; /* wanted again */
     struct task_sweep *link = malloc(sizeof *link);
     if (!link)
         return FAIL_NOMEM(e);
@@ -153,22 +155,59 @@ static void detach(struct coord *c, struct sweep *s)
     sweep_destroy(s);
 }
 
+/* The submission has revived in the database what had failed of a sweep that is still running. */
+static int rejoin(struct coord *c, struct sweep *s, const struct stored_sweep *stored, struct err *e)
+{
+    for (size_t i = 0; i < s->plan->n_tasks; i++) {
+        struct task *t = s->tasks[i];
+        bool failed = t && (t->state == TASK_FAILED || t->state == TASK_CANCELLED);
+        if (failed && stored->tasks[i].id && stored->tasks[i].state == TASK_PENDING)
+            TRY(coord_revive(c, t, "submitted again", e));
+    }
+    for (size_t i = 0; i < s->plan->n_tasks; i++)
+        if (s->tasks[i])
+            TRY(coord_settle(c, s->tasks[i], e));
+    s->dirty = true;
+    return 0;
+}
+
+/* Another sweep took the name: what only the old one wanted is stopped. */
+static int replace(struct coord *c, struct sweep *old, struct err *e)
+{
+    for (size_t i = 0; i < old->plan->n_tasks; i++) {
+        struct task *t = old->tasks[i];
+        if (t && t->sweeps && t->sweeps->sweep == old && !t->sweeps->next)
+            TRY(control_cancel(c, t, "its sweep was submitted with another config", e));
+    }
+    detach(c, old);
+    return 0;
+}
+
 static int take_in(struct coord *c, struct stored_sweep **stored, struct sweep **out, struct err *e)
 {
     struct sweep *old = coord_sweep(c, (*stored)->plan->name);
     if (old && old->state == SWEEP_RUNNING && strcmp(old->stored->config_digest, (*stored)->config_digest) == 0) {
         *out = old; /* the same sweep again: it goes on */
-        return 0;
+        return rejoin(c, old, *stored, e);
     }
-    if (old)
-        detach(c, old);
     struct sweep *s = sweep_take(stored, e);
     if (!s)
         return -1;
     s->next = c->sweeps;
     c->sweeps = s;
     *out = s;
-    return merge(c, s, e);
+    TRY(merge(c, s, e));
+    return old ? replace(c, old, e) : 0;
+}
+
+/* The stored config does not make a plan any more. */
+static int give_up(struct db *d, int64_t sweep_id, struct err *e)
+{
+    struct err why = *e;
+    err_clear(e);
+    text_cut(why.text, 200);
+    log_error("sweep.unreadable", KV_I64("sweep_id", sweep_id), KV_ERR(&why));
+    return store_sweep_end(d, sweep_id, SWEEP_FAILED, why.text, e);
 }
 
 int sweeps_recover(struct coord *c, struct db *d, struct err *e)
@@ -179,6 +218,10 @@ int sweeps_recover(struct coord *c, struct db *d, struct err *e)
     for (size_t i = 0; i < n; i++) {
         AUTO(stored_sweep_destroy) struct stored_sweep *stored = store_load(d, ids[i], e);
         struct sweep *s;
+        if (!stored && e && e->kind == ERR_INPUT) { /* an older program took it; the other sweeps go on */
+            TRY(give_up(d, ids[i], e));
+            continue;
+        }
         if (!stored || take_in(c, &stored, &s, e) < 0)
             return err_wrap(e, "sweep %lld", (long long)ids[i]);
         log_info("sweep.recovered", KV_STR("sweep", s->plan->name), KV_I64("leased", c->n_orphans));
@@ -283,11 +326,11 @@ int sweeps_submit(struct coord *c, const struct peer_id *from, uint64_t answers,
 struct round_job {
     struct db_job job;
     struct coord *c;
-    char *sweep; /* by name: the sweep may be gone when the job comes back */
     int64_t sweep_id;
     struct stored_sweep *stored; /* shared; the loop leaves it alone while the sweep is busy */
     struct policy_answer *answer;
     struct round_rows rows;
+    bool stale; /* the sweep has been cancelled or submitted anew since: nothing was written */
     bool end; /* no policy: only mark the sweep as ended */
     enum sweep_state state;
     int measured_round; /* > 0: close that round first */
@@ -297,7 +340,6 @@ static void round_job_destroy(struct round_job *j)
 {
     policy_answer_destroy(j->answer);
     stored_sweep_destroy(j->stored);
-    free(j->sweep);
     free(j);
 }
 
@@ -382,6 +424,9 @@ static struct policy_answer *ask_policy(const struct sweep *s, int round, size_t
 static int round_run(struct db_job *job, struct db *d, struct err *e)
 {
     struct round_job *j = (struct round_job *)job;
+    TRY(store_is_stale(d, j->stored, &j->stale, e));
+    if (j->stale)
+        return 0;
     if (j->measured_round)
         TRY(store_round_measured(d, j->sweep_id, j->measured_round, e));
     if (j->end)
@@ -389,7 +434,37 @@ static int round_run(struct db_job *job, struct db *d, struct err *e)
     return store_round(d, j->stored, &j->rows, e);
 }
 
-static int end_sweep(struct coord *c, struct sweep *s, enum sweep_state state, struct err *e)
+static int round_done(struct db_job *job, const struct err *why, struct err *e);
+
+static struct round_job *round_job_create(struct coord *c, struct sweep *s, struct err *e)
+{
+    struct round_job *j = calloc(1, sizeof *j);
+    if (!j)
+        return FAIL_NULL(e, ERR_ENV, "out of memory");
+    j->job.run = round_run;
+    j->job.done = round_done;
+    j->c = c;
+    j->sweep_id = s->id;
+    j->stored = s->stored;
+    j->stored->refs++;
+    s->busy = true;
+    return j;
+}
+
+static int start_end(struct coord *c, struct sweep *s, enum sweep_state state, const char *note, struct err *e)
+{
+    struct round_job *j = round_job_create(c, s, e);
+    if (!j)
+        return -1;
+    j->end = true;
+    j->state = state;
+    snprintf(j->rows.note, sizeof j->rows.note, "%s", note);
+    text_cut(j->rows.note, sizeof j->rows.note);
+    dbthread_post(c->db, &j->job);
+    return 0;
+}
+
+int sweeps_end(struct coord *c, struct sweep *s, enum sweep_state state, struct err *e)
 {
     log_info("sweep.ended", KV_STR("sweep", s->plan->name), KV_STR("state", sweep_state_name(state)));
     s->state = state;
@@ -402,17 +477,25 @@ static int round_done(struct db_job *job, const struct err *why, struct err *e)
 {
     struct round_job *j = (struct round_job *)job;
     struct coord *c = j->c;
-    struct sweep *s = coord_sweep(c, j->sweep);
+    struct sweep *s = c->sweeps;
     int rc = 0;
-    if (why) {
+    while (s && s->stored != j->stored) /* by identity: the name may mean another plan by now */
+        s = s->next;
+    if (s)
+        s->busy = false;
+    if (why && why->kind == ERR_DB && s && !j->end) {
+        /* Refused for good: the next leader would fare no better, and the other sweeps have no part in it. */
+        log_error("sweep.round_refused", KV_STR("sweep", s->plan->name), KV_ERR(why));
+        rc = start_end(c, s, SWEEP_FAILED, why->text, e);
+    } else if (why) {
         if (e)
             *e = *why;
         rc = -1;
-    } else if (s && (j->end || j->rows.final)) {
-        s->busy = false;
-        rc = end_sweep(c, s, j->end ? j->state : SWEEP_DONE, e);
-    } else if (s) {
-        s->busy = false;
+    } else if (j->stale || !s) {
+        rc = 0;
+    } else if (j->end || j->rows.final) {
+        rc = sweeps_end(c, s, j->end ? j->state : SWEEP_DONE, e);
+    } else {
         s->round = j->rows.round;
         s->round_open = true;
         s->dirty = true;
@@ -427,23 +510,6 @@ static int round_done(struct db_job *job, const struct err *why, struct err *e)
     }
     round_job_destroy(j);
     return rc;
-}
-
-static struct round_job *round_job_create(struct coord *c, struct sweep *s, struct err *e)
-{
-    struct round_job *j = calloc(1, sizeof *j);
-    if (!j || !(j->sweep = strdup(s->plan->name))) {
-        free(j);
-        return FAIL_NULL(e, ERR_ENV, "out of memory");
-    }
-    j->job.run = round_run;
-    j->job.done = round_done;
-    j->c = c;
-    j->sweep_id = s->id;
-    j->stored = s->stored;
-    j->stored->refs++;
-    s->busy = true;
-    return j;
 }
 
 void sweeps_ended(struct task *t, bool was_terminal)
@@ -501,16 +567,12 @@ static bool round_still_open(const struct sweep *s)
     return false;
 }
 
-static int start_end(struct coord *c, struct sweep *s, enum sweep_state state, const char *note, struct err *e)
+/* The policy cannot answer, for instance because no score came out: that ends this sweep, not the coordinator. */
+static int no_round(struct coord *c, struct sweep *s, struct err *why, struct err *e)
 {
-    struct round_job *j = round_job_create(c, s, e);
-    if (!j)
-        return -1;
-    j->end = true;
-    j->state = state;
-    snprintf(j->rows.note, sizeof j->rows.note, "%s", note);
-    dbthread_post(c->db, &j->job);
-    return 0;
+    err_wrap(why, "round %d", s->round + 1);
+    log_error("sweep.no_round", KV_STR("sweep", s->plan->name), KV_ERR(why));
+    return start_end(c, s, SWEEP_FAILED, why->text, e);
 }
 
 /* Next round, or the final one when the budget is used, nothing is left to choose, or the list is sure enough. */
@@ -528,9 +590,12 @@ static int start_round(struct coord *c, struct sweep *s, size_t tuned, struct er
     j->rows.round = s->round + 1;
     if (s->round_open)
         j->measured_round = s->round;
-    j->answer = ask_policy(s, j->rows.round, batch ? batch : 1, e);
-    if (!j->answer || observations_digest(s, j->rows.observations, e) < 0)
-        goto fail;
+    struct err why = { 0 };
+    j->answer = ask_policy(s, j->rows.round, batch ? batch : 1, &why);
+    if (!j->answer || observations_digest(s, j->rows.observations, &why) < 0) {
+        round_job_destroy(j);
+        return no_round(c, s, &why, e);
+    }
     bool sure = policy->stop_confidence > 0 && j->answer->p_best_in_list >= policy->stop_confidence;
     j->rows.final = batch == 0 || j->answer->n_choices == 0 || sure;
     if (j->rows.final)
@@ -544,11 +609,9 @@ static int start_round(struct coord *c, struct sweep *s, size_t tuned, struct er
              : batch == 0   ? "the budget is used"
                             : "nothing is left to choose",
              j->rows.final && j->answer->note[0] ? "; " : "", j->answer->note);
+    text_cut(j->rows.note, sizeof j->rows.note);
     dbthread_post(c->db, &j->job);
     return 0;
-fail:
-    round_job_destroy(j);
-    return err_wrap(e, "policy of sweep %s, round %d", s->plan->name, s->round + 1);
 }
 
 static int advance(struct coord *c, struct sweep *s, struct err *e)
