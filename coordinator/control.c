@@ -194,7 +194,7 @@ static int on_retry(const struct request *r, struct err *e)
     size_t n = 0;
     if (r->body->retry->task_id) {
         struct task *t = graph_find(&r->c->graph, r->body->retry->task_id);
-        if (!t)
+        if (!t || !t->sweeps)
             return refuse(r, ERR_INPUT, "no running sweep has a task with that number; submit its sweep again", e);
         TRY(revive(r->c, t, &n, e));
     } else {

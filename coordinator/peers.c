@@ -423,14 +423,28 @@ static int64_t backoff(struct coord *c, const struct plan_retry *r, unsigned fai
     return wait / 2 + (int64_t)(next_random(&c->rng) % (uint64_t)(wait / 2 + 1));
 }
 
-/* What asked for too little memory asks for half as much again. */
+/* Half as much again, but not more than the largest worker has: a task that outgrows every machine must use up its
+ * budget and fail, not wait for ever. */
+static uint64_t more_memory(const struct coord *c, uint64_t asked, bool of_gpu)
+{
+    uint64_t most = asked, wish = asked > UINT64_MAX / 2 ? asked : asked + asked / 2;
+    const struct worker *w;
+    for (size_t i = 0; (w = map_next(&c->roster.by_id, &i));) {
+        uint64_t has = of_gpu ? w->device_memory_bytes : w->memory_bytes;
+        if (w->state != WORKER_LEFT && has > most)
+            most = has;
+    }
+    return wish < most ? wish : most;
+}
+
+/* What asked for too little memory asks for more. */
 static int ask_for_more(struct coord *c, struct task *t, int failure, struct err *e)
 {
     struct plan_resources r = c->graph.shapes[t->shape].resources;
     if (failure == ACSWEEP__FAILURE_CLASS__GPU_OOM)
-        r.gpu_memory_bytes += r.gpu_memory_bytes / 2;
+        r.gpu_memory_bytes = more_memory(c, r.gpu_memory_bytes, true);
     else if (failure == ACSWEEP__FAILURE_CLASS__HOST_OOM)
-        r.host_memory_bytes += r.host_memory_bytes / 2;
+        r.host_memory_bytes = more_memory(c, r.host_memory_bytes, false);
     else
         return 0;
     return graph_reshape(&c->graph, t, &r, e);

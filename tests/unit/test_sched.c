@@ -113,12 +113,34 @@ static void misfits_have_reasons(void **state)
     assert_string_equal(reasons[0], "no worker has joined");
 }
 
+/* Retries that ask for more memory make ever new shapes; none of them may be left out. */
+static void every_shape_is_placed(void **state)
+{
+    (void)state;
+    enum { N = 600 };
+    static uint32_t idle[N];
+    static struct sched_shape s[N];
+    static struct sched_assignment out[N];
+    static char reasons[N][200];
+    bool placed[N] = { false };
+    struct sched_worker w[] = { worker(N, 1, idle) };
+    for (size_t i = 0; i < N; i++)
+        s[i] = (struct sched_shape){ .executor = "native", .ready = 1, .priority = (int)(i % 7) };
+    assert_int_equal(sched_assign(s, N, w, 1, out, N, reasons), N);
+    for (size_t i = 0; i < N; i++) {
+        assert_false(placed[out[i].shape]);
+        placed[out[i].shape] = true;
+        assert_true(i == 0 || s[out[i - 1].shape].priority >= s[out[i].shape].priority);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(idle_slots_come_first),
         cmocka_unit_test(long_tasks_are_not_queued_behind_others),
         cmocka_unit_test(larger_priority_first),
+        cmocka_unit_test(every_shape_is_placed),
         cmocka_unit_test(misfits_have_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

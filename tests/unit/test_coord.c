@@ -1,0 +1,813 @@
+/* acsweep-coordinator against scripted workers and clients: the program is the real one with a real database; what
+ * speaks to it is played, message by message, so that every order of events can be had. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "common/mono.h"
+#include "common/wire.h"
+#include "tests/lib/pgtest.h"
+
+extern char **environ;
+
+#define PATIENCE_MS 10000
+#define LEASE "1s"
+#define BEAT "200ms"
+
+static struct pgtest *server;
+
+/* ---- the program ---- */
+
+struct world {
+    const char *conninfo;
+    char endpoint[128], log[128];
+    pid_t coordinator;
+    void *zmq;
+    struct db *db;
+    void *sockets[8];
+    size_t n;
+};
+
+static pid_t start(const char *conninfo, const char *endpoint, const char *log)
+{
+    posix_spawn_file_actions_t files;
+    pid_t pid = 0;
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, 2, log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    const char *const argv[] = { BINARY_DIR "/bin/acsweep-coordinator",
+                                 "--database", conninfo, "--listen", endpoint, "--lease", LEASE,
+                                 "--heartbeat", BEAT, "--drain-grace", "1s", "--strikes", "0", "--die-with-parent", NULL };
+    assert_int_equal(posix_spawn(&pid, argv[0], &files, NULL, (char *const *)argv, environ), 0);
+    posix_spawn_file_actions_destroy(&files);
+    return pid;
+}
+
+static int stop(pid_t pid, int signo)
+{
+    int status = 0;
+    kill(pid, signo);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static int world_begin(void **state)
+{
+    static int number;
+    char name[32];
+    struct world *w = calloc(1, sizeof *w);
+    snprintf(name, sizeof name, "world_%c", 'a' + number++);
+    w->conninfo = pgtest_database(server, name);
+    w->db = pgtest_open(w->conninfo, DB_ADMIN);
+    snprintf(w->endpoint, sizeof w->endpoint, "ipc://%s/%s.sock", pgtest_dir(server), name);
+    snprintf(w->log, sizeof w->log, "%s/%s.log", pgtest_dir(server), name);
+    w->zmq = zmq_ctx_new();
+    w->coordinator = start(w->conninfo, w->endpoint, w->log);
+    *state = w;
+    return 0;
+}
+
+static int world_end(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < w->n; i++)
+        zmq_close(w->sockets[i]);
+    zmq_ctx_term(w->zmq);
+    int status = w->coordinator ? stop(w->coordinator, SIGTERM) : 0;
+    db_close(w->db);
+    free(w);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1; /* a clean end belongs to every test */
+}
+
+static int64_t number(struct world *w, const char *query)
+{
+    return pgtest_number(w->db, query);
+}
+
+/* Wait until the query says `want`. */
+static void eventually(struct world *w, const char *query, int64_t want)
+{
+    int64_t got = -1;
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
+        if ((got = number(w, query)) == want)
+            return;
+        mono_sleep(20 * NS_PER_MS);
+    }
+    fail_msg("%s: %lld, expected %lld", query, (long long)got, (long long)want);
+}
+
+/* ---- peers ---- */
+
+static void *peer(struct world *w, const char *id)
+{
+    int zero = 0, patience = 100;
+    void *s = zmq_socket(w->zmq, ZMQ_DEALER);
+    assert_non_null(s);
+    zmq_setsockopt(s, ZMQ_LINGER, &zero, sizeof zero);
+    zmq_setsockopt(s, ZMQ_RECONNECT_IVL, &patience, sizeof patience);
+    zmq_setsockopt(s, ZMQ_ROUTING_ID, id, strlen(id));
+    assert_int_equal(zmq_connect(s, w->endpoint), 0);
+    assert_true(w->n < 8);
+    return w->sockets[w->n++] = s;
+}
+
+static void say(void *s, envelope *m)
+{
+    struct err e = { 0 };
+    uint8_t *bytes;
+    size_t len;
+    static uint64_t id;
+    m->message_id = ++id;
+    if (wire_pack(m, &bytes, &len, &e) < 0)
+        fail_msg("%s", e.text);
+    assert_int_equal(zmq_send(s, bytes, len, 0), (int)len);
+    free(bytes);
+}
+
+/* The next message with this body; what comes before it is passed over. NULL when none comes in time. */
+static envelope *hear_within(void *s, int body, int ms)
+{
+    for (int64_t until = mono_now() + ms * NS_PER_MS; mono_now() < until;) {
+        zmq_pollitem_t item = { s, 0, ZMQ_POLLIN, 0 };
+        if (zmq_poll(&item, 1, 20) <= 0)
+            continue;
+        zmq_msg_t frame;
+        struct err e = { 0 };
+        zmq_msg_init(&frame);
+        assert_true(zmq_msg_recv(&frame, s, 0) >= 0);
+        envelope *m = wire_unpack(zmq_msg_data(&frame), zmq_msg_size(&frame), &e);
+        zmq_msg_close(&frame);
+        if (!m)
+            fail_msg("%s", e.text);
+        if ((int)m->body_case == body)
+            return m;
+        envelope_free(m);
+    }
+    return NULL;
+}
+
+static envelope *hear(void *s, int body)
+{
+    envelope *m = hear_within(s, body, PATIENCE_MS);
+    if (!m)
+        fail_msg("no message with body %d came", body);
+    return m;
+}
+
+#define HEAR(s, what) AUTO(envelope_free) envelope *what = hear((s), ACSWEEP__ENVELOPE__BODY_##what)
+#define BODY(m, BODY_NAME, field, value) \
+    envelope m = ACSWEEP__ENVELOPE__INIT; \
+    m.body_case = ACSWEEP__ENVELOPE__BODY_##BODY_NAME; \
+    m.field = (value)
+
+static Acsweep__Hello a_hello(const char *id)
+{
+    static const char *const executors[] = { "noop", "fake", "replay" };
+    Acsweep__Hello h = ACSWEEP__HELLO__INIT;
+    h.worker_id = (char *)id;
+    h.node = (char *)"node";
+    h.boot_id = (char *)"boot";
+    h.version = (char *)"test";
+    h.protocol_min = h.protocol_max = WIRE_VERSION;
+    h.cpus = 4;
+    h.memory_bytes = UINT64_C(8) << 30;
+    h.slots = 1;
+    h.credits = 1;
+    h.n_executors = 3;
+    h.executors = (char **)executors;
+    return h;
+}
+
+static envelope *greet(void *s, Acsweep__Hello *h)
+{
+    BODY(m, HELLO, hello, h);
+    say(s, &m);
+    return hear(s, ACSWEEP__ENVELOPE__BODY_WELCOME);
+}
+
+static void *join(struct world *w, const char *id)
+{
+    void *s = peer(w, id);
+    Acsweep__Hello h = a_hello(id);
+    envelope_free(greet(s, &h));
+    return s;
+}
+
+static Acsweep__Token assigned(void *s)
+{
+    HEAR(s, ASSIGN);
+    assert_int_equal(ASSIGN->assign->n_assignments, 1);
+    Acsweep__Token k = ACSWEEP__TOKEN__INIT;
+    const Acsweep__Token *from = ASSIGN->assign->assignments[0]->token;
+    k.task_id = from->task_id;
+    k.attempt = from->attempt;
+    k.epoch = from->epoch;
+    return k;
+}
+
+static void beat(void *s, Acsweep__Token *k)
+{
+    Acsweep__Heartbeat h = ACSWEEP__HEARTBEAT__INIT;
+    h.n_running = k != NULL;
+    h.running = &k;
+    BODY(m, HEARTBEAT, heartbeat, &h);
+    say(s, &m);
+}
+
+static Acsweep__Result a_result(Acsweep__Token *k, Acsweep__Outcome outcome, Acsweep__FailureClass failure)
+{
+    Acsweep__Result r = ACSWEEP__RESULT__INIT;
+    r.token = k;
+    r.outcome = outcome;
+    r.failure = failure;
+    r.message = (char *)"as scripted";
+    return r;
+}
+
+static void send_result(void *s, Acsweep__Result *r)
+{
+    Acsweep__Results list = ACSWEEP__RESULTS__INIT;
+    list.n_results = 1;
+    list.results = &r;
+    BODY(m, RESULTS, results, &list);
+    say(s, &m);
+}
+
+static int verdict(void *s, const Acsweep__Token *k)
+{
+    HEAR(s, RESULT_ACKS);
+    assert_int_equal(RESULT_ACKS->result_acks->n_acks, 1);
+    const Acsweep__ResultAck *ack = RESULT_ACKS->result_acks->acks[0];
+    assert_int_equal(ack->token->task_id, k->task_id);
+    assert_int_equal(ack->token->attempt, k->attempt);
+    return (int)ack->verdict;
+}
+
+static int finish(void *s, Acsweep__Token *k)
+{
+    Acsweep__Result r = a_result(k, ACSWEEP__OUTCOME__SUCCEEDED, ACSWEEP__FAILURE_CLASS__FAILURE_NONE);
+    send_result(s, &r);
+    return verdict(s, k);
+}
+
+static void fail_with(void *s, Acsweep__Token *k, Acsweep__FailureClass failure)
+{
+    Acsweep__Result r = a_result(k, ACSWEEP__OUTCOME__FAILED, failure);
+    send_result(s, &r);
+    assert_int_equal(verdict(s, k), ACSWEEP__VERDICT__COMMITTED);
+}
+
+/* ---- a client ---- */
+
+struct reply {
+    bool ok;
+    char kind[32], text[1200];
+};
+
+static struct reply ask(void *s, Acsweep__ControlRequest *r)
+{
+    BODY(m, CONTROL_REQUEST, control_request, r);
+    say(s, &m);
+    HEAR(s, CONTROL_REPLY);
+    const Acsweep__ControlReply *from = CONTROL_REPLY->control_reply;
+    struct reply out = { .ok = from->ok };
+    snprintf(out.kind, sizeof out.kind, "%s", from->error_kind);
+    snprintf(out.text, sizeof out.text, "%s%s", from->text, from->json);
+    return out;
+}
+
+#define ASK(s, OP_NAME, field, value)                                \
+    __extension__({                                                  \
+        Acsweep__ControlRequest r_ = ACSWEEP__CONTROL_REQUEST__INIT; \
+        r_.op_case = ACSWEEP__CONTROL_REQUEST__OP_##OP_NAME;         \
+        r_.field = (value);                                          \
+        ask((s), &r_);                                               \
+    })
+
+static struct reply submit(void *s, const char *config)
+{
+    Acsweep__Submit body = ACSWEEP__SUBMIT__INIT;
+    body.name = (char *)"test.cfg";
+    body.config = (char *)config;
+    return ASK(s, SUBMIT, submit, &body);
+}
+
+static void load(void *s, const char *name, int tasks, int depth)
+{
+    char text[400];
+    snprintf(text, sizeof text,
+             "name = \"%s\"; load = { tasks = %d; depth = %d; executor = \"noop\"; };\n"
+             "retries = { code = 1; preempted = -1; backoff = \"100ms\"; backoff_max = \"200ms\"; };\n",
+             name, tasks, depth);
+    struct reply r = submit(s, text);
+    if (!r.ok)
+        fail_msg("%s", r.text);
+}
+
+static struct reply explain(void *s, uint64_t task)
+{
+    Acsweep__ExplainTask body = ACSWEEP__EXPLAIN_TASK__INIT;
+    body.task_id = task;
+    return ASK(s, EXPLAIN, explain, &body);
+}
+
+static struct reply cancel_sweep(void *s, const char *name)
+{
+    Acsweep__SweepRef body = ACSWEEP__SWEEP_REF__INIT;
+    body.name = (char *)name;
+    return ASK(s, CANCEL_SWEEP, cancel_sweep, &body);
+}
+
+static struct reply cancel_task(void *s, uint64_t task)
+{
+    Acsweep__CancelTask body = ACSWEEP__CANCEL_TASK__INIT;
+    body.task_id = task;
+    return ASK(s, CANCEL_TASK, cancel_task, &body);
+}
+
+static struct reply retry_task(void *s, uint64_t task)
+{
+    Acsweep__Retry body = ACSWEEP__RETRY__INIT;
+    body.task_id = task;
+    return ASK(s, RETRY, retry, &body);
+}
+
+/* ---- the life of a task ---- */
+
+static void a_result_is_committed_once(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    load(client, "once", 2, 2);
+    Acsweep__Token first = assigned(worker);
+    assert_int_equal(first.attempt, 1);
+    assert_int_equal(finish(worker, &first), ACSWEEP__VERDICT__COMMITTED);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt WHERE outcome = 'succeeded'"), 1);
+    Acsweep__Token second = assigned(worker); /* unlocked by the first */
+    assert_int_not_equal(second.task_id, first.task_id);
+    assert_int_equal(finish(worker, &first), ACSWEEP__VERDICT__COMMITTED); /* the acknowledgement was lost */
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt"), 1);
+    Acsweep__Token stale = second;
+    stale.attempt = UINT32_C(0x7fffffff);
+    assert_int_equal(finish(worker, &stale), ACSWEEP__VERDICT__FENCED);
+    eventually(w, "SELECT count(*) FROM acsweep.event WHERE kind = 'result.fenced'", 1);
+    assert_int_equal(finish(worker, &second), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+}
+
+static void a_lost_lease_is_given_to_another(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *silent = join(w, "silent");
+    load(client, "lost", 1, 1);
+    Acsweep__Token old = assigned(silent);
+    eventually(w, "SELECT count(*) FROM acsweep.attempt WHERE outcome = 'lost' AND NOT charged", 1);
+    void *other = join(w, "other");
+    Acsweep__Token now = assigned(other);
+    assert_int_equal(now.task_id, old.task_id);
+    assert_int_equal(now.attempt, 2);
+    assert_int_equal(finish(silent, &old), ACSWEEP__VERDICT__FENCED);
+    beat(silent, &old);
+    HEAR(silent, CANCEL);
+    assert_string_equal(CANCEL->cancel->reason, "fenced");
+    assert_int_equal(finish(other, &now), ACSWEEP__VERDICT__COMMITTED);
+    assert_int_equal(number(w, "SELECT charged FROM acsweep.task"), 0);
+}
+
+static void a_heartbeat_renews_the_lease(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    load(client, "beats", 1, 1);
+    Acsweep__Token k = assigned(worker);
+    for (int i = 0; i < 12; i++) { /* more than two leases */
+        mono_sleep(200 * NS_PER_MS);
+        beat(worker, &k);
+    }
+    assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt WHERE outcome <> 'succeeded'"), 0);
+}
+
+/* ---- what outsiders may say ---- */
+
+static void refused(void *s, const char *code)
+{
+    HEAR(s, REFUSED);
+    assert_string_equal(REFUSED->refused->code, code);
+    assert_true(strlen(REFUSED->refused->reason) > 10);
+    assert_null(strchr(REFUSED->refused->reason, '\n'));
+}
+
+static void hostile_results_are_refused(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    load(client, "hostile", 1, 1);
+    Acsweep__Token k = assigned(worker);
+    char long_name[3000];
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    Acsweep__Metric one = ACSWEEP__METRIC__INIT, *two[] = { &one, &one };
+    one.name = (char *)"a";
+    Acsweep__ArtifactRef art = ACSWEEP__ARTIFACT_REF__INIT, *arts[] = { &art, &art };
+    art.name = (char *)"x";
+    art.store = (char *)"shared";
+    Acsweep__Result good = a_result(&k, ACSWEEP__OUTCOME__SUCCEEDED, 0), r;
+
+    r = good;
+    r.token = NULL;
+    send_result(worker, &r);
+    refused(worker, "result");
+    r = good;
+    r.n_metrics = 2; /* the same name twice */
+    r.metrics = two;
+    send_result(worker, &r);
+    refused(worker, "result");
+    r.n_metrics = 1;
+    one.value = NAN;
+    send_result(worker, &r);
+    refused(worker, "result");
+    one.value = 1;
+    one.name = long_name;
+    send_result(worker, &r);
+    refused(worker, "result");
+    r = good;
+    r.n_artifacts = 2;
+    r.artifacts = arts;
+    send_result(worker, &r);
+    refused(worker, "result");
+    r.n_artifacts = 1;
+    art.store = (char *)"elsewhere";
+    send_result(worker, &r);
+    refused(worker, "result");
+    art.store = (char *)"inline"; /* says more bytes than it brings */
+    art.bytes = 1 << 20;
+    send_result(worker, &r);
+    refused(worker, "result");
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt"), 0);
+
+    Acsweep__Cost cost = ACSWEEP__COST__INIT;
+    cost.wall_seconds = NAN;
+    cost.gpu_seconds = -1;
+    cost.cpu_seconds = 5e-324;
+    cost.max_rss_bytes = UINT64_MAX;
+    r = good;
+    r.cost = &cost;
+    r.slot = UINT32_MAX;
+    r.started_unix_us = INT64_MIN;
+    r.finished_unix_us = INT64_MAX;
+    send_result(worker, &r); /* what is only told to people is kept as unknown */
+    assert_int_equal(verdict(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt WHERE started_at IS NULL AND gpu_seconds = 0"), 1);
+    assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
+}
+
+static void odd_messages_are_refused(void **state)
+{
+    struct world *w = *state;
+    void *s = peer(w, "odd");
+    Acsweep__Hello h = a_hello("odd");
+    BODY(hello, HELLO, hello, &h);
+    beat(s, NULL);
+    refused(s, "state");
+    h.protocol_min = h.protocol_max = 9;
+    say(s, &hello);
+    refused(s, "version");
+    h = a_hello("odd");
+    h.cpus = UINT32_MAX;
+    say(s, &hello);
+    refused(s, "state");
+    h = a_hello("odd");
+    h.slots = 0;
+    say(s, &hello);
+    refused(s, "state");
+    static const uint8_t unknown[] = { 0x08, 1, 0x9a, 0x06, 0 }; /* version 1, field 99 */
+    assert_int_equal(zmq_send(s, unknown, sizeof unknown, 0), (int)sizeof unknown);
+    refused(s, "unknown_body");
+    assert_int_equal(zmq_send(s, "nonsense", 8, 0), 8);
+    refused(s, "malformed");
+    Acsweep__Token stale = ACSWEEP__TOKEN__INIT;
+    stale.task_id = stale.epoch = UINT64_MAX;
+    stale.attempt = UINT32_MAX;
+    h = a_hello("odd");
+    envelope_free(greet(s, &h));
+    Acsweep__Result r = a_result(&stale, ACSWEEP__OUTCOME__SUCCEEDED, 0);
+    send_result(s, &r);
+    refused(s, "result");
+    struct reply bad = submit(s, "name = \"x\"; encoders = 7;");
+    assert_false(bad.ok);
+    assert_string_equal(bad.kind, "input");
+    assert_non_null(strstr(bad.text, "test.cfg"));
+    assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
+}
+
+/* ---- failures ---- */
+
+static void failures_have_budgets(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    load(client, "fails", 3, 3);
+    Acsweep__Token k = assigned(worker);
+    Acsweep__Token first = k;
+    fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__PREEMPTED);
+    k = assigned(worker);
+    assert_int_equal(number(w, "SELECT charged FROM acsweep.task WHERE state = 'leased'"), 0);
+    fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__CODE);
+    int64_t then = mono_now();
+    k = assigned(worker);
+    assert_true(mono_now() - then > 30 * NS_PER_MS); /* 100 ms with jitter of half, less what the answer took */
+    assert_int_equal(k.task_id, first.task_id);
+    assert_int_equal(k.attempt, 3);
+    fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__CODE);
+    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'failed'", 3);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.task WHERE reason LIKE 'its input, task %'"), 2);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt WHERE charged AND failure = 'code'"), 2);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'failed'", 1);
+    load(client, "fails", 3, 3); /* submitted again: all of it is tried again */
+    for (int i = 0; i < 3; i++) {
+        k = assigned(worker);
+        assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    }
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+}
+
+static void two_sweeps_share_a_task_that_failed(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    load(client, "one", 2, 1);
+    Acsweep__Token k = assigned(worker);
+    fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__DATA);
+    Acsweep__Token second = assigned(worker);
+    load(client, "two", 2, 1); /* revives the failed one under the feet of the first */
+    beat(worker, &second);
+    assert_int_equal(finish(worker, &second), ACSWEEP__VERDICT__COMMITTED);
+    k = assigned(worker);
+    assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 2);
+}
+
+/* ---- cancel and retry ---- */
+
+static void a_cancelled_sweep_comes_back(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    load(client, "back", 2, 2);
+    Acsweep__Token k = assigned(worker);
+    assert_true(cancel_sweep(client, "back").ok);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'cancelled'"), 1);
+    assert_false(cancel_sweep(client, "back").ok); /* not twice */
+    HEAR(worker, CANCEL);
+    assert_string_equal(CANCEL->cancel->reason, "cancelled");
+    load(client, "back", 2, 2); /* while the first attempt is still being stopped */
+    Acsweep__Result r = a_result(&k, ACSWEEP__OUTCOME__CANCELLED, 0);
+    send_result(worker, &r);
+    assert_int_equal(verdict(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    for (int i = 0; i < 2; i++) {
+        k = assigned(worker);
+        assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    }
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
+}
+
+static void another_config_stops_what_only_the_old_one_wanted(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    load(client, "changed", 3, 1);
+    Acsweep__Token k = assigned(worker);
+    char config[] = "name = \"changed\"; seed = 5; load = { tasks = 1; };";
+    assert_true(submit(client, config).ok);
+    HEAR(worker, CANCEL);
+    Acsweep__Result r = a_result(&k, ACSWEEP__OUTCOME__CANCELLED, 0);
+    send_result(worker, &r);
+    assert_int_equal(verdict(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    k = assigned(worker);
+    assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.task WHERE state = 'cancelled'"), 3);
+}
+
+static void cancel_and_retry_in_one_batch(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client");
+    load(client, "both", 3, 1); /* the others keep the sweep open */
+    uint64_t task = (uint64_t)number(w, "SELECT min(task_id) FROM acsweep.task");
+    for (int i = 0; i < 20; i++) { /* without a pause, so that some of them meet in one batch */
+        assert_true(cancel_task(client, task).ok);
+        assert_true(retry_task(client, task).ok);
+    }
+    void *worker = join(w, "w1");
+    for (int i = 0; i < 3; i++) {
+        Acsweep__Token k = assigned(worker);
+        assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    }
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
+}
+
+/* ---- leaders ---- */
+
+static void a_restart_keeps_running_tasks(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    load(client, "restart", 1, 1);
+    Acsweep__Token k = assigned(worker), *held = &k;
+    stop(w->coordinator, SIGKILL);
+    w->coordinator = start(w->conninfo, w->endpoint, w->log);
+    eventually(w, "SELECT epoch FROM acsweep.leader", 2);
+    Acsweep__Hello h = a_hello("w1");
+    h.n_running = 1;
+    h.running = &held;
+    AUTO(envelope_free) envelope *welcome = greet(worker, &h);
+    assert_int_equal(welcome->welcome->epoch, 2);
+    assert_int_equal(welcome->welcome->n_keep, 1);
+    assert_int_equal(welcome->welcome->n_fenced, 0);
+    assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt"), 1);
+}
+
+static void a_standby_takes_over(void **state)
+{
+    struct world *w = *state;
+    void *first = join(w, "w1");
+    char endpoint[160];
+    snprintf(endpoint, sizeof endpoint, "%s2", w->endpoint);
+    pid_t standby = start(w->conninfo, endpoint, w->log);
+    snprintf(w->endpoint, sizeof w->endpoint, "%.120s", endpoint);
+    void *second = peer(w, "w1");
+    Acsweep__Hello h = a_hello("w1");
+    BODY(hello, HELLO, hello, &h);
+    say(second, &hello);
+    envelope *early = hear_within(second, ACSWEEP__ENVELOPE__BODY_WELCOME, 1000);
+    assert_null(early); /* one leader at a time */
+    beat(first, NULL);
+    stop(w->coordinator, SIGKILL);
+    w->coordinator = standby;
+    HEAR(second, WELCOME);
+    assert_int_equal(WELCOME->welcome->epoch, 2);
+}
+
+static void a_foreign_schema_is_told(void **state)
+{
+    (void)state;
+    char log[128], text[2000] = "";
+    snprintf(log, sizeof log, "%s/empty.log", pgtest_dir(server));
+    pid_t pid = start(pgtest_conninfo(server), "ipc:///tmp/acsweep-test-never.sock", log);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 4);
+    AUTO(fclose) FILE *f = fopen(log, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, sizeof text - 1, f) > 0);
+    assert_non_null(strstr(text, "acsweep db migrate"));
+}
+
+/* ---- GPUs ---- */
+
+static char *read_source(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", SOURCE_DIR, name);
+    AUTO(fclose) FILE *f = fopen(path, "r");
+    char *text = calloc(1, 1 << 16);
+    if (!f || !text || !fread(text, 1, (1 << 16) - 1, f))
+        fail_msg("%s cannot be read", path);
+    return text;
+}
+
+/* The paper's sweep, whose extraction of features now asks for a GPU. */
+static void submit_gpus(void *client)
+{
+    static const char plain[] = "extract  = { use = \"replay\"; };",
+                      gpu[] = "extract = { use = \"replay\"; gpus = 1; gpu_memory = \"24GiB\"; compute_capability = 80; };";
+    AUTO(free) char *config = read_source("examples/paper/sweep.cfg");
+    AUTO(free) char *table = read_source("examples/paper/law.csv");
+    char *at = strstr(config, plain);
+    assert_non_null(at);
+    memmove(at + sizeof gpu - 1, at + sizeof plain - 1, strlen(at + sizeof plain - 1) + 1);
+    memcpy(at, gpu, sizeof gpu - 1);
+    Acsweep__Submit__FilesEntry file = ACSWEEP__SUBMIT__FILES_ENTRY__INIT, *files[] = { &file };
+    file.key = (char *)"law.csv";
+    file.value = table;
+    Acsweep__Submit body = ACSWEEP__SUBMIT__INIT;
+    body.name = (char *)"gpus.cfg";
+    body.config = config;
+    body.n_files = 1;
+    body.files = files;
+    struct reply r = ASK(client, SUBMIT, submit, &body);
+    if (!r.ok)
+        fail_msg("%s", r.text);
+}
+
+static void explained(void *client, uint64_t task, const char *why)
+{
+    struct reply r = { 0 };
+    for (int i = 0; i < 100; i++) { /* the reason is that of the next placement */
+        r = explain(client, task);
+        assert_true(r.ok);
+        if (strstr(r.text, why))
+            return;
+        mono_sleep(20 * NS_PER_MS);
+    }
+    fail_msg("expected '%s' in %s", why, r.text);
+}
+
+/* The memory that `task` asks for when it is assigned; whatever comes before it is failed. */
+static uint64_t asked_memory(void *s, uint64_t task, Acsweep__Token *k)
+{
+    for (;;) {
+        beat(s, NULL);
+        AUTO(envelope_free) envelope *m = hear_within(s, ACSWEEP__ENVELOPE__BODY_ASSIGN, 200);
+        if (!m)
+            continue; /* the test's own time limit ends it */
+        const Acsweep__Assignment *a = m->assign->assignments[0];
+        k->task_id = a->token->task_id;
+        k->attempt = a->token->attempt;
+        k->epoch = a->token->epoch;
+        if (k->task_id == task)
+            return a->spec->resources->gpu_memory_bytes;
+        fail_with(s, k, ACSWEEP__FAILURE_CLASS__DATA);
+    }
+}
+
+static void gpus_are_placed_and_explained(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client");
+    submit_gpus(client);
+    uint64_t task = (uint64_t)number(w, "SELECT min(task_id) FROM acsweep.task WHERE kind = 'extract'");
+    explained(client, task, "no worker has joined");
+    Acsweep__Device gpu = ACSWEEP__DEVICE__INIT, *gpus[] = { &gpu };
+    gpu.uuid = (char *)"GPU-1";
+    gpu.state = (char *)"ok";
+    gpu.memory_bytes = UINT64_C(16) << 30;
+    gpu.compute_capability = 90;
+    Acsweep__Hello h = a_hello("w1");
+    void *worker = peer(w, "w1");
+    envelope_free(greet(worker, &h));
+    explained(client, task, "no slot has 1 GPU");
+    h.n_devices = 1;
+    h.devices = gpus;
+    envelope_free(greet(worker, &h));
+    explained(client, task, "no GPU has 24.0 GiB");
+    gpu.memory_bytes = UINT64_C(80) << 30;
+    gpu.compute_capability = 70;
+    envelope_free(greet(worker, &h));
+    explained(client, task, "no GPU has compute capability 8.0");
+    gpu.compute_capability = 90;
+    gpu.memory_bytes = UINT64_C(40) << 30;
+    envelope_free(greet(worker, &h));
+    Acsweep__Token k = ACSWEEP__TOKEN__INIT;
+    assert_int_equal(asked_memory(worker, task, &k), UINT64_C(24) << 30);
+    fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__GPU_OOM);
+    assert_int_equal(asked_memory(worker, task, &k), UINT64_C(36) << 30);
+    assert_int_equal(k.attempt, 2);
+    fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__GPU_OOM);
+    assert_int_equal(asked_memory(worker, task, &k), UINT64_C(40) << 30); /* all that the largest GPU has */
+    eventually(w, "SELECT count(*) FROM acsweep.device", 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define IN_A_WORLD(fn) cmocka_unit_test_setup_teardown(fn, world_begin, world_end)
+        IN_A_WORLD(a_result_is_committed_once),
+        IN_A_WORLD(a_lost_lease_is_given_to_another),
+        IN_A_WORLD(a_heartbeat_renews_the_lease),
+        IN_A_WORLD(hostile_results_are_refused),
+        IN_A_WORLD(odd_messages_are_refused),
+        IN_A_WORLD(failures_have_budgets),
+        IN_A_WORLD(two_sweeps_share_a_task_that_failed),
+        IN_A_WORLD(a_cancelled_sweep_comes_back),
+        IN_A_WORLD(another_config_stops_what_only_the_old_one_wanted),
+        IN_A_WORLD(cancel_and_retry_in_one_batch),
+        IN_A_WORLD(gpus_are_placed_and_explained),
+        IN_A_WORLD(a_restart_keeps_running_tasks),
+        IN_A_WORLD(a_standby_takes_over),
+        cmocka_unit_test(a_foreign_schema_is_told),
+    };
+    if (!(server = pgtest_start()))
+        return 1;
+    int rc = cmocka_run_group_tests(tests, NULL, NULL);
+    pgtest_stop(server);
+    return rc;
+}
