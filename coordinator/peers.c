@@ -350,7 +350,7 @@ static int on_hello(const struct peer_call *p, struct err *e)
  * it reads our acknowledgement. */
 static bool is_void(const struct task *t)
 {
-    return !t || (!t->ended_by_result && t->state != TASK_LEASED && t->state != TASK_ENDING && t->state != TASK_DONE);
+    return !t || (!t->ended_by_result && (t->state == TASK_FAILED || t->state == TASK_CANCELLED));
 }
 
 static int on_heartbeat(const struct peer_call *p, struct err *e)
@@ -363,7 +363,7 @@ static int on_heartbeat(const struct peer_call *p, struct err *e)
         if (t) {
             t->lease_deadline = mono_now() + p->c->opt.lease_ns;
         } else if (is_void(token_task(p->c, h->running[i]))) {
-            /* A newer attempt exists, this one was given up, or it is none of ours: its work must stop. */
+            /* A newer attempt exists, the task was given up, or it is none of ours: its work must stop. */
             Acsweep__Cancel cancel = ACSWEEP__CANCEL__INIT;
             cancel.token = h->running[i];
             cancel.reason = (char *)"fenced";
