@@ -83,7 +83,7 @@ int endpoint_parse_host_port(const char *text, size_t len, enum endpoint_use use
     memcpy(part, text, len);
     part[len] = '\0';
     *out = (struct endpoint){ 0 };
-    const char *rest;
+    const char *rest = part;
     TRY(take_host(part, out, &rest, e));
     TRY(take_port(part, rest, use, out, e));
     TRY(check_host(part, use, out, e));

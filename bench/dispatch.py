@@ -1,0 +1,371 @@
+#!/usr/bin/env python3
+"""How fast tasks go through the coordinator, beside queues that one may know. docs/bench.md says how to read it.
+
+    bench/dispatch.py                      the whole table: dispatcher, held snapshot, exec tasks, peers
+    bench/dispatch.py --only noop          one part (repeatable)
+    bench/dispatch.py --tasks 1000000 --only flat
+
+Everything runs in a fresh directory with its own PostgreSQL (fsync on) and is taken down at the end. A peer that is not
+installed is left out and named. Standard library only."""
+import argparse
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+# ---- processes ------------------------------------------------------------------------------------------------------
+
+def cpu_seconds(pid):
+    """User and system time of a process and of the children it has waited for."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return sum(int(x) for x in fields[11:15]) / TICK
+
+
+def children(pid):
+    out = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        out += [int(x) for x in task.read_text().split()]
+    return out
+
+
+def tree_cpu(pid):
+    """Of the process and its living children: a postmaster with its backends, counted once each."""
+    return cpu_seconds(pid) + sum(cpu_seconds(c) for c in children(pid))
+
+
+def peak_rss(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def wait_for(what, seconds, test):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if test():
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"bench: {what} did not happen within {seconds} s")
+
+
+def stop(process, how=signal.SIGTERM):
+    if process.poll() is None:
+        process.send_signal(how)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Postgres:
+    """A private server in `dir`, with Debian's defaults but for the size of the WAL; fsync and synchronous_commit on."""
+
+    def __init__(self, dir, statements):
+        self.dir = dir
+        self.bin = self.find()
+        self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        for name in ("data", "socket"):
+            (dir / name).mkdir()
+            os.chown(dir / name, self.user.pw_uid, self.user.pw_gid)
+            os.chmod(dir / name, 0o700)
+        self.log = open(dir / "postgres.log", "w")
+        subprocess.run([self.bin / "initdb", "-D", dir / "data", "-A", "trust", "-U", "bench", "--no-locale", "-E", "UTF8",
+                        "--no-sync"], check=True, stdout=self.log, stderr=self.log, **self.as_user())
+        os.sync()
+        settings = ["listen_addresses=", f"unix_socket_directories={dir}/socket", "fsync=on", "synchronous_commit=on",
+                    "max_wal_size=2GB", "wal_compression=on", "jit=off"]
+        if statements:
+            settings.append("shared_preload_libraries=pg_stat_statements")
+        self.process = subprocess.Popen([self.bin / "postgres", "-D", dir / "data"] +
+                                        [x for s in settings for x in ("-c", s)],
+                                        stdout=self.log, stderr=self.log, **self.as_user())
+        self.conninfo = f"host={dir}/socket user=bench dbname=postgres"
+        wait_for("PostgreSQL's start", 30, lambda: subprocess.run(
+            [self.bin / "pg_isready", "-q", "-h", dir / "socket"]).returncode == 0)
+        if statements:
+            self.query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+
+    @staticmethod
+    def find():
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+        if not found:
+            raise SystemExit("bench: no PostgreSQL under /usr/lib/postgresql; apt-get install postgresql")
+        return found[-1].parent
+
+    def as_user(self):
+        if os.geteuid() != 0:
+            return {"cwd": "/"}
+        return {"cwd": "/", "user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
+
+    def query(self, text):
+        out = subprocess.run(["psql", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", text, self.conninfo], check=True,
+                             capture_output=True, text=True).stdout
+        return [line.split("\t") for line in out.splitlines()]
+
+    def hold_snapshot(self):
+        """A second connection that sits in a transaction with a snapshot, as an analyst's long query does."""
+        p = subprocess.Popen(["psql", "-Xq", self.conninfo], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        p.stdin.write(b"BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT count(*) FROM pg_class;\n")
+        p.stdin.flush()
+        wait_for("a held snapshot", 10, lambda: self.query(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND backend_xmin IS NOT NULL")
+            [0][0] != "0")
+        return p
+
+    def stop(self):
+        stop(self.process, signal.SIGINT)
+        self.log.close()
+
+
+# ---- acsweep --------------------------------------------------------------------------------------------------------
+
+class Farm:
+    """A coordinator and workers on a PostgreSQL of their own."""
+
+    def __init__(self, o, dir, credits, slots=1):
+        self.o = o
+        self.dir = dir
+        self.bin = o.bin
+        self.postgres = Postgres(dir, o.statements)
+        self.run("db", "init", "--database", self.postgres.conninfo)
+        self.processes = []
+        self.coordinator = self.start("acsweep-coordinator", "--database", self.postgres.conninfo, "--listen",
+                                      "tcp://127.0.0.1:*", "--state", dir, log="coordinator")
+        wait_for("the coordinator's start", 30, lambda: (dir / "coordinator.json").exists())
+        endpoint = json.loads((dir / "coordinator.json").read_text())["endpoint"]
+        self.join = "acsweep://" + endpoint.removeprefix("tcp://")
+        self.workers = [self.start("acsweep-worker", "--coordinator", self.join, "--state", dir / f"worker-{i}", "--slots",
+                                   str(slots), "--credits", str(credits), log=f"worker-{i}") for i in range(o.workers)]
+        wait_for("the workers' joining", 30, lambda: self.postgres.query(
+            "SELECT count(*) FROM acsweep.worker WHERE state = 'joined'")[0][0] == str(o.workers))
+
+    def start(self, program, *args, log):
+        p = subprocess.Popen([self.bin / program, *map(str, args), "--log-level", "warn"],
+                             stdout=subprocess.DEVNULL, stderr=open(self.dir / f"{log}.log", "w"))
+        self.processes.append(p)
+        return p
+
+    def run(self, *args):
+        subprocess.run([self.bin / "acsweep", *map(str, args)], check=True, stdout=subprocess.DEVNULL)
+
+    def config(self, tasks, depth, executor, seed):
+        path = self.dir / f"{executor}-{seed}.cfg"
+        fake = "fake = { sleep_ms = 0; sleep_max_ms = 0; };" if executor == "fake" else ""
+        path.write_text(f'name = "{executor}{seed}"; seed = {seed};\n'
+                        f'load = {{ tasks = {tasks}; depth = {depth}; executor = "{executor}"; {fake} }};\n'
+                        'retries = { infrastructure = 20; backoff = "100ms"; backoff_max = "10s"; };\n')
+        return path
+
+    def sweep(self, tasks, depth, executor="noop", seed=1, sample=None):
+        """Submit, wait for the end, return what it took. The clock runs from the start of `acsweep submit`."""
+        config = self.config(tasks, depth, executor, seed)
+        name = config.stem.replace("-", "")
+        before = self.cpu()
+        begin = time.monotonic()
+        self.run("submit", config, "--coordinator", self.join)
+        submitted = time.monotonic() - begin
+        while True:
+            state = self.postgres.query(f"SELECT state, finished_at FROM acsweep.sweep WHERE name = '{name}'")[0][0]
+            if state != "running":
+                break
+            if sample:
+                sample(time.monotonic() - begin)
+            if self.coordinator.poll() is not None or time.monotonic() - begin > self.o.patience:
+                raise SystemExit(f"bench: the sweep did not end; see {self.dir}/coordinator.log")
+            time.sleep(0.2)
+        # The poll above is coarse; the database knows when the sweep ended.
+        ended = float(self.postgres.query(
+            "SELECT extract(epoch FROM clock_timestamp() - finished_at) "
+            f"FROM acsweep.sweep WHERE name = '{name}'")[0][0])
+        wall = time.monotonic() - begin - ended
+        after = self.cpu()
+        done = int(self.postgres.query(
+            f"SELECT count(*) FROM acsweep.attempt a JOIN acsweep.task t USING (task_id) "
+            f"JOIN acsweep.sweep_task s USING (task_id) JOIN acsweep.sweep w USING (sweep_id) "
+            f"WHERE w.name = '{name}' AND t.state = 'done' AND a.outcome = 'succeeded'")[0][0])
+        if state != "done" or done != tasks:
+            raise SystemExit(f"bench: the sweep ended '{state}' with {done} of {tasks} attempts in the history")
+        return {"tasks": tasks, "wall_s": wall, "submit_s": submitted, "rate": tasks / wall,
+                "cpu_us": {k: (after[k] - before[k]) / tasks * 1e6 for k in after},
+                "rss": peak_rss(self.coordinator.pid)}
+
+    def cpu(self):
+        return {"coordinator": cpu_seconds(self.coordinator.pid), "postgres": tree_cpu(self.postgres.process.pid),
+                "workers": sum(tree_cpu(w.pid) for w in self.workers)}
+
+    def latencies(self):
+        """Microseconds from the coming of an assignment to the committed acknowledgement, from the workers' own logs."""
+        out = []
+        for path in self.dir.glob("worker-*/history.jsonl"):
+            begun = {}
+            for line in path.open():
+                r = json.loads(line)
+                key = (r.get("task"), r.get("attempt"))
+                if r["event"] == "assign":
+                    begun[key] = r["t"]
+                elif r["event"] == "acked" and key in begun:
+                    out.append(r["t"] - begun.pop(key))
+        return sorted(out)
+
+    def stop(self):
+        for p in reversed(self.processes):
+            stop(p)
+        self.postgres.stop()
+
+
+# ---- what is measured -----------------------------------------------------------------------------------------------
+
+def percentile(sorted_values, p):
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * p))] if sorted_values else float("nan")
+
+
+def say(name, r, extra=""):
+    cpu = "  ".join(f"{k} {v:.1f}" for k, v in r.get("cpu_us", {}).items())
+    print(f"{name:34s} {r['tasks']:8d} tasks  {r['rate']:9.0f} /s" + (f"  CPU us/task: {cpu}" if cpu else "") +
+          (f"  RSS {r['rss'] / 2**20:.0f} MiB" if "rss" in r else "") + extra, flush=True)
+
+
+def statements_report(farm):
+    rows = farm.postgres.query(
+        "SELECT round(total_exec_time::numeric, 0), calls, rows, shared_blks_hit + shared_blks_read, "
+        "left(regexp_replace(query, '\\s+', ' ', 'g'), 100) FROM pg_stat_statements ORDER BY 1 DESC LIMIT 12")
+    print(f"{'ms':>8} {'calls':>8} {'rows':>9} {'blocks':>9}  statement")
+    for r in rows:
+        print(f"{r[0]:>8} {r[1]:>8} {r[2]:>9} {r[3]:>9}  {r[4]}")
+
+
+def part_noop(o, dir, held=False):
+    farm = Farm(o, dir, o.credits)
+    snapshot = farm.postgres.hold_snapshot() if held else None
+    try:
+        r = farm.sweep(o.tasks, 2, seed=1)
+        latencies = farm.latencies()
+        r["p50_ms"], r["p99_ms"] = (percentile(latencies, p) / 1000 for p in (0.5, 0.99))
+        say("acsweep noop" + (", held snapshot" if held else ""), r,
+            f"  submit {r['submit_s']:.2f} s  assigned->committed p50 {r['p50_ms']:.1f} p99 {r['p99_ms']:.1f} ms")
+        if o.statements:
+            statements_report(farm)
+        if not held:
+            chain = farm.sweep(o.chain, o.chain, seed=2)
+            r["hop_ms"] = chain["wall_s"] / o.chain * 1000
+            say("acsweep, one chain (latency)", chain, f"  {r['hop_ms']:.2f} ms for each hop, two commits")
+        return r
+    finally:
+        if snapshot:
+            snapshot.kill()
+            snapshot.wait()
+        farm.stop()
+
+
+def part_exec(o, dir):
+    farm = Farm(o, dir, 8)
+    try:
+        r = farm.sweep(o.exec_tasks, 2, executor="fake", seed=1)
+        say("acsweep exec (fake, no sleep)", r)
+        return r
+    finally:
+        farm.stop()
+
+
+def part_flat(o, dir):
+    """CPU and buffers for each task, in the last tenth of a long sweep against the first."""
+    farm = Farm(o, dir, o.credits)
+    snapshot = farm.postgres.hold_snapshot() if o.held else None
+    points = []
+
+    def look(t):
+        row = farm.postgres.query("SELECT blks_hit + blks_read, (SELECT count(*) FROM acsweep.task WHERE state = 'done') "
+                                  "FROM pg_stat_database WHERE datname = 'postgres'")[0]
+        cpu = farm.cpu()
+        points.append((int(row[1]), t, int(row[0]), cpu["coordinator"] + cpu["postgres"]))
+        time.sleep(max(0.5, o.tasks / 200000))
+
+    try:
+        r = farm.sweep(o.tasks, 2, seed=1, sample=look)
+        say("acsweep noop, flatness", r)
+        points = [p for p in points if p[0]]
+
+        def span(lo, hi):
+            inside = [p for p in points if lo <= p[0] / o.tasks <= hi]
+            if len(inside) < 2:
+                raise SystemExit("bench: too few looks for the flatness; take more --tasks")
+            n = inside[-1][0] - inside[0][0]
+            return {"us": (inside[-1][3] - inside[0][3]) / n * 1e6, "blocks": (inside[-1][2] - inside[0][2]) / n,
+                    "rate": n / (inside[-1][1] - inside[0][1])}
+        first, last = span(0, 0.15), span(0.85, 1)
+        for key, unit in (("us", "us of CPU"), ("blocks", "buffers"), ("rate", "tasks/s")):
+            print(f"    {unit:10s} first tenth {first[key]:9.1f}  last tenth {last[key]:9.1f}  "
+                  f"ratio {last[key] / first[key]:.2f}")
+        return {**r, "first": first, "last": last}
+    finally:
+        if snapshot:
+            snapshot.kill()
+            snapshot.wait()
+        farm.stop()
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--bin", type=Path, default=TOP / "build/release/bin")
+    p.add_argument("--only", action="append", help="one part: " + ", ".join(PARTS))
+    p.add_argument("--tasks", type=int, default=100000)
+    p.add_argument("--exec-tasks", type=int, default=5000)
+    p.add_argument("--chain", type=int, default=300)
+    p.add_argument("--workers", type=int, default=4)
+    p.add_argument("--credits", type=int, default=512, help="assignments in advance for each worker, noop tasks")
+    p.add_argument("--patience", type=float, default=600, help="seconds for one sweep")
+    p.add_argument("--statements", action="store_true", help="load pg_stat_statements and print its top")
+    p.add_argument("--held", action="store_true", help="flat: under a held snapshot")
+    p.add_argument("--keep", action="store_true", help="keep the directories of the runs")
+    p.add_argument("--json", type=Path, help="write the results there as well")
+    o = p.parse_args()
+    o.bin = o.bin.resolve()
+    if not (o.bin / "acsweep-coordinator").exists():
+        raise SystemExit("bench: cmake --preset release && cmake --build --preset release")
+    results = {}
+    for name in o.only or [x for x in PARTS if x != "flat"]:
+        dir = Path(tempfile.mkdtemp(prefix="acsweep-bench-"))
+        os.chmod(dir, 0o755)
+        try:
+            results[name] = PARTS[name](o, dir)
+        finally:
+            if o.keep:
+                print(f"kept {dir}")
+            else:
+                shutil.rmtree(dir, ignore_errors=True)
+    base = results.get("noop")
+    for name, r in results.items():
+        if base and r and name != "noop":
+            print(f"noop / {name}: {base['rate'] / r['rate']:.2f}")
+    if o.json:
+        o.json.write_text(json.dumps(results, indent=1))
+
+
+PARTS = {
+    "noop": part_noop,
+    "held": lambda o, dir: part_noop(o, dir, held=True),
+    "exec": part_exec,
+    "flat": part_flat,
+}
+
+if __name__ == "__main__":
+    main()
