@@ -78,7 +78,7 @@ static void last_line(const char *path, char *line, size_t size)
         n--;
     text[n] = '\0';
     const char *begin = strrchr(text, '\n');
-    snprintf(line, size, "%s", begin ? begin + 1 : text);
+    snprintf(line, size, "%.*s", (int)size - 1, begin ? begin + 1 : text);
 }
 
 void child_describe(const struct child *c, char *text, size_t size)

@@ -110,7 +110,7 @@ static int compute(const struct policy_table *t, struct results *out, struct err
         TRY(compute1(&p, table1[i].k, &out->one[i], e));
         size_t group = i / 4;
         for (size_t row = 0; row < ARRAY_LEN(table3); row++) {
-            double mean[3];
+            double mean[3] = { 0 };
             TRY(compute3(&p, &table3[row], i, mean, e));
             out->three[row].r2[group] += mean[0] / 4;
             out->three[row].adjusted[group] += mean[1] / 4;

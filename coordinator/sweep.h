@@ -101,7 +101,7 @@ struct round_rows {
     char observations[65]; /* digest of the observations the round was made from */
     const struct policy_answer *answer;
     bool final;
-    char note[200];
+    char note[240];
 };
 
 #endif
