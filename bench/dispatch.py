@@ -191,7 +191,7 @@ class Farm:
                 sample(time.monotonic() - begin)
             if self.coordinator.poll() is not None or time.monotonic() - begin > self.o.patience:
                 raise SystemExit(f"bench: the sweep did not end; see {self.dir}/coordinator.log")
-            time.sleep(0.2)
+            time.sleep(0.3)
         # The poll above is coarse; the database knows when the sweep ended.
         ended = float(self.postgres.query(
             "SELECT extract(epoch FROM clock_timestamp() - finished_at) "
@@ -246,11 +246,14 @@ def say(name, r, extra=""):
 
 def statements_report(farm):
     rows = farm.postgres.query(
-        "SELECT round(total_exec_time::numeric, 0), calls, rows, shared_blks_hit + shared_blks_read, "
-        "left(regexp_replace(query, '\\s+', ' ', 'g'), 100) FROM pg_stat_statements ORDER BY 1 DESC LIMIT 12")
-    print(f"{'ms':>8} {'calls':>8} {'rows':>9} {'blocks':>9}  statement")
+        "SELECT round(total_exec_time::numeric, 0), calls, rows, shared_blks_hit + shared_blks_read, wal_fpi, wal_bytes, "
+        "left(regexp_replace(query, '\\s+', ' ', 'g'), 100) FROM pg_stat_statements ORDER BY 1 DESC LIMIT 10")
+    for r in farm.postgres.query("SELECT relname, n_tup_upd, n_tup_hot_upd, pg_relation_size(relid) >> 20, "
+                                 "pg_indexes_size(relid) >> 20 FROM pg_stat_user_tables WHERE relname IN ('task', 'attempt')"):
+        print(f"    {r[0]}: {r[1]} updates, {r[2]} of them HOT, {r[3]} MiB and {r[4]} MiB of indexes")
+    print(f"{'ms':>8} {'calls':>8} {'rows':>9} {'blocks':>9} {'images':>7} {'WAL KiB':>8}  statement")
     for r in rows:
-        print(f"{r[0]:>8} {r[1]:>8} {r[2]:>9} {r[3]:>9}  {r[4]}")
+        print(f"{r[0]:>8} {r[1]:>8} {r[2]:>9} {r[3]:>9} {r[4]:>7} {int(r[5]) >> 10:>8}  {r[6]}")
 
 
 def part_noop(o, dir, held=False):

@@ -60,11 +60,17 @@ void buf_printf(struct buf *b, const char *fmt, ...)
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    /* Mostly the text fits into what is there; else this has only measured it. */
+    size_t room = b->data && !b->failed ? b->cap - b->len : 0;
+    int n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, ap);
     va_end(ap);
-    if (n >= 0 && reserve(b, (size_t)n)) {
+    if (n >= 0 && (size_t)n < room && (size_t)n <= b->limit - b->len) {
+        b->len += (size_t)n;
+    } else if (n >= 0 && reserve(b, (size_t)n)) {
         vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
         b->len += (size_t)n;
+    } else if (room) {
+        b->data[b->len] = '\0';
     }
     va_end(again);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/map.h"
 #include "coordinator/checks.h"
 #include "coordinator/coord.h"
 
@@ -130,50 +131,136 @@ int commit_keep(struct commit *b, envelope **m, struct err *e)
 
 /* ---- the transaction, on the database thread ---- */
 
-/* Columns of sql/queries/task_end.sql, laid out for unnest(). */
-struct end_columns {
-    int64_t *task, *attempt, *epoch, *charged_total, *slot, *started, *finished, *rss, *gpu_bytes;
-    const char **next, **worker, **devices, **outcome, **failure, **message;
-    bool *charged;
-    double *wall, *gpu, *cpu, *energy;
-    char **device_texts;
+/* A text column whose values repeat: each value travels once, and the rows point to it (from 1, as SQL counts). */
+struct text_column {
+    struct map known; /* value -> its number */
+    const char **values;
+    size_t n_values;
+    int64_t *index; /* by row */
+    size_t n;
 };
 
-static void *column(size_t n, size_t size, void *block, size_t *used)
+static void text_column_free(struct text_column *c)
 {
-    void *p = (char *)block + *used;
-    *used += (n * size + 15) & ~(size_t)15;
-    return p;
+    map_free(&c->known);
+    free(c->values);
+    free(c->index);
+}
+static void text_column_free_cleanup(struct text_column *c)
+{
+    text_column_free(c);
+}
+
+static int text_column_init(struct text_column *c, size_t rows, struct err *e)
+{
+    c->values = malloc((rows + 1) * sizeof *c->values);
+    c->index = malloc((rows + 1) * sizeof *c->index);
+    return c->values && c->index ? 0 : FAIL_NOMEM(e);
+}
+
+/* The text must outlive the column. */
+static int text_column_add(struct text_column *c, const char *text, struct err *e)
+{
+    /* Most rows say what the row before said, and often with the same pointer. */
+    if (c->n && c->values[c->index[c->n - 1] - 1] == text) {
+        c->index[c->n] = c->index[c->n - 1];
+        c->n++;
+        return 0;
+    }
+    size_t len = strlen(text);
+    uintptr_t number = (uintptr_t)map_get(&c->known, text, len);
+    if (!number) {
+        c->values[c->n_values++] = text;
+        number = c->n_values;
+        TRY(map_put(&c->known, text, len, (void *)number, e));
+    }
+    c->index[c->n++] = (int64_t)number;
+    return 0;
+}
+
+#define TEXT_COLUMN(c) SQL_I64S((c).index, (c).n), SQL_TEXTS((c).values, (c).n_values)
+
+/* The columns of sql/queries/task_end.sql and attempt_insert.sql. */
+struct end_columns {
+    size_t n;
+    int64_t *ints; /* one block for all number columns */
+    double *reals;
+    bool *charged;
+    int64_t *task, *attempt, *epoch, *charged_total, *slot, *started, *finished, *rss, *gpu_bytes;
+    double *wall, *gpu, *cpu, *energy;
+    struct text_column next, worker, devices, outcome, failure, message;
+    char **device_texts; /* malloc'ed ones */
+};
+
+static void end_columns_free_cleanup(struct end_columns *k)
+{
+    struct text_column *texts[] = { &k->next, &k->worker, &k->devices, &k->outcome, &k->failure, &k->message };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        text_column_free(texts[i]);
+    for (size_t i = 0; k->device_texts && i < k->n; i++)
+        free(k->device_texts[i]);
+    free(k->device_texts);
+    free(k->ints);
+    free(k->reals);
+    free(k->charged);
+}
+
+static int end_columns_init(struct end_columns *k, size_t n, struct err *e)
+{
+    int64_t **ints[] = { &k->task,    &k->attempt,  &k->epoch, &k->charged_total, &k->slot,
+                         &k->started, &k->finished, &k->rss,   &k->gpu_bytes };
+    double **reals[] = { &k->wall, &k->gpu, &k->cpu, &k->energy };
+    struct text_column *texts[] = { &k->next, &k->worker, &k->devices, &k->outcome, &k->failure, &k->message };
+    k->n = n;
+    k->ints = malloc(n * ARRAY_LEN(ints) * sizeof *k->ints);
+    k->reals = malloc(n * ARRAY_LEN(reals) * sizeof *k->reals);
+    k->charged = malloc(n * sizeof *k->charged);
+    k->device_texts = calloc(n, sizeof *k->device_texts);
+    if (!k->ints || !k->reals || !k->charged || !k->device_texts)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < ARRAY_LEN(ints); i++)
+        *ints[i] = k->ints + i * n;
+    for (size_t i = 0; i < ARRAY_LEN(reals); i++)
+        *reals[i] = k->reals + i * n;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        TRY(text_column_init(texts[i], n, e));
+    return 0;
 }
 
 static char *join_devices(const Acsweep__Result *r)
 {
     AUTO(buf_free) struct buf b = BUF_INIT(1u << 20);
-    for (size_t i = 0; r && i < r->n_devices; i++)
+    for (size_t i = 0; i < r->n_devices; i++)
         buf_printf(&b, "%s%s", i ? "," : "", r->devices[i]);
     return strdup(buf_text(&b));
 }
 
-static void fill_end(struct end_columns *k, size_t i, const struct commit_end *end)
+static int fill_texts(struct end_columns *k, size_t i, const struct commit_end *end, struct err *e)
+{
+    enum task_state next = TASK_FAILED;
+    task_state_next(TASK_ENDING, end->next, &next, NULL);
+    if (end->result && end->result->n_devices && !(k->device_texts[i] = join_devices(end->result)))
+        return FAIL_NOMEM(e);
+    TRY(text_column_add(&k->next, task_state_stored(next), e));
+    TRY(text_column_add(&k->worker, end->worker_id, e));
+    TRY(text_column_add(&k->devices, k->device_texts[i] ? k->device_texts[i] : "", e));
+    TRY(text_column_add(&k->outcome, end->outcome, e));
+    TRY(text_column_add(&k->failure, failure_class_name(end->failure), e));
+    return text_column_add(&k->message, end->message, e);
+}
+
+static void fill_numbers(struct end_columns *k, size_t i, const struct commit_end *end)
 {
     static const Acsweep__Cost no_cost = ACSWEEP__COST__INIT;
     const struct task *t = end->task;
     const Acsweep__Result *r = end->result;
     const Acsweep__Cost *cost = r && r->cost ? r->cost : &no_cost;
-    enum task_state next = TASK_FAILED;
-    task_state_next(TASK_ENDING, end->next, &next, NULL);
     k->task[i] = (int64_t)t->id;
     k->attempt[i] = t->attempt;
     k->epoch[i] = (int64_t)t->epoch;
-    k->next[i] = task_state_stored(next);
     k->charged_total[i] = t->charged + end->charged;
-    k->worker[i] = end->worker_id;
     k->slot[i] = t->slot;
-    k->devices[i] = k->device_texts[i];
-    k->outcome[i] = end->outcome;
-    k->failure[i] = failure_class_name(end->failure);
     k->charged[i] = end->charged;
-    k->message[i] = end->message;
     k->started[i] = r ? check_time(r->started_unix_us) : 0;
     k->finished[i] = r ? check_time(r->finished_unix_us) : 0;
     k->wall[i] = check_cost(cost->wall_seconds);
@@ -184,40 +271,32 @@ static void fill_end(struct end_columns *k, size_t i, const struct commit_end *e
     k->gpu_bytes[i] = check_bytes(cost->max_gpu_bytes);
 }
 
+static int send_ends(const struct end_columns *k, struct db *d, struct err *e)
+{
+    size_t n = k->n;
+    const struct sql_arg moves[] = { SQL_I64((int64_t)n),     SQL_I64S(k->task, n),    SQL_I64S(k->attempt, n),
+                                     SQL_I64S(k->epoch, n),   TEXT_COLUMN(k->next),    TEXT_COLUMN(k->message),
+                                     SQL_I64S(k->charged_total, n) };
+    const struct sql_arg history[] = {
+        SQL_I64((int64_t)n),      SQL_I64S(k->task, n),    SQL_I64S(k->attempt, n),  SQL_I64S(k->epoch, n),
+        TEXT_COLUMN(k->worker),   TEXT_COLUMN(k->devices), TEXT_COLUMN(k->outcome),  TEXT_COLUMN(k->failure),
+        TEXT_COLUMN(k->message),  SQL_BOOLS(k->charged, n), SQL_I64S(k->slot, n),    SQL_I64S(k->started, n),
+        SQL_I64S(k->finished, n), SQL_F64S(k->wall, n),    SQL_F64S(k->gpu, n),      SQL_F64S(k->cpu, n),
+        SQL_F64S(k->energy, n),   SQL_I64S(k->rss, n),     SQL_I64S(k->gpu_bytes, n),
+    };
+    TRY(db_pipe_add(d, SQL_TASK_END, moves, ARRAY_LEN(moves), (int64_t)n, e));
+    return db_pipe_add(d, SQL_ATTEMPT_INSERT, history, ARRAY_LEN(history), (int64_t)n, e);
+}
+
 static int write_ends(const struct commit *b, struct db *d, struct err *e)
 {
-    size_t n = b->n_ends, used = 0;
-    AUTO(free) void *block = malloc(n * 24 * 8 + 24 * 16);
-    AUTO(free) char **device_texts = calloc(n, sizeof *device_texts);
-    if (!block || !device_texts)
-        return FAIL_NOMEM(e);
-    struct end_columns k = { .device_texts = device_texts };
-    int64_t **ints[] = { &k.task,    &k.attempt,  &k.epoch, &k.charged_total, &k.slot,
-                         &k.started, &k.finished, &k.rss,   &k.gpu_bytes };
-    const char ***texts[] = { &k.next, &k.worker, &k.devices, &k.outcome, &k.failure, &k.message };
-    double **reals[] = { &k.wall, &k.gpu, &k.cpu, &k.energy };
-    for (size_t i = 0; i < ARRAY_LEN(ints); i++)
-        *ints[i] = column(n, sizeof(int64_t), block, &used);
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        *texts[i] = column(n, sizeof(char *), block, &used);
-    for (size_t i = 0; i < ARRAY_LEN(reals); i++)
-        *reals[i] = column(n, sizeof(double), block, &used);
-    k.charged = column(n, sizeof(bool), block, &used);
-    for (size_t i = 0; i < n; i++) {
-        device_texts[i] = join_devices(b->ends[i].result);
-        fill_end(&k, i, &b->ends[i]);
+    AUTO(end_columns_free) struct end_columns k = { 0 };
+    TRY(end_columns_init(&k, b->n_ends, e));
+    for (size_t i = 0; i < b->n_ends; i++) {
+        TRY(fill_texts(&k, i, &b->ends[i], e));
+        fill_numbers(&k, i, &b->ends[i]);
     }
-    const struct sql_arg args[] = {
-        SQL_I64S(k.task, n),          SQL_I64S(k.attempt, n),  SQL_I64S(k.epoch, n),    SQL_TEXTS(k.next, n),
-        SQL_I64S(k.charged_total, n), SQL_TEXTS(k.worker, n),  SQL_I64S(k.slot, n),     SQL_TEXTS(k.devices, n),
-        SQL_TEXTS(k.outcome, n),      SQL_TEXTS(k.failure, n), SQL_BOOLS(k.charged, n), SQL_TEXTS(k.message, n),
-        SQL_I64S(k.started, n),       SQL_I64S(k.finished, n), SQL_F64S(k.wall, n),     SQL_F64S(k.gpu, n),
-        SQL_F64S(k.cpu, n),           SQL_F64S(k.energy, n),   SQL_I64S(k.rss, n),      SQL_I64S(k.gpu_bytes, n),
-    };
-    int rc = db_pipe_add(d, SQL_TASK_END, args, ARRAY_LEN(args), (int64_t)n, e);
-    for (size_t i = 0; i < n; i++)
-        free(device_texts[i]);
-    return rc;
+    return send_ends(&k, d, e);
 }
 
 static int write_metrics(const struct commit *b, struct db *d, struct err *e)
@@ -275,16 +354,17 @@ static int write_leases(const struct commit *b, struct db *d, struct err *e)
     size_t n = b->n_leases;
     AUTO(free) int64_t *task = malloc(n * sizeof *task);
     AUTO(free) int64_t *attempt = malloc(n * sizeof *attempt);
-    AUTO(free) const char **worker = malloc(n * sizeof *worker);
-    if (!task || !attempt || !worker)
+    AUTO(text_column_free) struct text_column worker = { 0 };
+    if (!task || !attempt)
         return FAIL_NOMEM(e);
+    TRY(text_column_init(&worker, n, e));
     for (size_t i = 0; i < n; i++) {
         task[i] = (int64_t)b->leases[i].task->id;
         attempt[i] = b->leases[i].task->attempt;
-        worker[i] = b->leases[i].worker_id;
+        TRY(text_column_add(&worker, b->leases[i].worker_id, e));
     }
-    const struct sql_arg args[] = { SQL_I64S(task, n), SQL_I64S(attempt, n), SQL_TEXTS(worker, n),
-                                    SQL_I64((int64_t)b->epoch) };
+    const struct sql_arg args[] = { SQL_I64((int64_t)n), SQL_I64S(task, n),  SQL_I64S(attempt, n),
+                                    TEXT_COLUMN(worker), SQL_I64((int64_t)b->epoch) };
     return db_pipe_add(d, SQL_TASK_LEASE, args, ARRAY_LEN(args), (int64_t)n, e);
 }
 

@@ -401,47 +401,54 @@ int coord_kick(struct coord *c, struct err *e)
     return 0;
 }
 
-static int send_leases(struct coord *c, struct commit *b, struct err *e)
+/* The leases of a committed batch: which of them are to be sent. */
+static int take_leases(struct coord *c, const struct commit *b, struct task **tasks, size_t *n, struct err *e)
 {
-    AUTO(free) struct task **tasks = malloc((b->n_leases + 1) * sizeof *tasks);
-    if (!tasks)
-        return FAIL_NOMEM(e);
-    size_t n = 0;
+    int64_t deadline = mono_now() + c->opt.lease_ns;
     for (size_t i = 0; i < b->n_leases; i++) {
         struct task *t = b->leases[i].task;
         TRY(graph_move(&c->graph, t, EV_LEASE_STORED, e));
-        t->lease_deadline = mono_now() + c->opt.lease_ns;
+        t->lease_deadline = deadline;
         if (t->cancel_wanted)
             TRY(coord_end_attempt(c, t, "cancelled", ACSWEEP__FAILURE_CLASS__FAILURE_NONE, false, "cancelled", e));
         else if (!t->worker || t->worker->state == WORKER_LEFT)
             TRY(coord_end_attempt(c, t, "lost", ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE, false,
                                   "the worker left before the task was sent", e));
         else
-            tasks[n++] = t;
+            tasks[(*n)++] = t;
     }
-    return peers_assign(c, tasks, n, e);
+    return 0;
+}
+
+/* First everything in memory, then the next batch to the database, and while that works the messages. */
+static int follow_commit(struct coord *c, const struct commit *b, struct err *e)
+{
+    AUTO(free) struct task **tasks = malloc((b->n_leases + 1) * sizeof *tasks);
+    size_t n = 0;
+    if (!tasks)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < b->n_ends; i++)
+        TRY(coord_ended(c, &b->ends[i], e));
+    TRY(take_leases(c, b, tasks, &n, e));
+    TRY(sweeps_advance(c, e));
+    TRY(coord_kick(c, e));
+    TRY(peers_assign(c, tasks, n, e));
+    return peers_ack(c, b, e);
 }
 
 static int on_committed(struct db_job *j, const struct err *why, struct err *e)
 {
     struct commit *b = (struct commit *)j;
     struct coord *c = b->coord;
-    int rc = 0;
+    int rc;
     c->committing = false;
     if (why) { /* the database did not take the batch: leave the lead, and begin again from what it holds */
         if (e)
             *e = *why;
-        err_wrap(e, "a batch of %zu outcomes and %zu leases was not committed", b->n_ends, b->n_leases);
-        rc = -1;
+        rc = err_wrap(e, "a batch of %zu outcomes and %zu leases was not committed", b->n_ends, b->n_leases);
+    } else {
+        rc = follow_commit(c, b, e);
     }
-    for (size_t i = 0; rc == 0 && i < b->n_ends; i++)
-        rc = coord_ended(c, &b->ends[i], e);
-    if (rc == 0)
-        rc = send_leases(c, b, e);
-    if (rc == 0)
-        rc = sweeps_advance(c, e);
-    if (rc == 0)
-        rc = coord_kick(c, e);
     commit_destroy(b);
     return rc;
 }
@@ -554,8 +561,6 @@ int coord_ended(struct coord *c, struct commit_end *end, struct err *e)
         l->sweep->gpu_seconds += check_cost(end->result->cost->gpu_seconds);
     TRY(graph_move(&c->graph, t, end->next, e));
     sweeps_ended(t, false);
-    if (end->ack)
-        TRY(peers_ack(c, end->ack, end->result->token, true, e));
     switch (t->state) {
     case TASK_DONE:
         take_value(t, end->result);

@@ -108,7 +108,8 @@ int peers_on_message(struct chan *ch, const struct peer_id *from, const char *us
 int peers_on_bad(struct chan *ch, const struct peer_id *from, const char *user, const struct err *why, void *arg,
                  struct err *e);
 MUST_USE int peers_assign(struct coord *c, struct task **tasks, size_t n, struct err *e);
-MUST_USE int peers_ack(struct coord *c, struct worker *w, const Acsweep__Token *token, bool committed, struct err *e);
+/* Acknowledge the results of a committed batch: one message for each worker. */
+MUST_USE int peers_ack(struct coord *c, const struct commit *b, struct err *e);
 MUST_USE int peers_refuse(struct coord *c, const struct peer_id *to, uint64_t answers, const char *code,
                           const char *reason, struct err *e);
 MUST_USE int peers_cancel(struct coord *c, struct task *t, const char *reason, struct err *e);

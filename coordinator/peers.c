@@ -52,25 +52,58 @@ static Acsweep__Token token_of(const struct task *t)
     return k;
 }
 
-static int send_ack(struct coord *c, const struct peer_id *to, const Acsweep__Token *token, bool committed,
-                    struct err *e)
+static int send_acks(struct coord *c, const struct peer_id *to, Acsweep__ResultAck **acks, size_t n, struct err *e)
 {
-    Acsweep__ResultAck ack = ACSWEEP__RESULT_ACK__INIT;
-    ack.token = (Acsweep__Token *)token;
-    ack.verdict = committed ? ACSWEEP__VERDICT__COMMITTED : ACSWEEP__VERDICT__FENCED;
-    Acsweep__ResultAck *list[] = { &ack };
-    Acsweep__ResultAcks acks = ACSWEEP__RESULT_ACKS__INIT;
-    acks.n_acks = 1;
-    acks.acks = list;
+    Acsweep__ResultAcks list = ACSWEEP__RESULT_ACKS__INIT;
+    list.n_acks = n;
+    list.acks = acks;
     envelope m = ACSWEEP__ENVELOPE__INIT;
     m.body_case = ACSWEEP__ENVELOPE__BODY_RESULT_ACKS;
-    m.result_acks = &acks;
+    m.result_acks = &list;
     return send_to(c, to, &m, e);
 }
 
-int peers_ack(struct coord *c, struct worker *w, const Acsweep__Token *token, bool committed, struct err *e)
+static int send_ack(struct coord *c, const struct peer_id *to, const Acsweep__Token *token, bool committed,
+                    struct err *e)
 {
-    return send_ack(c, &w->peer, token, committed, e);
+    Acsweep__ResultAck ack = ACSWEEP__RESULT_ACK__INIT, *list[] = { &ack };
+    ack.token = (Acsweep__Token *)token;
+    ack.verdict = committed ? ACSWEEP__VERDICT__COMMITTED : ACSWEEP__VERDICT__FENCED;
+    return send_acks(c, to, list, 1, e);
+}
+
+static int by_acked(const void *a, const void *b)
+{
+    const struct commit_end *x = *(const struct commit_end *const *)a, *y = *(const struct commit_end *const *)b;
+    if (x->ack != y->ack)
+        return x->ack < y->ack ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+int peers_ack(struct coord *c, const struct commit *b, struct err *e)
+{
+    AUTO(free) const struct commit_end **ends = malloc((b->n_ends + 1) * sizeof *ends);
+    AUTO(free) Acsweep__ResultAck *acks = malloc((b->n_ends + 1) * sizeof *acks);
+    AUTO(free) Acsweep__ResultAck **list = malloc((b->n_ends + 1) * sizeof(void *));
+    if (!ends || !acks || !list)
+        return FAIL_NOMEM(e);
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_ends; i++)
+        if (b->ends[i].ack)
+            ends[n++] = &b->ends[i];
+    qsort(ends, n, sizeof *ends, by_acked);
+    for (size_t i = 0; i < n; i++) {
+        acks[i] = (Acsweep__ResultAck)ACSWEEP__RESULT_ACK__INIT;
+        acks[i].token = ends[i]->result->token;
+        acks[i].verdict = ACSWEEP__VERDICT__COMMITTED;
+        list[i] = &acks[i];
+    }
+    for (size_t i = 0, m; i < n; i += m) {
+        for (m = 1; i + m < n && ends[i + m]->ack == ends[i]->ack;)
+            m++;
+        TRY(send_acks(c, &ends[i]->ack->peer, &list[i], m, e));
+    }
+    return 0;
 }
 
 int peers_cancel(struct coord *c, struct task *t, const char *reason, struct err *e)

@@ -282,6 +282,7 @@ static int write_sweep(struct db *d, const struct submission *sub, struct stored
     AUTO(db_rows_free) struct db_rows *old = NULL;
     const struct sql_arg name[] = { SQL_TEXT(p->name) };
     TRY(db_exec(d, SQL_SWEEP_FIND, name, 1, ROWS_0_OR_1, &old, e));
+    s->all_new = db_rows_count(old) == 0;
     if (db_rows_count(old) == 1 && strcmp(db_text(old, 0, 1), p->config_digest) != 0)
         TRY(clear_old_plan(d, db_i64(old, 0, 0), e));
     AUTO(free) char *plan_json = submission_json(sub, e);
@@ -416,12 +417,14 @@ static int insert_new(struct db *d, struct stored_sweep *s, const struct ids *id
     return db_copy_end(d, &copied, e);
 }
 
-/* Failed and cancelled ones are tried again; done ones are found in the cache. */
-static int join_sweep(struct db *d, struct stored_sweep *s, const size_t *index, size_t n, int round, struct err *e)
+/* Those the database has already: failed and cancelled ones are tried again; done ones are found in the cache. */
+static int join_old(struct db *d, struct stored_sweep *s, const size_t *index, size_t n, int round, struct err *e)
 {
-    AUTO(free) int64_t *id = calloc(n + 1, sizeof *id);
-    AUTO(free) int64_t *revive = calloc(n + 1, sizeof *revive);
-    AUTO(free) bool *cached = calloc(n + 1, sizeof *cached);
+    if (!n)
+        return 0;
+    AUTO(free) int64_t *id = calloc(n, sizeof *id);
+    AUTO(free) int64_t *revive = calloc(n, sizeof *revive);
+    AUTO(free) bool *cached = calloc(n, sizeof *cached);
     if (!id || !revive || !cached)
         return FAIL_NOMEM(e);
     size_t n_revive = 0;
@@ -444,6 +447,21 @@ static int join_sweep(struct db *d, struct stored_sweep *s, const size_t *index,
     return db_exec(d, SQL_SWEEP_TASK_INSERT, args, ARRAY_LEN(args), ROWS_ANY, NULL, e);
 }
 
+/* New tasks are in no sweep yet, so nothing can clash. */
+static int join_new(struct db *d, struct stored_sweep *s, const size_t *index, size_t n, int round, struct err *e)
+{
+    if (!n)
+        return 0;
+    TRY(db_copy_begin(d, "sweep_task (sweep_id, task_id, round)", e));
+    for (size_t i = 0; i < n; i++) {
+        const struct sql_arg row[] = { SQL_I64(s->id), SQL_I64((int64_t)s->tasks[index[i]].id), SQL_I64(round) };
+        s->tasks[index[i]].round = round;
+        TRY(db_copy_row(d, row, ARRAY_LEN(row), e));
+    }
+    int64_t copied;
+    return db_copy_end(d, &copied, e);
+}
+
 /* Bring the tasks `index` of the plan into the database and the sweep. */
 static int write_tasks(struct db *d, struct stored_sweep *s, const struct ids *ids, const size_t *index, size_t n,
                        int round, struct err *e)
@@ -457,17 +475,24 @@ static int write_tasks(struct db *d, struct stored_sweep *s, const struct ids *i
     int64_t last;
     TRY(one_id(d, SQL_TASK_LAST_ID, NULL, 0, &last, e));
     AUTO(free) size_t *new_ones = calloc(n + 1, sizeof *new_ones);
-    if (!new_ones)
+    AUTO(free) size_t *old_ones = calloc(n + 1, sizeof *old_ones);
+    if (!new_ones || !old_ones)
         return FAIL_NOMEM(e);
-    size_t n_new = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!s->tasks[index[i]].id) {
-            s->tasks[index[i]].id = (uint64_t)++last;
-            s->tasks[index[i]].state = TASK_PENDING;
-            new_ones[n_new++] = index[i];
+    size_t n_new = 0, n_old = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct stored_task *t = &s->tasks[index[i]];
+        if (t->id) {
+            old_ones[n_old++] = index[i];
+            continue;
         }
+        t->id = (uint64_t)++last;
+        t->state = TASK_PENDING;
+        new_ones[n_new++] = index[i];
+    }
+    s->all_new = s->all_new && !n_old;
     TRY(insert_new(d, s, ids, new_ones, n_new, e));
-    return join_sweep(d, s, index, n, round, e);
+    TRY(join_new(d, s, new_ones, n_new, round, e));
+    return join_old(d, s, old_ones, n_old, round, e);
 }
 
 /* ---- loading ---- */
@@ -656,7 +681,8 @@ struct stored_sweep *store_submit(struct db *d, const struct submission *sub, co
         db_rollback(d);
         return NULL;
     }
-    if (load_rest(d, s, e) < 0)
+    /* What the database knew nothing about is known here in full. */
+    if (!s->all_new && load_rest(d, s, e) < 0)
         return NULL;
     return TAKE(s);
 }

@@ -43,6 +43,7 @@ struct stored_sweep {
     size_t *chosen; /* every representation chosen so far, in order */
     int *chosen_round;
     size_t n_chosen;
+    bool all_new; /* the submission found neither the sweep nor any of its tasks */
 };
 void stored_sweep_destroy(struct stored_sweep *s);
 DEFINE_CLEANUP(stored_sweep_destroy, struct stored_sweep *)

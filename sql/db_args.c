@@ -26,7 +26,9 @@ static void put_i64(struct buf *b, int64_t x)
 
 static void put_f64(struct buf *b, double x)
 {
-    if (isinf(x))
+    if (x == floor(x) && fabs(x) < 0x1p53 && (x != 0 || !signbit(x)))
+        put_i64(b, (int64_t)x); /* the same value, and printf of a double is slow */
+    else if (isinf(x))
         buf_puts(b, x > 0 ? "Infinity" : "-Infinity");
     else
         buf_printf(b, "%.17g", x);
