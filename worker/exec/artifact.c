@@ -225,7 +225,7 @@ static int read_whole(const char *path, size_t len, void **out, struct err *e)
 int artifact_add(struct artifact_dir *d, const char *name, const char *path, struct exec_result *r, struct err *e)
 {
     char whole[PATH_MAX];
-    const char *below;
+    const char *below = NULL;
     struct stat st;
     TRY(inside(d, path, whole, &below, e));
     struct exec_artifact *a = exec_result_artifact(r, e);
