@@ -326,6 +326,154 @@ def part_flat(o, dir):
         farm.stop()
 
 
+# ---- peers: each with the number of tasks it can bear, submission inside the clock ---------------------------------
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def answers(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def missing(name, why):
+    print(f"{name:34s} left out: {why}", flush=True)
+
+
+class Server:
+    """A peer's daemon on a port of its own."""
+
+    def __init__(self, dir, port, *args):
+        self.log = open(dir / "server.log", "w")
+        self.process = subprocess.Popen([str(a) for a in args], stdout=self.log, stderr=self.log, cwd=dir)
+        wait_for(f"{args[0]}'s start", 10, lambda: answers(port))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        stop(self.process)
+        self.log.close()
+
+
+def timed(name, tasks, durable, *command):
+    """The program prints the seconds it took."""
+    out = subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True, timeout=600).stdout
+    r = {"tasks": tasks, "rate": tasks / float(out.split()[-1])}
+    say(name, r, "  fsync" if durable else "  not durable")
+    return r
+
+
+def peer_beanstalkd(o, dir):
+    if not shutil.which("beanstalkd"):
+        return missing("beanstalkd", "apt-get install beanstalkd")
+    port = free_port()
+    with Server(dir, port, "beanstalkd", "-l", "127.0.0.1", "-p", port):
+        return timed("beanstalkd, in memory", 50000, False, sys.executable, HERE / "beanstalk_peer.py", "127.0.0.1", port,
+                     50000, o.workers)
+
+
+def peer_beanstalkd_fsync(o, dir):
+    if not shutil.which("beanstalkd"):
+        return missing("beanstalkd, fsync", "apt-get install beanstalkd")
+    port = free_port()
+    with Server(dir, port, "beanstalkd", "-l", "127.0.0.1", "-p", port, "-b", dir, "-f0"):
+        return timed("beanstalkd, fsync for each job", 1000, True, sys.executable, HERE / "beanstalk_peer.py", "127.0.0.1",
+                     port, 1000, o.workers)
+
+
+def peer_gearman(o, dir):
+    if not shutil.which("gearmand"):
+        return missing("gearman", "apt-get install gearman-job-server libgearman-dev")
+    built = subprocess.run(["cc", "-O2", "-o", dir / "peer", HERE / "gearman_peer.c", "-lgearman"], capture_output=True)
+    if built.returncode:
+        return missing("gearman", "its client does not build: apt-get install libgearman-dev")
+    port = free_port()
+    with Server(dir, port, "gearmand", "-L", "127.0.0.1", "-p", port, "-l", "stderr", *(
+            ["-u", "nobody"] if os.geteuid() == 0 else [])):
+        return timed("gearman", 50000, False, dir / "peer", port, 50000, o.workers)
+
+
+def peer_skip_locked(o, dir):
+    """The usual queue in a table: claim one, commit, complete it, commit."""
+    tasks = 8000
+    postgres = Postgres(dir, False)
+    try:
+        script = dir / "work.sql"
+        script.write_text(
+            "WITH c AS (SELECT id FROM q WHERE state = 0 ORDER BY prio, id LIMIT 1 FOR UPDATE SKIP LOCKED) "
+            "UPDATE q SET state = 1 FROM c WHERE q.id = c.id RETURNING q.id AS id \\gset\n"
+            "UPDATE q SET state = 2 WHERE id = :id;\n")
+        postgres.query("CREATE TABLE q (id bigserial PRIMARY KEY, prio int NOT NULL DEFAULT 0, state int NOT NULL DEFAULT 0, "
+                       "body text) WITH (fillfactor = 50); CREATE INDEX ON q (prio, id) WHERE state = 0")
+        begin = time.monotonic()
+        postgres.query(f"INSERT INTO q (body) SELECT 'noop' FROM generate_series(1, {tasks})")
+        subprocess.run([postgres.bin / "pgbench", "-n", "-c", str(o.workers), "-j", "1", "-t", str(tasks // o.workers), "-M",
+                        "prepared", "-f", script, postgres.conninfo], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        wall = time.monotonic() - begin
+        done = int(postgres.query("SELECT count(*) FROM q WHERE state = 2")[0][0])
+        if done != tasks:
+            raise SystemExit(f"bench: the SKIP LOCKED queue did {done} of {tasks}")
+        r = {"tasks": tasks, "rate": tasks / wall}
+        say("SKIP LOCKED queue, one a commit", r, "  fsync")
+        return r
+    finally:
+        postgres.stop()
+
+
+def has_module(name):
+    return subprocess.run(["/usr/bin/python3", "-c", f"import {name}"], capture_output=True).returncode == 0
+
+
+def peer_dask(o, dir):
+    if not has_module("distributed"):
+        return missing("dask.distributed", "apt-get install python3-distributed")
+    script = dir / "dask_peer.py"
+    script.write_text(
+        "import sys, time\n"
+        "from distributed import Client, LocalCluster\n"
+        "def noop(i):\n    return None\n"
+        "if __name__ == '__main__':\n"
+        "    n, w = int(sys.argv[1]), int(sys.argv[2])\n"
+        "    with LocalCluster(n_workers=w, threads_per_worker=1, dashboard_address=None) as cl, Client(cl) as c:\n"
+        "        c.gather(c.map(noop, range(w)))\n"
+        "        t = time.monotonic()\n"
+        "        c.gather(c.map(noop, range(w, w + n), pure=False))\n"
+        "        print(time.monotonic() - t)\n")
+    return timed("dask.distributed", 3000, False, "/usr/bin/python3", script, 3000, o.workers)
+
+
+def peer_celery(o, dir):
+    if not shutil.which("redis-server") or not has_module("celery") or not has_module("redis"):
+        return missing("celery", "apt-get install redis-server python3-celery python3-redis")
+    port = free_port()
+    (dir / "celery_peer.py").write_text(
+        "import sys, time\n"
+        "from celery import Celery\n"
+        f"app = Celery('celery_peer', broker='redis://127.0.0.1:{port}/0', backend='redis://127.0.0.1:{port}/1')\n"
+        "app.conf.worker_prefetch_multiplier = 64\n"
+        "@app.task(name='noop')\ndef noop(i):\n    return None\n"
+        "if __name__ == '__main__':\n"
+        "    noop.delay(0).get(timeout=60)\n"
+        "    t = time.monotonic()\n"
+        "    for r in [noop.delay(i) for i in range(int(sys.argv[1]))]:\n        r.get(timeout=300)\n"
+        "    print(time.monotonic() - t)\n")
+    with Server(dir, port, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir):
+        with open(dir / "celery.log", "w") as log:
+            worker = subprocess.Popen(["/usr/bin/python3", "-m", "celery", "-A", "celery_peer", "worker", "-c",
+                                       str(o.workers), "-l", "error"], cwd=dir, stdout=log, stderr=log,
+                                      env={**os.environ, "C_FORCE_ROOT": "1"})
+            try:
+                return timed("celery with redis", 3000, False, "/usr/bin/env", "-C", dir, "/usr/bin/python3",
+                             "celery_peer.py", 3000)
+            finally:
+                stop(worker)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--bin", type=Path, default=TOP / "build/release/bin")
@@ -368,6 +516,12 @@ PARTS = {
     "held": lambda o, dir: part_noop(o, dir, held=True),
     "exec": part_exec,
     "flat": part_flat,
+    "beanstalkd": peer_beanstalkd,
+    "beanstalkd-fsync": peer_beanstalkd_fsync,
+    "gearman": peer_gearman,
+    "skip-locked": peer_skip_locked,
+    "dask": peer_dask,
+    "celery": peer_celery,
 }
 
 if __name__ == "__main__":
