@@ -17,7 +17,7 @@
 
 #define TIMEOUT_GRACE (10 * NS_PER_S) /* between "your time is up" and the kill */
 #define QUEUE_MAX 65536
-#define FAST_DEATHS 5                 /* execs in a row that died before their first result: wait before the next */
+#define FAST_DEATHS 5 /* execs in a row that died before their first result: wait before the next */
 #define RESPAWN_WAIT (2 * NS_PER_S)
 
 enum slot_state { EMPTY, IDLE, BUSY, STOPPING, DYING };
@@ -77,7 +77,8 @@ static void slot_move(struct slot *s, enum slot_state to)
 
 static int dispatch(struct slots *p, struct err *e);
 
-/* ---- answers ------------------------------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------------------------------------
+ */
 
 static int answer(struct slot *s, Acsweep__Outcome outcome, Acsweep__FailureClass class, const char *message,
                   struct err *e)
@@ -125,21 +126,29 @@ static int answer_died(struct slot *s, int status, const char *broken, struct er
 {
     char text[512];
     bool oom = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && proctree_oom_kills() > s->oom_kills;
+    /* scancel and a shutdown of the node send SIGTERM to every process of ours, and exec may go before we hear of it.
+     */
+    bool asked_to_end = WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
     if (broken[0])
         snprintf(text, sizeof text, "acsweep-exec broke the protocol and was killed: %s", broken);
     else if (oom)
         snprintf(text, sizeof text, "the kernel's out-of-memory killer ended acsweep-exec");
     else if (WIFSIGNALED(status))
-        snprintf(text, sizeof text, "acsweep-exec died of signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        snprintf(text, sizeof text, "acsweep-exec died of signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
     else
         snprintf(text, sizeof text, "acsweep-exec ended with code %d in the middle of the task", WEXITSTATUS(status));
     log_warn("slot.exec_died", KV_I64("slot", s->index), KV_I64("task", s->work->a->token->task_id),
              KV_STR("error", text));
     return answer(s, ACSWEEP__OUTCOME__FAILED,
-                  oom ? ACSWEEP__FAILURE_CLASS__HOST_OOM : ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE, text, e);
+                  oom            ? ACSWEEP__FAILURE_CLASS__HOST_OOM
+                  : asked_to_end ? ACSWEEP__FAILURE_CLASS__PREEMPTED
+                                 : ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE,
+                  text, e);
 }
 
-/* ---- the exec's news ---------------------------------------------------------------------------------------------- */
+/* ---- the exec's news ----------------------------------------------------------------------------------------------
+ */
 
 static void replace_exec(struct slot *s)
 {
@@ -219,7 +228,8 @@ static int on_message(const envelope *m, void *arg, struct err *e)
     case ACSWEEP__ENVELOPE__BODY_STARTED:
         return live && token_equal(m->started->token, s->work->a->token) ? on->on_started(m->started, on->arg, e) : 0;
     case ACSWEEP__ENVELOPE__BODY_PROGRESS:
-        return live && token_equal(m->progress->token, s->work->a->token) ? on->on_progress(m->progress, on->arg, e) : 0;
+        return live && token_equal(m->progress->token, s->work->a->token) ? on->on_progress(m->progress, on->arg, e)
+                                                                          : 0;
     case ACSWEEP__ENVELOPE__BODY_RESULTS:
         for (size_t i = 0; i < m->results->n_results; i++)
             TRY(take_result(s, m->results->results[i], e));
@@ -271,7 +281,8 @@ static int on_end(int status, const char *broken, void *arg, struct err *e)
     return dispatch(s->pool, e);
 }
 
-/* ---- giving work to slots ------------------------------------------------------------------------------------------ */
+/* ---- giving work to slots ------------------------------------------------------------------------------------------
+ */
 
 static size_t device_count(const struct slot *s, size_t *first)
 {
@@ -286,9 +297,14 @@ static int start_exec(struct slot *s, struct err *e)
 {
     struct slots *p = s->pool;
     size_t first, n = device_count(s, &first);
-    const struct slot_exec_options o = { .loop = p->o.loop, .path = p->exec_path, .worker_id = p->worker_id,
-                                         .scratch = p->scratch, .store = p->store, .slot = s->index,
-                                         .devices = n ? p->o.devices + first : NULL, .n_devices = n,
+    const struct slot_exec_options o = { .loop = p->o.loop,
+                                         .path = p->exec_path,
+                                         .worker_id = p->worker_id,
+                                         .scratch = p->scratch,
+                                         .store = p->store,
+                                         .slot = s->index,
+                                         .devices = n ? p->o.devices + first : NULL,
+                                         .n_devices = n,
                                          .on = { on_message, on_end, s } };
     s->exec = slot_exec_spawn(&o, e);
     if (!s->exec)
@@ -395,7 +411,8 @@ static int on_timer(struct loop *l, void *arg, struct err *e)
     }
 }
 
-/* ---- the pool ----------------------------------------------------------------------------------------------------- */
+/* ---- the pool -----------------------------------------------------------------------------------------------------
+ */
 
 static int copy_options(struct slots *p, const struct slot_options *o, struct err *e)
 {
@@ -506,13 +523,16 @@ int slots_add(struct slots *p, Acsweep__Assignment **a, struct err *e)
     return dispatch(p, e);
 }
 
-int slots_cancel(struct slots *p, const Acsweep__Token *t, const char *reason, int64_t grace_ns, bool *here, struct err *e)
+int slots_cancel(struct slots *p, const Acsweep__Token *t, const char *reason, int64_t grace_ns, bool *here,
+                 struct err *e)
 {
     struct slot *s = slot_of(p, t);
     struct work **at = queued_at(p, t);
     *here = s || at;
     if (at) { /* never started: nothing to stop */
-        struct slot none = { .pool = p, .work = unlink_work(p, at), .started = mono_now(), .started_us = wall_now_us() };
+        struct slot none = {
+            .pool = p, .work = unlink_work(p, at), .started = mono_now(), .started_us = wall_now_us()
+        };
         snprintf(none.reason, sizeof none.reason, "%s", reason);
         return answer_stopped(&none, e);
     }
