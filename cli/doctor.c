@@ -123,15 +123,15 @@ static void check_loopback(const struct opts *o, struct finding *f)
         return;
     }
     struct sockaddr_in def = a;
-    def.sin_port = htons(7733);
+    def.sin_port = htons(7077);
     AUTO(close) int fixed = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int on = 1;
     setsockopt(fixed, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fixed, (struct sockaddr *)&def, sizeof def) == 0) {
-        found(f, VERDICT_OK, "loopback works, the coordinator's port 7733 is free");
+        found(f, VERDICT_OK, "loopback works, the coordinator's port 7077 is free");
         return;
     }
-    found(f, VERDICT_NOTE, "loopback works, port 7733 is in use (a coordinator may be running)");
+    found(f, VERDICT_NOTE, "loopback works, port 7077 is in use (a coordinator may be running)");
     remedy(f, "only for a second coordinator: give it another port with --listen");
 }
 

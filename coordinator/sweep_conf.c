@@ -13,7 +13,7 @@
 
 #define C_(kind, name) K(struct checkpoint_conf, name, name, kind)
 static const struct conf_key checkpoint_keys[] = {
-    { C_(CONF_TEXT, name), .required = true, .help = "logical name; each worker.cfg maps it to a path" },
+    { C_(CONF_TEXT, name), .required = true, .help = "logical name" },
     { C_(CONF_CHOICE, role), .fallback = "encoder", .choices = "encoder|llm|connector", .help = "what it is" },
     { C_(CONF_TEXT, source), .fallback = "", .help = "where it comes from, e.g. a Hugging Face id" },
     { C_(CONF_TEXT, digest), .help = "SHA-256 of its content, 64 hex digits; without it the name and source stand for it" },
@@ -57,7 +57,7 @@ static const struct conf_table encoder_table = { "an encoder", sizeof(struct enc
 
 #define I_(kind, name) K(struct image_set_conf, name, name, kind)
 static const struct conf_key image_set_keys[] = {
-    { I_(CONF_TEXT, name), .required = true, .help = "logical name; each worker.cfg maps it to a path" },
+    { I_(CONF_TEXT, name), .required = true, .help = "logical name" },
     { I_(CONF_CHOICE, role), .fallback = "other", .choices = "stage1|stage2|benchmark|correspondence|other", .help = "what it is for" },
     { I_(CONF_INT, images), .fallback = "0", .lo = 0, .hi = BIG, .help = "number of images; 0 = not stated" },
     { I_(CONF_TEXT, digest), .help = "SHA-256 of its content, 64 hex digits; without it the name stands for it" },
