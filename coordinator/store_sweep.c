@@ -359,10 +359,23 @@ static struct sql_arg optional_id(size_t index, const int64_t *ids)
 
 void store_resources_json(const struct plan_resources *r, char *text, size_t size)
 {
-    snprintf(text, size,
-             "{\"gpus\":%u,\"gpu_memory_bytes\":%llu,\"compute_capability\":%u,\"cpus\":%u,\"host_memory_bytes\":%llu}",
-             r->gpus, (unsigned long long)r->gpu_memory_bytes, r->compute_capability, r->cpus,
-             (unsigned long long)r->host_memory_bytes);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } parts[] = { /* sorted by name, as canonical JSON is */
+                  { "compute_capability", r->compute_capability },
+                  { "cpus", r->cpus },
+                  { "gpu_memory_bytes", r->gpu_memory_bytes },
+                  { "gpus", r->gpus },
+                  { "host_memory_bytes", r->host_memory_bytes }
+    };
+    size_t n = (size_t)snprintf(text, size, "{");
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (parts[i].value && n < size)
+            n += (size_t)snprintf(text + n, size - n, "%s\"%s\":%llu", n > 1 ? "," : "", parts[i].name,
+                                  (unsigned long long)parts[i].value);
+    if (n < size)
+        snprintf(text + n, size - n, "}");
 }
 
 static int copy_task(struct db *d, const struct stored_sweep *s, const struct ids *ids, size_t i, struct err *e)

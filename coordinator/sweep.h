@@ -92,7 +92,7 @@ MUST_USE int store_round_measured(struct db *d, int64_t sweep_id, int round, str
 MUST_USE int store_is_stale(struct db *d, const struct stored_sweep *s, bool *stale, struct err *e);
 MUST_USE int store_sweep_end(struct db *d, int64_t sweep_id, enum sweep_state state, const char *note, struct err *e);
 
-/* Resources as the column task.resources has them; 200 bytes suffice. */
+/* Resources as the column task.resources has them: canonical JSON without what is 0; 200 bytes suffice. */
 void store_resources_json(const struct plan_resources *r, char *text, size_t size);
 
 struct policy_answer;

@@ -1,4 +1,5 @@
-/* Migrations: from nothing to the newest, again, checksums, a newer database, two at once, and COMMENT ON everything. */
+/* Migrations: from nothing to the newest, again, checksums, a newer database, two at once, and COMMENT ON everything.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "sql/migrate.h"
+#include "sql/sql_text.h"
 #include "tests/lib/pgtest.h"
 
 static struct db *fresh(void **state, const char *name)
@@ -115,6 +117,32 @@ static void two_at_once(void **state)
         db_close(racers[i].d);
 }
 
+/* Rows that an older program left: what 0007 rewrites keeps its meaning, and the trigger does the keys' work. */
+static void lighter_task_keeps_rows(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "lighter");
+    struct err e = { 0 };
+    pgtest_script(
+        d, "CREATE SCHEMA acsweep; CREATE TABLE acsweep.schema_migration (version int, name text, checksum text, "
+           "applied_at timestamptz)");
+    for (size_t i = 0; i < 6; i++)
+        pgtest_script(d, sql_migrations[i].text);
+    pgtest_script(d,
+                  "SET search_path = acsweep; INSERT INTO benchmark (name, metric) VALUES ('mme', 'points');"
+                  "INSERT INTO task (task_id, kind, executor, identity, label, params, resources, benchmark_id) VALUES "
+                  "(1, 'evaluate', 'fake', 'i1', 'one', '{\"identity\": {\"b\": 1}, \"execution\": {}}', "
+                  "'{\"cpus\": 1, \"gpus\": 0, \"gpu_memory_bytes\": 7, \"host_memory_bytes\": 0}', 1);");
+    pgtest_script(d, sql_migrations[6].text);
+    assert_int_equal(
+        pgtest_number(d, "SELECT (resources::text = '{\"cpus\":1,\"gpu_memory_bytes\":7}')::int FROM task"), 1);
+    assert_int_equal(pgtest_number(d, "SELECT (params -> 'identity' ->> 'b')::int FROM task"), 1);
+    assert_int_equal(pgtest_number(d, "SELECT count(*) FROM why_waiting"), 0);
+    const char *const bad = "INSERT INTO task (task_id, kind, executor, identity, label, params, benchmark_id) "
+                            "VALUES (2, 'evaluate', 'fake', 'i2', 'two', '{}', 9)";
+    assert_int_equal(db_query(d, bad, NULL, 0, NULL, &e), -1);
+    assert_non_null(strstr(e.text, "task 2 names what does not exist: benchmark 9"));
+}
+
 static int setup(void **state)
 {
     *state = pgtest_start();
@@ -130,9 +158,12 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(from_nothing_and_again),      cmocka_unit_test(edited_migration_is_refused),
-        cmocka_unit_test(newer_database_is_refused),   cmocka_unit_test(failed_step_leaves_nothing),
+        cmocka_unit_test(from_nothing_and_again),
+        cmocka_unit_test(edited_migration_is_refused),
+        cmocka_unit_test(newer_database_is_refused),
+        cmocka_unit_test(failed_step_leaves_nothing),
         cmocka_unit_test(two_at_once),
+        cmocka_unit_test(lighter_task_keeps_rows),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
