@@ -48,13 +48,14 @@ void commit_destroy(struct commit *b)
     free(b->leases);
     free(b->marks);
     free(b->events);
+    free(b->cancels);
     free(b->envelopes);
     free(b);
 }
 
 bool commit_empty(const struct commit *b)
 {
-    return !b->n_ends && !b->n_leases && !b->n_marks && !b->n_events;
+    return !b->n_ends && !b->n_leases && !b->n_marks && !b->n_events && !b->n_cancels;
 }
 
 /* Room for one more element of an array that doubles. */
@@ -120,6 +121,13 @@ int commit_add_event(struct commit *b, const char *kind, uint64_t task_id, uint3
     *ev =
         (struct commit_event){ kind, task_id, epoch, attempt, strdup(worker ? worker : ""), strdup(text ? text : "") };
     return ev->worker && ev->text ? 0 : FAIL_NOMEM(e);
+}
+
+int commit_add_cancel(struct commit *b, struct task *t, struct err *e)
+{
+    TRY(ROOM(b, cancels, e));
+    b->cancels[b->n_cancels++] = t;
+    return 0;
 }
 
 int commit_keep(struct commit *b, envelope **m, struct err *e)
@@ -274,15 +282,15 @@ static void fill_numbers(struct end_columns *k, size_t i, const struct commit_en
 static int send_ends(const struct end_columns *k, struct db *d, struct err *e)
 {
     size_t n = k->n;
-    const struct sql_arg moves[] = { SQL_I64((int64_t)n),     SQL_I64S(k->task, n),    SQL_I64S(k->attempt, n),
-                                     SQL_I64S(k->epoch, n),   TEXT_COLUMN(k->next),    TEXT_COLUMN(k->message),
+    const struct sql_arg moves[] = { SQL_I64((int64_t)n),          SQL_I64S(k->task, n), SQL_I64S(k->attempt, n),
+                                     SQL_I64S(k->epoch, n),        TEXT_COLUMN(k->next), TEXT_COLUMN(k->message),
                                      SQL_I64S(k->charged_total, n) };
     const struct sql_arg history[] = {
-        SQL_I64((int64_t)n),      SQL_I64S(k->task, n),    SQL_I64S(k->attempt, n),  SQL_I64S(k->epoch, n),
-        TEXT_COLUMN(k->worker),   TEXT_COLUMN(k->devices), TEXT_COLUMN(k->outcome),  TEXT_COLUMN(k->failure),
-        TEXT_COLUMN(k->message),  SQL_BOOLS(k->charged, n), SQL_I64S(k->slot, n),    SQL_I64S(k->started, n),
-        SQL_I64S(k->finished, n), SQL_F64S(k->wall, n),    SQL_F64S(k->gpu, n),      SQL_F64S(k->cpu, n),
-        SQL_F64S(k->energy, n),   SQL_I64S(k->rss, n),     SQL_I64S(k->gpu_bytes, n),
+        SQL_I64((int64_t)n),      SQL_I64S(k->task, n),     SQL_I64S(k->attempt, n),   SQL_I64S(k->epoch, n),
+        TEXT_COLUMN(k->worker),   TEXT_COLUMN(k->devices),  TEXT_COLUMN(k->outcome),   TEXT_COLUMN(k->failure),
+        TEXT_COLUMN(k->message),  SQL_BOOLS(k->charged, n), SQL_I64S(k->slot, n),      SQL_I64S(k->started, n),
+        SQL_I64S(k->finished, n), SQL_F64S(k->wall, n),     SQL_F64S(k->gpu, n),       SQL_F64S(k->cpu, n),
+        SQL_F64S(k->energy, n),   SQL_I64S(k->rss, n),      SQL_I64S(k->gpu_bytes, n),
     };
     TRY(db_pipe_add(d, SQL_TASK_END, moves, ARRAY_LEN(moves), (int64_t)n, e));
     return db_pipe_add(d, SQL_ATTEMPT_INSERT, history, ARRAY_LEN(history), (int64_t)n, e);
@@ -363,8 +371,8 @@ static int write_leases(const struct commit *b, struct db *d, struct err *e)
         attempt[i] = b->leases[i].task->attempt;
         TRY(text_column_add(&worker, b->leases[i].worker_id, e));
     }
-    const struct sql_arg args[] = { SQL_I64((int64_t)n), SQL_I64S(task, n),  SQL_I64S(attempt, n),
-                                    TEXT_COLUMN(worker), SQL_I64((int64_t)b->epoch) };
+    const struct sql_arg args[] = { SQL_I64((int64_t)n), SQL_I64S(task, n), SQL_I64S(attempt, n), TEXT_COLUMN(worker),
+                                    SQL_I64((int64_t)b->epoch) };
     return db_pipe_add(d, SQL_TASK_LEASE, args, ARRAY_LEN(args), (int64_t)n, e);
 }
 
@@ -407,6 +415,17 @@ static int write_events(const struct commit *b, struct db *d, struct err *e)
     return db_pipe_add(d, SQL_EVENT_INSERT, args, ARRAY_LEN(args), (int64_t)n, e);
 }
 
+static int write_cancels(const struct commit *b, struct db *d, struct err *e)
+{
+    AUTO(free) int64_t *task = malloc(b->n_cancels * sizeof *task);
+    if (!task)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < b->n_cancels; i++)
+        task[i] = (int64_t)b->cancels[i]->id;
+    const struct sql_arg args[] = { SQL_I64S(task, b->n_cancels) };
+    return db_pipe_add(d, SQL_TASK_CANCEL_WANT, args, ARRAY_LEN(args), ROWS_ANY, e); /* it may have ended above */
+}
+
 int commit_run(struct db_job *j, struct db *d, struct err *e)
 {
     struct commit *b = (struct commit *)j; /* the job is the first member */
@@ -421,6 +440,8 @@ int commit_run(struct db_job *j, struct db *d, struct err *e)
         TRY(write_marks(b, d, e));
     if (b->n_leases)
         TRY(write_leases(b, d, e));
+    if (b->n_cancels)
+        TRY(write_cancels(b, d, e));
     if (b->n_events)
         TRY(write_events(b, d, e));
     struct db_rows **results;

@@ -46,9 +46,10 @@ struct commit {
     struct commit_lease *leases;
     struct commit_mark *marks;
     struct commit_event *events;
+    struct task **cancels; /* running tasks that were asked to stop */
     envelope **envelopes;
-    size_t n_ends, n_leases, n_marks, n_events, n_envelopes;
-    size_t cap_ends, cap_leases, cap_marks, cap_events, cap_envelopes;
+    size_t n_ends, n_leases, n_marks, n_events, n_cancels, n_envelopes;
+    size_t cap_ends, cap_leases, cap_marks, cap_events, cap_cancels, cap_envelopes;
 };
 
 struct commit *commit_create(struct coord *c, struct err *e);
@@ -61,6 +62,8 @@ MUST_USE int commit_add_mark(struct commit *b, struct task *t, enum task_state f
                              const char *reason, struct err *e);
 MUST_USE int commit_add_event(struct commit *b, const char *kind, uint64_t task_id, uint32_t attempt, uint64_t epoch,
                               const char *worker, const char *text, struct err *e);
+/* A LEASED task was asked to stop: a later leader asks again. */
+MUST_USE int commit_add_cancel(struct commit *b, struct task *t, struct err *e);
 /* Keep a received message alive until the batch is through; takes *m. */
 MUST_USE int commit_keep(struct commit *b, envelope **m, struct err *e);
 

@@ -81,6 +81,7 @@ int control_cancel(struct coord *c, struct task *t, const char *reason, struct e
             c->n_orphans -= c->n_orphans > 0;
             return coord_end_attempt(c, t, "cancelled", ACSWEEP__FAILURE_CLASS__FAILURE_NONE, false, reason, e);
         }
+        TRY(commit_add_cancel(c->gathering, t, e));
         return peers_cancel(c, t, "cancelled", e);
     default:
         return 0;
@@ -157,6 +158,7 @@ static int on_cancel_task(const struct request *r, struct err *e)
         return refuse(r, ERR_INPUT, "no task with that number is waiting or running", e);
     TRY(control_cancel(r->c, t, r->body->cancel_task->reason[0] ? r->body->cancel_task->reason : "cancelled by request",
                        e));
+    TRY(coord_kick(r->c, e));
     return answer(r, "cancelled", e);
 }
 
@@ -332,7 +334,8 @@ int control_watch(struct coord *c, const struct peer_id *from, const Acsweep__Wa
     new->peer = *from;
     new->interval_ns = (int64_t)ms *NS_PER_MS;
     size_t n = 0;
-    for (struct watcher **at = &c->watchers; *at;) { /* asking again replaces the old wish; so does the newest of many */
+    for (struct watcher **at = &c->watchers;
+         *at;) { /* asking again replaces the old wish; so does the newest of many */
         struct watcher *old = *at;
         if (!peer_id_equal(&old->peer, from) && ++n < WATCHERS_MAX) {
             at = &old->link;

@@ -20,6 +20,7 @@
 #define FINISH_NS (5 * NS_PER_S)
 #define TICK_NS (100 * NS_PER_MS)
 #define LOCK_POLL_NS (500 * NS_PER_MS)
+#define ANNOUNCE_NS (10 * NS_PER_S)
 #define STALL_NS (2 * NS_PER_S)
 #define PLACEMENT_NS (2 * NS_PER_S)
 #define LOST_MAX 20 /* lost attempts of one task under one leader */
@@ -68,6 +69,7 @@ static void forget(struct coord *c)
     roster_free(&c->roster);
     graph_free(&c->graph);
     access_free(&c->access);
+    c->standbys = (struct standby_list){ 0 };
     c->committing = false;
 }
 
@@ -116,7 +118,7 @@ static struct db *wait_for_lock(struct coord *c, struct err *e)
         return NULL;
     c->reached = true;
     bool got = false, said = false;
-    for (;;) {
+    for (int64_t announced = INT64_MIN;;) {
         if (db_try_leader_lock(d, &got, e) < 0)
             return NULL;
         if (got)
@@ -124,6 +126,11 @@ static struct db *wait_for_lock(struct coord *c, struct err *e)
         if (!said)
             log_info("coordinator.standby", KV_STR("reason", "another coordinator leads this database"));
         said = true;
+        if (announced == INT64_MIN || mono_now() - announced >= ANNOUNCE_NS) {
+            if (standby_announce(c, d, e) < 0)
+                return NULL;
+            announced = mono_now();
+        }
         if (wait_a_moment(c, e) < 0)
             return NULL;
         if (c->stopping)
@@ -172,9 +179,9 @@ const char *coord_address(const struct coord *c)
     struct err ignored = { 0 };
     if (c->opt.advertise)
         return c->opt.advertise;
-    if (endpoint_parse(chan_endpoint(c->chan), ENDPOINT_BIND, &at, &ignored) == 0 && is_wildcard(&at))
-        return NULL;
-    return chan_endpoint(c->chan);
+    const char *bound = c->chan ? chan_endpoint(c->chan) : c->opt.listen;
+    bool known = endpoint_parse(bound, ENDPOINT_BIND, &at, &ignored) == 0 && !is_wildcard(&at) && (at.ipc || at.port);
+    return known ? bound : NULL;
 }
 
 /* What a worker needs to join. Beyond this machine the host name stands for "every interface". */
@@ -204,9 +211,9 @@ static int announce(struct coord *c, const char *join, struct err *e)
     buf_printf(&path, "%s/coordinator.json", c->opt.state_dir);
     buf_printf(&temp, "%s.tmp", buf_text(&path));
     AUTO(json_decref)
-    json_t *j = json_pack("{s:s, s:I, s:I, s:s, s:s}", "endpoint", chan_endpoint(c->chan), "pid", (json_int_t)getpid(),
-                          "epoch", (json_int_t)c->epoch, "server_key", c->opt.keys ? c->opt.keys->public_key : "",
-                          "join", join);
+    json_t *j =
+        json_pack("{s:s, s:I, s:I, s:s, s:s}", "endpoint", chan_endpoint(c->chan), "pid", (json_int_t)getpid(), "epoch",
+                  (json_int_t)c->epoch, "server_key", c->opt.keys ? c->opt.keys->public_key : "", "join", join);
     if (!j || json_dump_file(j, buf_text(&temp), JSON_COMPACT) < 0 || rename(buf_text(&temp), buf_text(&path)) < 0)
         return FAIL(e, ERR_ENV, "%s: cannot write: %s", buf_text(&path), strerror(errno));
     return 0;
@@ -241,11 +248,24 @@ static int finish_writing(struct coord *c, struct err *e)
     return 0;
 }
 
+/* A worker's id stays with its key across leaders. */
+static int remember_keys(struct coord *c, struct db *d, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    if (!c->zap)
+        return 0;
+    TRY(db_exec(d, SQL_WORKER_PUBLIC_KEYS, NULL, 0, ROWS_ANY, &rows, e));
+    for (int64_t i = 0; i < db_rows_count(rows); i++)
+        TRY(roster_remember_key(&c->roster, db_text(rows, i, 0), db_text(rows, i, 1), e));
+    return 0;
+}
+
 static int serve(struct coord *c, struct db *d, struct err *e)
 {
     AUTO(db_close) struct db *mine = d;
     TRY(raise_epoch(c, d, e));
     TRY(access_load(c, d, e));
+    TRY(remember_keys(c, d, e));
     TRY(write_challenge(c, e));
     if (!(c->gathering = commit_create(c, e)))
         return -1;
@@ -372,8 +392,10 @@ static int place_ready(struct coord *c, struct err *e)
                                           q->n,         is_short(q->executor), leaves_artifacts(q->executor) };
     }
     size_t n = sched_assign(shapes, n_shapes, workers, n_workers, out, BATCH_MAX, reasons);
-    for (size_t i = 0; i < n; i++)
-        TRY(lease(c, graph_peek(&c->graph, out[i].shape), back[out[i].worker], out[i].slot, e));
+    for (size_t i = 0; i < n; i++) {
+        struct worker *w = back[out[i].worker];
+        TRY(lease(c, graph_peek_near(&c->graph, out[i].shape, w->warm[out[i].slot]), w, out[i].slot, e));
+    }
     for (size_t s = 0; s < n_shapes; s++)
         memcpy(c->graph.shapes[s].reason, reasons[s], sizeof reasons[s]);
     return 0;
@@ -810,5 +832,6 @@ static int on_tick(struct loop *l, void *arg, struct err *e)
     TRY(store_placement(c, now, e));
     TRY(control_tick(c, now, e));
     TRY(access_tick(c, now, e));
+    TRY(standby_tick(c, now, e));
     return coord_kick(c, e);
 }

@@ -16,6 +16,7 @@
 #include "coordinator/dbthread.h"
 #include "coordinator/graph.h"
 #include "coordinator/roster.h"
+#include "coordinator/standby.h"
 #include "coordinator/sweep.h"
 
 struct coord_options {
@@ -44,6 +45,7 @@ struct coord {
     void *zmq;
     struct zap *zap; /* NULL without CURVE */
     struct access access;
+    struct standby_list standbys; /* coordinators that wait for our place */
     /* as leader; NULL or empty while standing by */
     struct chan *chan;
     struct dbthread *db;
@@ -56,7 +58,7 @@ struct coord {
     bool committing;          /* a batch is with the database */
     uint64_t batches;         /* begun so far */
     bool stopping;
-    bool reached;             /* the database answered once: from then on we wait for it when it is away */
+    bool reached; /* the database answered once: from then on we wait for it when it is away */
     uint64_t rng; /* jitter of backoffs */
     struct watcher *watchers;
     struct loop_timer *tick;
@@ -99,7 +101,8 @@ MUST_USE int coord_worker_state(struct coord *c, struct worker *w, enum worker_s
 /* After a committed end (commit.c calls these in order). */
 MUST_USE int coord_ended(struct coord *c, struct commit_end *end, struct err *e);
 
-/* The address that workers are told; NULL when we listen on every interface and were given none. */
+/* The address that workers are told; NULL when we listen on every interface and were given none, or wait to bind to any
+ * free port. */
 const char *coord_address(const struct coord *c);
 
 /* peers.c */

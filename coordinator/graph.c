@@ -240,6 +240,21 @@ struct task *graph_peek(const struct graph *g, size_t shape)
     return g->shapes[shape].n ? g->shapes[shape].heap[0] : NULL;
 }
 
+#define NEAR 256 /* how many of a queue are looked at: its front, in no strict order */
+
+struct task *graph_peek_near(const struct graph *g, size_t shape, uint32_t subject)
+{
+    const struct shape *s = &g->shapes[shape];
+    struct task *first = graph_peek(g, shape), *best = NULL;
+    if (!first || !subject || first->subject == subject)
+        return first;
+    for (size_t i = 1; i < s->n && i < NEAR; i++)
+        if (s->heap[i]->subject == subject && s->heap[i]->priority == first->priority &&
+            (!best || before(s->heap[i], best)))
+            best = s->heap[i];
+    return best ? best : first;
+}
+
 int graph_settle(struct graph *g, struct task *t, int64_t now, struct err *e)
 {
     if (t->state != TASK_PENDING || t->open_inputs || t->not_before > now)

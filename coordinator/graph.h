@@ -45,6 +45,8 @@ struct task {
     uint16_t lost; /* attempts lost under this leader: a task that takes its workers down is given up in the end */
     uint32_t open_inputs;
     uint32_t shape;
+    uint32_t subject; /* equal for tasks of one encoder or representation: what is loaded for one serves the next; 0 =
+                         none */
     int32_t priority;
     uint32_t heap_index; /* in its shape's queue while READY */
     char identity[DIGEST_HEX_SIZE];
@@ -84,7 +86,7 @@ struct shape { /* tasks that any slot sees as equal */
     struct task **heap;
     size_t n, cap;
     char stored_reason[200]; /* as the table placement has it */
-    char reason[200]; /* why its ready tasks wait, as the scheduler said last; "" = they do not */
+    char reason[200];        /* why its ready tasks wait, as the scheduler said last; "" = they do not */
 };
 
 struct graph {
@@ -112,6 +114,8 @@ MUST_USE int graph_settle(struct graph *g, struct task *t, int64_t now, struct e
 /* Move by the state table; keeps the counters and queues. ERR_BUG when the table has no such move. */
 MUST_USE int graph_move(struct graph *g, struct task *t, enum task_event on, struct err *e);
 /* The first of a queue, still in it; NULL when empty. */
+/* Of the ready tasks of the first one's priority, the foremost among a few that is about `subject`; else the first. */
+struct task *graph_peek_near(const struct graph *g, size_t shape, uint32_t subject);
 struct task *graph_peek(const struct graph *g, size_t shape);
 /* After `t` became done: its successors lose an open input. Calls `ready(arg)` for each that has none left. */
 typedef int graph_fn(struct task *t, void *arg, struct err *e);

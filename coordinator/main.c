@@ -11,7 +11,11 @@
 #include "coordinator/coord.h"
 
 static const struct opt options[] = {
-    { .name = "config", .letter = 'c', .type = OPT_FILE, .value = "FILE", .env = "ACSWEEP_COORDINATOR_CONFIG",
+    { .name = "config",
+      .letter = 'c',
+      .type = OPT_FILE,
+      .value = "FILE",
+      .env = "ACSWEEP_COORDINATOR_CONFIG",
       .help = "settings file; --print-config prints one with every setting" },
     { .name = "database",
       .letter = 'd',

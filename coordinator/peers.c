@@ -206,7 +206,7 @@ static int fill_assignment(struct assignment *a, const struct coord *c, const st
     return fill_inputs(a, t, e);
 }
 
-#define ASSIGN_MAX 512 /* assignments in one message... */
+#define ASSIGN_MAX 512                             /* assignments in one message... */
 #define ASSIGN_MAX_BYTES (WIRE_MAX_BYTES - 65536u) /* ...and bytes of them */
 
 /* No fewer than the packed assignment has: texts and contents, and something for each field around them. */
@@ -264,7 +264,8 @@ int peers_assign(struct coord *c, struct task **tasks, size_t n, struct err *e)
         size_t m = 1, bytes = assignment_bytes(tasks[i]);
         if (bytes > ASSIGN_MAX_BYTES) {
             TRY(coord_end_attempt(c, tasks[i++], "failed", ACSWEEP__FAILURE_CLASS__DATA, true,
-                                  "its parameters and inputs are more than one message holds; use files in the store", e));
+                                  "its parameters and inputs are more than one message holds; use files in the store",
+                                  e));
             continue;
         }
         for (; i + m < n && m < ASSIGN_MAX && tasks[i + m]->worker == tasks[i]->worker; m++)
@@ -301,6 +302,22 @@ static struct task *held_by(struct coord *c, struct worker *w, const Acsweep__To
 
 static int store_worker(struct coord *c, const struct worker *w, const Acsweep__Hello *h, struct err *e);
 
+/* Where coordinators are: this one, if it knows, and those that wait. Returns how many. */
+static size_t fill_places(struct coord *c, Acsweep__Endpoint *places, Acsweep__Endpoint **list)
+{
+    size_t n = 0;
+    for (size_t i = 0; i <= c->standbys.n; i++) {
+        bool here = i == c->standbys.n;
+        places[n] = (Acsweep__Endpoint)ACSWEEP__ENDPOINT__INIT;
+        places[n].address = here ? (char *)coord_address(c) : c->standbys.of[i].address;
+        const char *key = !here ? c->standbys.of[i].server_key : c->opt.keys ? c->opt.keys->public_key : "";
+        places[n].server_key = (char *)key;
+        list[n] = &places[n];
+        n += places[n].address != NULL;
+    }
+    return n;
+}
+
 static int welcome(struct coord *c, struct worker *w, const envelope *in, struct err *e)
 {
     const Acsweep__Hello *h = in->hello;
@@ -318,15 +335,14 @@ static int welcome(struct coord *c, struct worker *w, const envelope *in, struct
             fenced[body.n_fenced++] = h->running[i];
         }
     }
-    Acsweep__Endpoint here = ACSWEEP__ENDPOINT__INIT, *endpoints[] = { &here };
-    here.address = (char *)coord_address(c);
-    here.server_key = (char *)(c->opt.keys ? c->opt.keys->public_key : "");
+    Acsweep__Endpoint places[1 + STANDBY_MAX], *endpoints[1 + STANDBY_MAX];
+    size_t n_places = fill_places(c, places, endpoints);
     body.version = WIRE_VERSION;
     body.epoch = c->epoch;
     body.heartbeat_ms = (uint64_t)(c->opt.heartbeat_ns / NS_PER_MS);
     body.lease_ms = (uint64_t)(c->opt.lease_ns / NS_PER_MS);
     body.disconnect_grace_ms = (uint64_t)(c->opt.disconnect_grace_ns / NS_PER_MS);
-    body.n_coordinators = here.address != NULL;
+    body.n_coordinators = n_places;
     body.coordinators = endpoints;
     body.keep = keep;
     body.fenced = fenced;
@@ -336,7 +352,13 @@ static int welcome(struct coord *c, struct worker *w, const envelope *in, struct
     m.answers = in->message_id;
     m.body_case = ACSWEEP__ENVELOPE__BODY_WELCOME;
     m.welcome = &body;
-    return send_to(c, &w->peer, &m, e);
+    TRY(send_to(c, &w->peer, &m, e));
+    for (size_t i = 0; i < body.n_keep; i++) { /* asked to stop under the last leader, who may not have been heard */
+        struct task *t = token_task(c, keep[i]);
+        if (t && t->cancel_wanted)
+            TRY(peers_cancel(c, t, "cancelled", e));
+    }
+    return 0;
 }
 
 struct peer_call {
@@ -359,9 +381,8 @@ static int on_hello(const struct peer_call *p, struct err *e)
                  h->protocol_min, h->protocol_max);
         return peers_refuse(c, p->from, m->message_id, "version", reason, e);
     }
-    const struct worker *known = roster_by_id(&c->roster, h->worker_id);
-    if (known && strcmp(known->user, p->user) != 0) {
-        log_warn("worker.key_differs", KV_STR("worker", known->id), KV_STR("public_key", p->user));
+    if (!roster_key_fits(&c->roster, h->worker_id, p->user)) {
+        log_warn("worker.key_differs", KV_STR("worker", h->worker_id), KV_STR("public_key", p->user));
         return peers_refuse(c, p->from, m->message_id, "key",
                             "a worker of that id joined with another key; ids are not handed on, start anew", e);
     }
@@ -379,8 +400,8 @@ static int on_hello(const struct peer_call *p, struct err *e)
     return welcome(c, w, m, e);
 }
 
-/* Nothing can come of this attempt any more. One that ended by its result is left alone: the worker says "running" until
- * it reads our acknowledgement. */
+/* Nothing can come of this attempt any more. One that ended by its result is left alone: the worker says "running"
+ * until it reads our acknowledgement. */
 static bool is_void(const struct task *t)
 {
     return !t || (!t->ended_by_result && (t->state == TASK_FAILED || t->state == TASK_CANCELLED));
@@ -630,7 +651,8 @@ static struct task *result_task(const struct peer_call *p, const Acsweep__Result
 #define BOOT_ID_LENGTH 36 /* a worker_id begins with it */
 
 /* The leased task of this result's token. It may also come from the spool of an agent that was killed, by the one that
- * was started after it on the same node, with the same key: a token is given out once, so the work is that of the lease. */
+ * was started after it on the same node, with the same key: a token is given out once, so the work is that of the
+ * lease. */
 static struct task *result_task(const struct peer_call *p, const Acsweep__Result *r)
 {
     struct coord *c = p->c;
@@ -700,7 +722,7 @@ static int on_bye(const struct peer_call *p, struct err *e)
 
 struct worker_rows {
     struct db_job job;
-    char *id, *node, *boot_id, *version, *labels;
+    char *id, *node, *boot_id, *version, *labels, *public_key;
     char **executors;
     size_t n_executors;
     struct worker_device {
@@ -728,6 +750,7 @@ static void worker_rows_free(struct worker_rows *r)
     free(r->boot_id);
     free(r->version);
     free(r->labels);
+    free(r->public_key);
     free(r);
 }
 
@@ -735,10 +758,17 @@ static int worker_rows_run(struct db_job *j, struct db *d, struct err *e)
 {
     struct worker_rows *r = (struct worker_rows *)j;
     const struct sql_arg args[] = {
-        SQL_TEXT(r->id),           SQL_TEXT(r->node),   SQL_TEXT(r->boot_id),
-        SQL_TEXT(r->version),      SQL_I64(r->cpus),    SQL_I64(r->memory),
-        SQL_I64(r->slots),         SQL_TEXT(r->labels), SQL_TEXTS((const char *const *)r->executors, r->n_executors),
+        SQL_TEXT(r->id),
+        SQL_TEXT(r->node),
+        SQL_TEXT(r->boot_id),
+        SQL_TEXT(r->version),
+        SQL_I64(r->cpus),
+        SQL_I64(r->memory),
+        SQL_I64(r->slots),
+        SQL_TEXT(r->labels),
+        SQL_TEXTS((const char *const *)r->executors, r->n_executors),
         SQL_BOOL(r->shared_store),
+        SQL_TEXT(r->public_key),
     };
     TRY(db_exec(d, SQL_WORKER_UPSERT, args, ARRAY_LEN(args), 1, NULL, e));
     for (size_t i = 0; i < r->n_devices; i++) {
@@ -775,6 +805,7 @@ static int store_worker(struct coord *c, const struct worker *w, const Acsweep__
     r->version = strdup(w->version);
     AUTO(json_decref) json_t *labels = json_loads(w->labels, 0, NULL);
     r->labels = strdup(json_is_object(labels) ? w->labels : "{}");
+    r->public_key = strdup(w->user);
     r->cpus = w->cpus;
     r->memory = (int64_t)w->memory_bytes;
     r->slots = w->slots;

@@ -32,17 +32,48 @@ static void worker_free(struct worker *w)
 {
     worker_clear(w);
     free(w->in_flight);
+    free(w->warm);
     free(w->id);
     free(w);
 }
+
+struct known_key {
+    char key[64];
+    char id[];
+};
 
 void roster_free(struct roster *r)
 {
     struct worker *w;
     for (size_t i = 0; (w = map_next(&r->by_id, &i));)
         worker_free(w);
+    struct known_key *k;
+    for (size_t i = 0; (k = map_next(&r->key_of, &i));)
+        free(k);
     map_free(&r->by_id);
     map_free(&r->by_peer);
+    map_free(&r->key_of);
+}
+
+int roster_remember_key(struct roster *r, const char *id, const char *key, struct err *e)
+{
+    size_t len = strlen(id);
+    struct known_key *k = malloc(sizeof *k + len + 1);
+    if (!k)
+        return FAIL_NOMEM(e);
+    snprintf(k->key, sizeof k->key, "%s", key);
+    memcpy(k->id, id, len + 1); /* the map keeps a pointer to it */
+    if (map_put(&r->key_of, k->id, len, k, e) == 0)
+        return 0;
+    free(k);
+    return -1;
+}
+
+bool roster_key_fits(const struct roster *r, const char *id, const char *user)
+{
+    const struct worker *w = roster_by_id(r, id);
+    const struct known_key *k = w ? NULL : map_get(&r->key_of, id, strlen(id));
+    return strcmp(w ? w->user : k ? k->key : user, user) == 0;
 }
 
 struct worker *roster_by_id(const struct roster *r, const char *id)
@@ -79,14 +110,19 @@ static void take_devices(struct worker *w, const Acsweep__Hello *h)
 static int take_hello(struct worker *w, const Acsweep__Hello *h, struct err *e)
 {
     if (h->slots != w->slots) {
-        uint32_t *in_flight = calloc(h->slots, sizeof *in_flight);
-        if (!in_flight)
+        uint32_t *in_flight = calloc(h->slots, sizeof *in_flight), *warm = calloc(h->slots, sizeof *warm);
+        if (!in_flight || !warm) {
+            free(in_flight);
+            free(warm);
             return FAIL_NOMEM(e);
+        }
         for (struct task *t = w->held; t; t = t->held_next) {
             t->slot = t->slot < h->slots ? t->slot : 0;
             in_flight[t->slot]++;
         }
         free(w->in_flight);
+        free(w->warm);
+        w->warm = warm;
         w->in_flight = in_flight;
         w->slots = h->slots;
     }
@@ -168,6 +204,7 @@ void worker_hold(struct worker *w, struct task *t, uint32_t slot)
     w->held = t;
     w->n_held++;
     w->in_flight[t->slot]++;
+    w->warm[t->slot] = t->subject;
 }
 
 void worker_release(struct task *t)

@@ -32,6 +32,7 @@ struct worker {
     uint32_t compute_capability;  /* of its weakest usable device */
     bool shared_store;
     uint32_t *in_flight; /* per slot: assignments given and not ended */
+    uint32_t *warm;      /* per slot: subject of the newest assignment, whose models are loaded there */
     struct task *held;   /* list of LEASING, LEASED and ENDING tasks, by held_next */
     size_t n_held;
     int64_t last_seen;
@@ -42,6 +43,7 @@ struct worker {
 struct roster {
     struct map by_id;   /* id -> worker */
     struct map by_peer; /* &peer.bytes, peer.len -> worker */
+    struct map key_of;  /* id -> its CURVE public key (malloc'ed), as the rows of earlier leaders say */
 };
 
 void roster_free(struct roster *r);
@@ -50,6 +52,10 @@ struct worker *roster_hello(struct roster *r, const struct peer_id *peer, const 
                             struct err *e);
 struct worker *roster_by_id(const struct roster *r, const char *id);
 struct worker *roster_by_peer(const struct roster *r, const struct peer_id *peer);
+/* As a leader begins: `id` belongs to the owner of `key`. */
+MUST_USE int roster_remember_key(struct roster *r, const char *id, const char *key, struct err *e);
+/* May the owner of `user` ("" without keys) call itself `id`? An id stays with the key that joined under it first. */
+bool roster_key_fits(const struct roster *r, const char *id, const char *user);
 /* Forget a worker that holds nothing. */
 void roster_remove(struct roster *r, struct worker *w);
 

@@ -347,6 +347,8 @@ static int find_tasks(struct db *d, struct stored_sweep *s, const struct map *id
             const struct plan_task *t = by_identity(identities, db_text(rows, r, 0));
             if (t)
                 TRY(take_state(&s->tasks[t - s->plan->tasks], rows, r, e));
+            if (t)
+                s->tasks[t - s->plan->tasks].cancel_wanted = db_bool(rows, r, 7);
         }
     }
     return 0;
@@ -430,17 +432,19 @@ static int insert_new(struct db *d, struct stored_sweep *s, const struct ids *id
     return db_copy_end(d, &copied, e);
 }
 
-/* Those the database has already: failed and cancelled ones are tried again; done ones are found in the cache. */
+/* Those the database has already: failed and cancelled ones are tried again, those asked to stop go on; done ones are
+ * found in the cache. */
 static int join_old(struct db *d, struct stored_sweep *s, const size_t *index, size_t n, int round, struct err *e)
 {
     if (!n)
         return 0;
     AUTO(free) int64_t *id = calloc(n, sizeof *id);
     AUTO(free) int64_t *revive = calloc(n, sizeof *revive);
+    AUTO(free) int64_t *wanted = calloc(n, sizeof *wanted);
     AUTO(free) bool *cached = calloc(n, sizeof *cached);
-    if (!id || !revive || !cached)
+    if (!id || !revive || !wanted || !cached)
         return FAIL_NOMEM(e);
-    size_t n_revive = 0;
+    size_t n_revive = 0, n_wanted = 0;
     for (size_t i = 0; i < n; i++) {
         struct stored_task *t = &s->tasks[index[i]];
         id[i] = (int64_t)t->id;
@@ -451,11 +455,17 @@ static int join_old(struct db *d, struct stored_sweep *s, const size_t *index, s
             t->state = TASK_PENDING;
             t->charged = 0;
         }
+        if (t->cancel_wanted)
+            wanted[n_wanted++] = id[i];
+        t->cancel_wanted = false;
     }
     s->revived |= n_revive > 0;
     const struct sql_arg revived[] = { SQL_I64S(revive, n_revive) };
     if (n_revive)
         TRY(db_exec(d, SQL_TASK_REVIVE, revived, 1, (int64_t)n_revive, NULL, e));
+    const struct sql_arg go_on[] = { SQL_I64S(wanted, n_wanted) };
+    if (n_wanted)
+        TRY(db_exec(d, SQL_TASK_WANTED, go_on, 1, ROWS_ANY, NULL, e));
     const struct sql_arg args[] = { SQL_I64(s->id), SQL_I64S(id, n), SQL_BOOLS(cached, n), SQL_I64(round) };
     return db_exec(d, SQL_SWEEP_TASK_INSERT, args, ARRAY_LEN(args), ROWS_ANY, NULL, e);
 }
@@ -526,6 +536,7 @@ static int load_tasks(struct db *d, struct stored_sweep *s, struct map *by_id, s
         rc = take_state(t, rows, r, e);
         t->round = (int)db_i64(rows, r, 7);
         t->cached = db_bool(rows, r, 8);
+        t->cancel_wanted = db_bool(rows, r, 9);
         if (rc == 0)
             rc = map_put(by_id, &t->id, sizeof t->id, t, e);
     }

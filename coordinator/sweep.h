@@ -17,7 +17,7 @@ struct stored_task { /* how a task of the plan stands in the database; id 0 = it
     uint32_t attempt;
     enum task_state state;
     int charged, round;
-    bool cached;
+    bool cached, cancel_wanted;
     char *worker_id;
     uint8_t failures[8];
 };
@@ -75,8 +75,8 @@ struct submission { /* what a client sent */
 void submission_free(struct submission *s);
 
 /* Plan the text and write what is new of it, in one transaction; then load it as it stands. A sweep of the same name
- * and config goes on; another config replaces its plan and starts its rounds anew (results stay shared). A sweep that names an
- * artifacts.store other than `store` is refused. */
+ * and config goes on; another config replaces its plan and starts its rounds anew (results stay shared). A sweep that
+ * names an artifacts.store other than `store` is refused. */
 struct stored_sweep *store_submit(struct db *d, const struct submission *s, const char *store, struct err *e);
 /* Load a running sweep at take-over. */
 struct stored_sweep *store_load(struct db *d, int64_t sweep_id, struct err *e);

@@ -33,11 +33,25 @@ void sweep_destroy(struct sweep *s)
 static int adopt_lease(struct coord *c, struct task *t, const struct stored_task *from, struct err *e)
 {
     t->state = TASK_LEASED;
+    t->cancel_wanted = from->cancel_wanted;
     t->lease_deadline = mono_now() + c->opt.lease_ns; /* a new leader starts every lease clock anew */
     c->n_orphans++;
     if (!(t->worker_id = strdup(from->worker_id ? from->worker_id : "")))
         return FAIL_NOMEM(e);
     return 0;
+}
+
+/* What a task is about, as a number: equal for all tasks of one representation, or of one encoder, in every sweep. */
+static uint32_t subject_of(const struct plan *p, const struct plan_task *t)
+{
+    const char *name = t->representation != PLAN_NONE ? p->representations[t->representation].identity
+                       : t->encoder != PLAN_NONE      ? p->encoders[t->encoder].identity
+                                                      : NULL;
+    /* A SHA-256 in hex: its first digits are as good a number as any. */
+    return name ? (uint32_t)strtoul((char[9]){ name[0], name[1], name[2], name[3], name[4], name[5], name[6], name[7] },
+                                    NULL, 16) |
+                      1u
+                : 0;
 }
 
 static int new_task(struct coord *c, struct sweep *s, size_t i, struct task **out, struct err *e)
@@ -47,6 +61,7 @@ static int new_task(struct coord *c, struct sweep *s, size_t i, struct task **ou
     struct task *t = graph_add(&c->graph, from->id, p, e);
     if (!t)
         return -1;
+    t->subject = subject_of(s->plan, p);
     t->attempt = from->attempt;
     t->epoch = from->epoch;
     t->charged = (uint16_t)from->charged;
@@ -331,7 +346,7 @@ struct round_job {
     struct policy_answer *answer;
     struct round_rows rows;
     bool stale; /* the sweep has been cancelled or submitted anew since: nothing was written */
-    bool end; /* no policy: only mark the sweep as ended */
+    bool end;   /* no policy: only mark the sweep as ended */
     enum sweep_state state;
     int measured_round; /* > 0: close that round first */
 };

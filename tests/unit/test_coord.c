@@ -47,8 +47,20 @@ static pid_t start(const char *conninfo, const char *endpoint, const char *log)
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 2, log, O_WRONLY | O_CREAT | O_APPEND, 0644);
     const char *const argv[] = { BINARY_DIR "/bin/acsweep-coordinator",
-                                 "--database", conninfo, "--listen", endpoint, "--lease", LEASE,
-                                 "--heartbeat", BEAT, "--drain-grace", "1s", "--strikes", "0", "--die-with-parent", NULL };
+                                 "--database",
+                                 conninfo,
+                                 "--listen",
+                                 endpoint,
+                                 "--lease",
+                                 LEASE,
+                                 "--heartbeat",
+                                 BEAT,
+                                 "--drain-grace",
+                                 "1s",
+                                 "--strikes",
+                                 "0",
+                                 "--die-with-parent",
+                                 NULL };
     assert_int_equal(posix_spawn(&pid, argv[0], &files, NULL, (char *const *)argv, environ), 0);
     posix_spawn_file_actions_destroy(&files);
     return pid;
@@ -166,8 +178,8 @@ static envelope *hear(void *s, int body)
 }
 
 #define HEAR(s, what) AUTO(envelope_free) envelope *what = hear((s), ACSWEEP__ENVELOPE__BODY_##what)
-#define BODY(m, BODY_NAME, field, value) \
-    envelope m = ACSWEEP__ENVELOPE__INIT; \
+#define BODY(m, BODY_NAME, field, value)               \
+    envelope m = ACSWEEP__ENVELOPE__INIT;              \
     m.body_case = ACSWEEP__ENVELOPE__BODY_##BODY_NAME; \
     m.field = (value)
 
@@ -644,6 +656,31 @@ static void a_restart_keeps_running_tasks(void **state)
     assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt"), 1);
 }
 
+/* Asked to stop while it ran, and the leader died before the worker heard of it. */
+static void a_cancel_outlives_its_leader(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    load(client, "stopping", 2, 1);
+    Acsweep__Token k = assigned(worker), *held = &k;
+    assert_true(cancel_task(client, k.task_id).ok);
+    eventually(w, "SELECT count(*) FROM acsweep.task WHERE cancel_wanted AND state = 'leased'", 1);
+    stop(w->coordinator, SIGKILL);
+    w->coordinator = start(w->conninfo, w->endpoint, w->log);
+    eventually(w, "SELECT epoch FROM acsweep.leader", 2);
+    Acsweep__Hello h = a_hello("w1");
+    h.n_running = 1;
+    h.running = &held;
+    AUTO(envelope_free) envelope *welcome = greet(worker, &h);
+    assert_int_equal(welcome->welcome->n_keep, 1);
+    HEAR(worker, CANCEL);
+    assert_int_equal(CANCEL->cancel->token->task_id, k.task_id);
+    Acsweep__Result r = a_result(&k, ACSWEEP__OUTCOME__CANCELLED, ACSWEEP__FAILURE_CLASS__FAILURE_NONE);
+    send_result(worker, &r);
+    assert_int_equal(verdict(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'cancelled' AND NOT cancel_wanted", 1);
+}
+
 static void a_standby_takes_over(void **state)
 {
     struct world *w = *state;
@@ -653,6 +690,16 @@ static void a_standby_takes_over(void **state)
     pid_t standby = start(w->conninfo, endpoint, w->log);
     snprintf(w->endpoint, sizeof w->endpoint, "%.120s", endpoint);
     void *second = peer(w, "w1");
+    eventually(w, "SELECT count(*) FROM acsweep.coordinator", 2);
+    Acsweep__Hello again = a_hello("w1");
+    bool told = false;
+    for (int i = 0; i < 50 && !told; i++) { /* the leader looks every other second */
+        mono_sleep(200 * NS_PER_MS);
+        AUTO(envelope_free) envelope *welcome = greet(first, &again);
+        for (size_t k = 0; k < welcome->welcome->n_coordinators; k++)
+            told |= strcmp(welcome->welcome->coordinators[k]->address, endpoint) == 0;
+    }
+    assert_true(told);
     Acsweep__Hello h = a_hello("w1");
     BODY(hello, HELLO, hello, &h);
     say(second, &hello);
@@ -698,7 +745,8 @@ static char *read_source(const char *name)
 static void submit_gpus(void *client)
 {
     static const char plain[] = "extract  = { use = \"replay\"; };",
-                      gpu[] = "extract = { use = \"replay\"; gpus = 1; gpu_memory = \"24GiB\"; compute_capability = 80; };";
+                      gpu[] =
+                          "extract = { use = \"replay\"; gpus = 1; gpu_memory = \"24GiB\"; compute_capability = 80; };";
     AUTO(free) char *config = read_source("examples/paper/sweep.cfg");
     AUTO(free) char *table = read_source("examples/paper/law.csv");
     char *at = strstr(config, plain);
@@ -802,6 +850,7 @@ int main(void)
         IN_A_WORLD(cancel_and_retry_in_one_batch),
         IN_A_WORLD(gpus_are_placed_and_explained),
         IN_A_WORLD(a_restart_keeps_running_tasks),
+        IN_A_WORLD(a_cancel_outlives_its_leader),
         IN_A_WORLD(a_standby_takes_over),
         cmocka_unit_test(a_foreign_schema_is_told),
     };

@@ -82,6 +82,27 @@ static void queues_keep_priority_then_age(void **state)
     graph_free(&g);
 }
 
+static void a_warm_slot_gets_more_of_the_same(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct graph g = { 0 };
+    for (uint64_t i = 1; i <= 9; i++) {
+        struct task *t = add(&g, i, i == 9 ? -1 : 0);
+        t->subject = 1 + (uint32_t)(i % 3);
+        assert_int_equal(graph_settle(&g, t, 0, &e), 1);
+    }
+    assert_int_equal(graph_peek_near(&g, 0, 0)->id, 1); /* a cold slot */
+    assert_int_equal(graph_peek_near(&g, 0, 2)->id, 1);
+    assert_int_equal(graph_peek_near(&g, 0, 3)->id, 2); /* the oldest of that subject */
+    assert_int_equal(graph_peek_near(&g, 0, 1)->id, 3);
+    assert_int_equal(graph_peek_near(&g, 0, 77)->id, 1); /* nothing of it left: the oldest of all */
+    for (uint64_t i = 1; i <= 6; i++)
+        assert_int_equal(graph_move(&g, graph_find(&g, i), EV_ASSIGNED, &e), 0);
+    assert_int_equal(graph_peek_near(&g, 0, 1)->id, 7); /* 9 is of that subject, but of lower priority */
+    graph_free(&g);
+}
+
 static void a_move_out_of_turn_is_our_bug(void **state)
 {
     (void)state;
@@ -109,9 +130,8 @@ static void backoff_holds_a_task_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_task_waits_for_all_its_inputs),
-        cmocka_unit_test(queues_keep_priority_then_age),
-        cmocka_unit_test(a_move_out_of_turn_is_our_bug),
+        cmocka_unit_test(a_task_waits_for_all_its_inputs),   cmocka_unit_test(queues_keep_priority_then_age),
+        cmocka_unit_test(a_warm_slot_gets_more_of_the_same), cmocka_unit_test(a_move_out_of_turn_is_our_bug),
         cmocka_unit_test(backoff_holds_a_task_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
