@@ -625,51 +625,6 @@ int coord_end_attempt(struct coord *c, struct task *t, const char *outcome, int 
     return commit_add_end(c->gathering, &end, e);
 }
 
-/* ---- workers as rows ---- */
-
-struct state_job {
-    struct db_job job;
-    char *worker, *reason;
-    const char *state;
-};
-
-static int state_run(struct db_job *j, struct db *d, struct err *e)
-{
-    const struct state_job *s = (const struct state_job *)j;
-    const struct sql_arg args[] = { SQL_TEXT(s->worker), SQL_TEXT(s->state), SQL_TEXT(s->reason) };
-    return db_exec(d, SQL_WORKER_STATE, args, ARRAY_LEN(args), ROWS_0_OR_1, NULL, e);
-}
-
-static int state_done(struct db_job *j, const struct err *why, struct err *e)
-{
-    struct state_job *s = (struct state_job *)j;
-    free(s->worker);
-    free(s->reason);
-    free(s);
-    if (why && e)
-        *e = *why;
-    return why ? -1 : 0;
-}
-
-int coord_worker_state(struct coord *c, struct worker *w, enum worker_state state, const char *reason, struct err *e)
-{
-    w->state = state;
-    struct state_job *s = calloc(1, sizeof *s);
-    if (!s)
-        return FAIL_NOMEM(e);
-    s->job.run = state_run;
-    s->job.done = state_done;
-    s->state = worker_state_name(state);
-    s->worker = strdup(w->id);
-    s->reason = strdup(reason);
-    if (!s->worker || !s->reason) {
-        state_done(&s->job, NULL, NULL);
-        return FAIL_NOMEM(e);
-    }
-    dbthread_post(c->db, &s->job);
-    return 0;
-}
-
 /* ---- time ---- */
 
 static int expire_held(struct coord *c, struct worker *w, int64_t now, struct err *e)

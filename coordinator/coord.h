@@ -105,7 +105,7 @@ MUST_USE int coord_ended(struct coord *c, struct commit_end *end, struct err *e)
  * free port. */
 const char *coord_address(const struct coord *c);
 
-/* peers.c */
+/* peers.c; peers_assign is in assign.c, peers_ack in results.c */
 int peers_on_message(struct chan *ch, const struct peer_id *from, const char *user, envelope **m, void *arg,
                      struct err *e);
 int peers_on_bad(struct chan *ch, const struct peer_id *from, const char *user, const struct err *why, void *arg,

@@ -65,7 +65,7 @@ struct sweep {
 };
 void sweep_destroy(struct sweep *s);
 
-/* ---- store_sweep.c: on the database thread ---- */
+/* ---- store_sweep.c and, from store_round() on, store_round.c: on the database thread ---- */
 
 struct submission { /* what a client sent */
     char *config, *place;
