@@ -292,12 +292,12 @@ static void explain_default(const struct round *s, struct policy_choice *choice)
     const struct policy_target *g = s->target;
     size_t r = choice->representation;
     const char *after = s->answer->n_choices > 1 ? ", others of this round taken as expected" : "";
-    if (isinf(policy_target_best(g)))
+    if (isinf(g->best))
         snprintf(choice->reason, sizeof choice->reason, "largest a + c (%.3f); nothing is measured yet", g->sum_ac[r]);
     else if (g->direction_prior < 1)
         snprintf(choice->reason, sizeof choice->reason,
-                 "largest expected improvement: %.4f over the best %.3f (mean %.3f, sd %.3f)%s", choice->value,
-                 policy_target_best(g), g->mean[r], g->sd[r], after);
+                 "largest expected improvement: %.4f over the best %.3f (mean %.3f, sd %.3f)%s", choice->value, g->best,
+                 g->mean[r], g->sd[r], after);
     else
         snprintf(choice->reason, sizeof choice->reason, "largest mean + 1 sd: %.3f + %.3f%s", g->mean[r], g->sd[r],
                  after);
