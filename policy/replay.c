@@ -41,7 +41,7 @@ static void copy_complete(struct policy_replay *g, const struct policy_points *p
     }
 }
 
-struct policy_replay *policy_replay_create(const struct policy_points *p, struct err *e)
+struct policy_replay *policy_replay_create(const struct policy_points *p, bool memo, struct err *e)
 {
     AUTO(policy_replay_destroy) struct policy_replay *g = calloc(1, sizeof *g);
     if (!g)
@@ -50,8 +50,8 @@ struct policy_replay *policy_replay_create(const struct policy_points *p, struct
     for (size_t r = 0; r < p->n; r++)
         n += complete(p, r);
     if (n < 2)
-        return FAIL_NULL(e, ERR_INPUT, "%zu representations have a, c and a performance; a simulation needs at least 2",
-                         n);
+        return FAIL_NULL(e, ERR_INPUT, "%zu representation%s a, c and a performance; a simulation needs at least 2", n,
+                         n == 1 ? " has" : "s have");
     g->n = g->points.n = n;
     g->points.a = malloc(3 * n * sizeof *g->points.a);
     g->row = malloc(n * sizeof *g->row);
@@ -66,7 +66,7 @@ struct policy_replay *policy_replay_create(const struct policy_points *p, struct
     copy_complete(g, p);
     if (!(g->region = policy_region_create(g->points.a, g->points.c, n, e)))
         return NULL;
-    if (n <= POLICY_RECALL_EXACT && !(g->memo = calloc((size_t)1 << n, sizeof *g->memo)))
+    if (memo && n <= POLICY_RECALL_EXACT && !(g->memo = calloc((size_t)1 << n, sizeof *g->memo)))
         return FAIL_NOMEM(e), NULL;
     return TAKE(g);
 }

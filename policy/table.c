@@ -176,8 +176,8 @@ void policy_table_set_perf(struct policy_table *t, size_t r, size_t b, double va
 
 /* ---- normalisation ---------------------------------------------------------------------------------------------- */
 
-/* Range of the known values of the rows in `use` (NULL = all); false when there are none. */
-static bool find_range(const double *v, size_t n, const bool *use, double *low, double *range)
+/* Range of the known values of the rows in `use` (NULL = all); 0 and 0 when there are none. */
+static void find_range(const double *v, size_t n, const bool *use, double *low, double *range)
 {
     double lo = INFINITY, hi = -INFINITY;
     for (size_t i = 0; i < n; i++)
@@ -187,7 +187,6 @@ static bool find_range(const double *v, size_t n, const bool *use, double *low, 
         }
     *low = lo <= hi ? lo : 0;
     *range = lo <= hi ? hi - lo : 0;
-    return lo <= hi;
 }
 
 static void rescale(double *v, size_t n, double low, double range)
@@ -195,6 +194,13 @@ static void rescale(double *v, size_t n, double low, double range)
     for (size_t i = 0; i < n; i++)
         if (!isnan(v[i]))
             v[i] = range > 0 ? (v[i] - low) / range : 0;
+}
+
+void policy_min_max(double *v, size_t n)
+{
+    double low, range;
+    find_range(v, n, NULL, &low, &range);
+    rescale(v, n, low, range);
 }
 
 int policy_points_init(struct policy_points *p, const struct policy_table *t, size_t b, enum policy_normalise how,
@@ -212,11 +218,8 @@ int policy_points_init(struct policy_points *p, const struct policy_table *t, si
         p->c[r] = policy_table_c(t, r);
         p->y[r] = policy_table_perf(t, r, b);
     }
-    double low, range;
-    find_range(p->a, p->n, NULL, &low, &range);
-    rescale(p->a, p->n, low, range);
-    find_range(p->c, p->n, NULL, &low, &range);
-    rescale(p->c, p->n, low, range);
+    policy_min_max(p->a, p->n);
+    policy_min_max(p->c, p->n);
     find_range(p->y, p->n, how == POLICY_NORMALISE_TRAIN ? train : NULL, &p->y_low, &p->y_range);
     rescale(p->y, p->n, p->y_low, p->y_range);
     return 0;

@@ -62,6 +62,9 @@ struct policy_points {
     double y_low, y_range; /* y on its own scale is y_low + y_range * y; range 0 = fewer than two different values */
 };
 
+/* Map the known values to [0,1]; all 0 when they are equal. */
+void policy_min_max(double *v, size_t n);
+
 /* `train` may be NULL: every row. */
 MUST_USE int policy_points_init(struct policy_points *p, const struct policy_table *t, size_t b,
                                 enum policy_normalise how, const bool *train, struct err *e);
