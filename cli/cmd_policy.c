@@ -10,11 +10,11 @@
 #include "cli/policy_json.h"
 #include "common/parse.h"
 
-#define DATA_OPTION                                                                                                  \
-    {                                                                                                                \
-        .name = "data", .type = OPT_FILE, .value = "FILE.csv", .required = true,                                     \
-        .help = "table with the header representation,c,a:<benchmark>...,perf:<benchmark>...; an empty cell is not " \
-                "measured"                                                                                           \
+#define DATA_OPTION                                                                                                   \
+    {                                                                                                                 \
+        .name = "data", .type = OPT_FILE, .value = "FILE.csv", .required = true,                                      \
+        .help = "table with the header representation,c,a:<benchmark>...,perf:<benchmark>... (c:<benchmark> where a " \
+                "benchmark has a C of its own); an empty cell is not measured"                                        \
     }
 
 /* The whole file, or as much of it as shows that it is too long. */

@@ -277,7 +277,9 @@ static int choose_paper(struct round *s, struct err *e)
         return FAIL_NOMEM(e);
     double *c = a + n;
     for (size_t i = 0; i < n; i++) {
-        c[i] = s->points[0].c[i];
+        for (size_t b = 0; b < s->answer->m; b++)
+            if (s->target->weights[b] > 0)
+                c[i] += s->target->weights[b] * s->points[b].c[i];
         a[i] = s->target->sum_ac[i] - c[i];
         sampled[i] = s->target->started[i];
     }

@@ -10,8 +10,7 @@ struct policy_table {
     size_t n, m;            /* representations, benchmarks */
     char **representations; /* [n] */
     char **benchmarks;      /* [m] */
-    double *c;              /* [n] */
-    double *a, *perf;       /* [n * m], row by representation */
+    double *c, *a, *perf;   /* [n * m], row by representation */
 };
 
 static void free_names(char **names, size_t n)
@@ -92,7 +91,7 @@ struct policy_table *policy_table_create(const char *const *representations, siz
     if (copy_names(&t->representations, representations, t->n, "representation", e) < 0 ||
         copy_names(&t->benchmarks, benchmarks, t->m, "benchmark", e) < 0)
         return NULL;
-    t->c = unknowns(t->n);
+    t->c = unknowns(t->n * t->m);
     t->a = unknowns(t->n * t->m);
     t->perf = unknowns(t->n * t->m);
     if (!t->c || !t->a || !t->perf)
@@ -144,9 +143,9 @@ int policy_table_find_benchmark(const struct policy_table *t, const char *name, 
     return find_name(t->benchmarks, t->m, "benchmark", name, b, e);
 }
 
-double policy_table_c(const struct policy_table *t, size_t r)
+double policy_table_c(const struct policy_table *t, size_t r, size_t b)
 {
-    return t->c[r];
+    return t->c[r * t->m + b];
 }
 
 double policy_table_a(const struct policy_table *t, size_t r, size_t b)
@@ -161,7 +160,13 @@ double policy_table_perf(const struct policy_table *t, size_t r, size_t b)
 
 void policy_table_set_c(struct policy_table *t, size_t r, double value)
 {
-    t->c[r] = value;
+    for (size_t b = 0; b < t->m; b++)
+        policy_table_set_c_of(t, r, b, value);
+}
+
+void policy_table_set_c_of(struct policy_table *t, size_t r, size_t b, double value)
+{
+    t->c[r * t->m + b] = value;
 }
 
 void policy_table_set_a(struct policy_table *t, size_t r, size_t b, double value)
@@ -215,7 +220,7 @@ int policy_points_init(struct policy_points *p, const struct policy_table *t, si
     p->y = block + 2 * t->n;
     for (size_t r = 0; r < t->n; r++) {
         p->a[r] = policy_table_a(t, r, b);
-        p->c[r] = policy_table_c(t, r);
+        p->c[r] = policy_table_c(t, r, b);
         p->y[r] = policy_table_perf(t, r, b);
     }
     policy_min_max(p->a, p->n);

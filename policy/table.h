@@ -28,7 +28,8 @@ void policy_table_destroy(struct policy_table *t);
 DEFINE_CLEANUP(policy_table_destroy, struct policy_table *)
 
 /* Read CSV text with the header `representation,c,a:<benchmark>...,perf:<benchmark>...` (columns in any order; each
- * benchmark needs both its columns; an empty cell is unknown; quoted fields, LF or CRLF). `place` names the text in
+ * benchmark needs both its columns; an empty cell is unknown; quoted fields, LF or CRLF). A benchmark with a
+ * correspondence set of its own has a column `c:<benchmark>` instead of the common c. `place` names the text in
  * messages, which give line and column. */
 struct policy_table *policy_table_parse(const char *text, size_t len, const char *place, struct err *e);
 
@@ -40,11 +41,13 @@ const char *policy_table_benchmark(const struct policy_table *t, size_t b);
 MUST_USE int policy_table_find_representation(const struct policy_table *t, const char *name, size_t *r, struct err *e);
 MUST_USE int policy_table_find_benchmark(const struct policy_table *t, const char *name, size_t *b, struct err *e);
 
-/* Values on the scale they were measured in; NaN is unknown, and what sets a cell unknown again. */
-double policy_table_c(const struct policy_table *t, size_t r);
+/* Values on the scale they were measured in; NaN is unknown, and what sets a cell unknown again. C belongs to a
+ * correspondence set: policy_table_set_c() is for the one set that all benchmarks share. */
+double policy_table_c(const struct policy_table *t, size_t r, size_t b);
 double policy_table_a(const struct policy_table *t, size_t r, size_t b);
 double policy_table_perf(const struct policy_table *t, size_t r, size_t b);
 void policy_table_set_c(struct policy_table *t, size_t r, double value);
+void policy_table_set_c_of(struct policy_table *t, size_t r, size_t b, double value);
 void policy_table_set_a(struct policy_table *t, size_t r, size_t b, double value);
 void policy_table_set_perf(struct policy_table *t, size_t r, size_t b, double value);
 

@@ -38,7 +38,8 @@ MUST_USE int policy_target_fit(struct policy_target *g, struct err *e);
 /* Pretend that row `r` was measured and came out as believed. Call policy_target_fit() next. */
 void policy_target_imagine(struct policy_target *g, size_t r);
 
-/* After a fit: how much the default policy wants row r: a + c first, then mean + 1 sd, or, hedged, the expected improvement. */
+/* After a fit: how much the default policy wants row r: a + c first, then mean + 1 sd, or, hedged, the expected
+ * improvement. */
 double policy_target_value(const struct policy_target *g, size_t r);
 
 /* The list of three: the best observed one, then two unobserved ones: those of the largest mean + 1 sd, or, hedged

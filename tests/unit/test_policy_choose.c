@@ -32,7 +32,7 @@ static struct policy_table *blank(const struct policy_table *full, const size_t 
     assert_non_null(t);
     for (size_t r = 0; r < N; r++) {
         size_t from = order ? order[r] : r;
-        policy_table_set_c(t, r, policy_table_c(full, from));
+        policy_table_set_c(t, r, policy_table_c(full, from, 0));
         for (size_t b = 0; b < M; b++)
             policy_table_set_a(t, r, b, policy_table_a(full, from, b));
     }
@@ -287,7 +287,7 @@ static void check_answer(const struct policy_answer *a, const struct policy_ques
     assert_int_equal(a->n_choices, a->n_candidates < q->batch ? a->n_candidates : q->batch);
     for (size_t i = 0; i < a->n_choices; i++) {
         size_t r = a->choices[i].representation;
-        assert_true(r < a->n && !seen[r] && !q->excluded[r] && !isnan(policy_table_c(t, r)));
+        assert_true(r < a->n && !seen[r] && !q->excluded[r] && !isnan(policy_table_c(t, r, 0)));
         assert_true(a->choices[i].reason[0] != '\0');
         seen[r] = true;
     }
