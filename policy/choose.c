@@ -45,6 +45,7 @@ void policy_answer_destroy(struct policy_answer *a)
     if (!a)
         return;
     free(a->choices);
+    free(a->wants);
     free(a->fits);
     free(a->predictions);
     free(a);
@@ -64,11 +65,16 @@ struct round {
     struct policy_answer *answer;
 };
 
+static void points_free_all(struct policy_points *points, size_t m)
+{
+    for (size_t b = 0; points && b < m; b++)
+        policy_points_free(&points[b]);
+    free(points);
+}
+
 static void round_free_cleanup(struct round *s)
 {
-    for (size_t b = 0, m = policy_table_benchmarks(s->table); s->points && b < m; b++)
-        policy_points_free(&s->points[b]);
-    free(s->points);
+    points_free_all(s->points, policy_table_benchmarks(s->table));
     free(s->in_space);
     free(s->away);
     free(s->candidate);
@@ -86,9 +92,10 @@ static struct policy_answer *answer_create(size_t n, size_t m, struct err *e)
     a->m = m;
     a->p_best_in_list = NAN;
     a->choices = calloc(n, sizeof *a->choices);
+    a->wants = calloc(n, sizeof *a->wants);
     a->fits = calloc(m, sizeof *a->fits);
     a->predictions = calloc((m + 1) * n, sizeof *a->predictions);
-    if (!a->choices || !a->fits || !a->predictions)
+    if (!a->choices || !a->wants || !a->fits || !a->predictions)
         return FAIL_NOMEM(e), NULL;
     for (size_t i = 0; i < (m + 1) * n; i++)
         a->predictions[i] = (struct policy_prediction){ .mean = NAN, .sd = NAN };
@@ -331,6 +338,80 @@ static int choose_default(struct round *s, struct err *e)
     return 0;
 }
 
+/* ---- scores to ask for ------------------------------------------------------------------------------------------- */
+
+static void want(struct round *s, size_t r, double value)
+{
+    s->answer->wants[s->answer->n_wants++] = (struct policy_choice){ .representation = r, .value = value };
+    s->candidate[r] = false;
+}
+
+/* The rows in `from`, largest value first, then those without a scored part: small ones first. */
+static void want_most(struct round *s, const struct policy_target *g, const struct policy_screen *screen, bool *from)
+{
+    struct policy_answer *a = s->answer;
+    while (a->n_wants < screen->batch) {
+        size_t best = a->n;
+        for (size_t r = 0; r < a->n; r++)
+            if (from[r] && (best == a->n || policy_target_value(g, r) > policy_target_value(g, best)))
+                best = r;
+        if (best == a->n)
+            return;
+        from[best] = false;
+        want(s, best, policy_target_value(g, best));
+        snprintf(a->wants[a->n_wants - 1].reason, sizeof a->wants->reason,
+                 "scores guessed from its parts: a + c about %.3f, target %.3f with sd %.3f", g->sum_ac[best],
+                 g->mean[best], g->sd[best]);
+    }
+}
+
+static void want_rest(struct round *s, const struct policy_screen *screen)
+{
+    struct policy_answer *a = s->answer;
+    while (a->n_wants < screen->batch) {
+        size_t best = a->n;
+        for (size_t r = 0; r < a->n; r++)
+            if (s->candidate[r] && (best == a->n || screen->n_members[r] < screen->n_members[best]))
+                best = r;
+        if (best == a->n)
+            return;
+        want(s, best, NAN);
+        snprintf(a->wants[a->n_wants - 1].reason, sizeof a->wants->reason,
+                 "none of its parts is scored; small ones first");
+    }
+}
+
+/* What the policy would think of the unscored ones if their scores were as guessed. */
+static int ask_in(struct round *s, struct policy_points *points, bool *guessed, struct err *e)
+{
+    struct policy_answer *a = s->answer;
+    for (size_t b = 0; b < a->m; b++)
+        TRY(policy_points_copy(&points[b], &s->points[b], e));
+    TRY(policy_screen_guess(s->q->screen, points, a->m, guessed, e));
+    AUTO(policy_target_destroy)
+    struct policy_target *g = policy_target_create(points, a->m, s->q->weights, s->q->direction_prior, e);
+    if (!g || policy_target_fit(g, e) < 0)
+        return -1;
+    for (size_t r = 0; r < a->n; r++) {
+        s->candidate[r] = s->in_space[r] && !s->q->screen->asked[r] && isnan(s->target->sum_ac[r]);
+        guessed[r] &= s->candidate[r];
+    }
+    want_most(s, g, s->q->screen, guessed);
+    want_rest(s, s->q->screen);
+    return 0;
+}
+
+static int ask_scores(struct round *s, struct err *e)
+{
+    if (!s->q->screen || s->q->mode != POLICY_MODE_DEFAULT)
+        return 0;
+    struct policy_points *points = calloc(s->answer->m, sizeof *points);
+    AUTO(free) bool *guessed = calloc(s->answer->n, sizeof *guessed);
+    int rc = points && guessed ? ask_in(s, points, guessed, e) : FAIL_NOMEM(e);
+    points_free_all(points, s->answer->m);
+    return rc;
+}
+
 struct policy_answer *policy_choose(const struct policy_table *t, const struct policy_question *q, struct err *e)
 {
     static int (*const choosers[])(struct round *, struct err *) = {
@@ -344,7 +425,7 @@ struct policy_answer *policy_choose(const struct policy_table *t, const struct p
     if (q->mode == POLICY_MODE_DEFAULT && policy_target_fit(s.target, e) < 0)
         return NULL;
     /* Predictions and the list come before the choices, whose fantasies change the beliefs. */
-    if (predict(&s, e) < 0 || recommend(&s, e) < 0 || choosers[q->mode](&s, e) < 0)
+    if (predict(&s, e) < 0 || recommend(&s, e) < 0 || choosers[q->mode](&s, e) < 0 || ask_scores(&s, e) < 0)
         return NULL;
     return TAKE(s.answer);
 }

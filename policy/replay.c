@@ -9,7 +9,7 @@ void policy_replay_destroy(struct policy_replay *g)
     if (!g)
         return;
     policy_region_destroy(g->region);
-    free(g->points.a); /* one block for a, c and y, as in policy_points_init() */
+    policy_points_free(&g->points);
     free(g->row);
     free(g->memo);
     free(g->train);
@@ -52,17 +52,16 @@ struct policy_replay *policy_replay_create(const struct policy_points *p, bool m
     if (n < 2)
         return FAIL_NULL(e, ERR_INPUT, "%zu representation%s a, c and a performance; a simulation needs at least 2", n,
                          n == 1 ? " has" : "s have");
-    g->n = g->points.n = n;
-    g->points.a = malloc(3 * n * sizeof *g->points.a);
+    g->n = n;
+    if (policy_points_create(&g->points, n, e) < 0)
+        return NULL;
     g->row = malloc(n * sizeof *g->row);
     g->train = calloc(n, sizeof *g->train);
     g->trained = calloc(n, sizeof *g->trained);
     g->value = calloc(n, sizeof *g->value);
     g->cell = calloc(n, sizeof *g->cell);
-    if (!g->points.a || !g->row || !g->train || !g->trained || !g->value || !g->cell)
+    if (!g->row || !g->train || !g->trained || !g->value || !g->cell)
         return FAIL_NOMEM(e), NULL;
-    g->points.c = g->points.a + n;
-    g->points.y = g->points.a + 2 * n;
     copy_complete(g, p);
     if (!(g->region = policy_region_create(g->points.a, g->points.c, n, e)))
         return NULL;

@@ -208,16 +208,29 @@ void policy_min_max(double *v, size_t n)
     rescale(v, n, low, range);
 }
 
+int policy_points_create(struct policy_points *p, size_t n, struct err *e)
+{
+    *p = (struct policy_points){ .n = n, .a = calloc(3 * n + 1, sizeof *p->a) };
+    if (!p->a)
+        return FAIL_NOMEM(e);
+    p->c = p->a + n;
+    p->y = p->a + 2 * n;
+    return 0;
+}
+
+int policy_points_copy(struct policy_points *p, const struct policy_points *from, struct err *e)
+{
+    TRY(policy_points_create(p, from->n, e));
+    memcpy(p->a, from->a, 3 * from->n * sizeof *p->a);
+    p->y_low = from->y_low;
+    p->y_range = from->y_range;
+    return 0;
+}
+
 int policy_points_init(struct policy_points *p, const struct policy_table *t, size_t b, enum policy_normalise how,
                        const bool *train, struct err *e)
 {
-    *p = (struct policy_points){ .n = t->n };
-    double *block = calloc(3 * t->n, sizeof *block);
-    if (!block)
-        return FAIL_NOMEM(e);
-    p->a = block;
-    p->c = block + t->n;
-    p->y = block + 2 * t->n;
+    TRY(policy_points_create(p, t->n, e));
     for (size_t r = 0; r < t->n; r++) {
         p->a[r] = policy_table_a(t, r, b);
         p->c[r] = policy_table_c(t, r, b);

@@ -61,12 +61,16 @@ enum policy_normalise {
 /* One benchmark on the normalised scale. A column whose values are all equal becomes 0. */
 struct policy_points {
     size_t n;
-    double *a, *c, *y;     /* [n], NaN = unknown */
+    double *a, *c, *y;     /* [n] in one block, NaN = unknown */
     double y_low, y_range; /* y on its own scale is y_low + y_range * y; range 0 = fewer than two different values */
 };
 
 /* Map the known values to [0,1]; all 0 when they are equal. */
 void policy_min_max(double *v, size_t n);
+
+/* `n` rows of zeros; a copy. */
+MUST_USE int policy_points_create(struct policy_points *p, size_t n, struct err *e);
+MUST_USE int policy_points_copy(struct policy_points *p, const struct policy_points *from, struct err *e);
 
 /* `train` may be NULL: every row. */
 MUST_USE int policy_points_init(struct policy_points *p, const struct policy_table *t, size_t b,

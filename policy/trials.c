@@ -5,17 +5,6 @@
 
 #include "policy/random.h"
 
-/* A small table of its own: rows copied from another. */
-static int points_create(struct policy_points *q, size_t n, struct err *e)
-{
-    *q = (struct policy_points){ .n = n, .a = calloc(3 * n + 1, sizeof *q->a) };
-    if (!q->a)
-        return FAIL_NOMEM(e);
-    q->c = q->a + n;
-    q->y = q->a + 2 * n;
-    return 0;
-}
-
 /* The rows that have their scores and, if asked for, a performance. Returns how many; `rows` has room for all. */
 static size_t usable_rows(const struct policy_points *p, bool measured, size_t *rows)
 {
@@ -76,7 +65,7 @@ int policy_trials_laws(const struct policy_points *p, const struct policy_play *
         return FAIL_NOMEM(e);
     if (laws == 0)
         return FAIL(e, ERR_USAGE, "give at least one random law");
-    TRY(points_create(&q, usable_rows(p, false, rows), e));
+    TRY(policy_points_create(&q, usable_rows(p, false, rows), e));
     for (size_t r = 0; r < q.n; r++)
         copy_row(&q, r, p, rows[r]);
     struct policy_random random;
@@ -99,7 +88,7 @@ static int play_subset(const struct policy_points *p, const size_t *rows, uint64
                        double weight, struct policy_recall *out, struct err *e)
 {
     AUTO(policy_points_free) struct policy_points q = { 0 };
-    TRY(points_create(&q, (size_t)__builtin_popcountll(mask), e));
+    TRY(policy_points_create(&q, (size_t)__builtin_popcountll(mask), e));
     size_t n = 0;
     for (size_t i = 0; mask >> i; i++)
         if (mask >> i & 1)
