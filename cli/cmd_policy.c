@@ -8,12 +8,13 @@
 #include "cli/output.h"
 #include "cli/paper_tables.h"
 #include "cli/policy_json.h"
+#include "common/parse.h"
 
-#define DATA_OPTION                                                                                                  \
-    {                                                                                                                \
-        .name = "data", .type = OPT_FILE, .value = "FILE.csv", .required = true,                                     \
-        .help = "table with the header representation,c,a:<benchmark>...,perf:<benchmark>...; an empty cell is not " \
-                "measured"                                                                                           \
+#define DATA_OPTION                                                                                                   \
+    {                                                                                                                 \
+        .name = "data", .type = OPT_FILE, .value = "FILE.csv", .required = true,                                      \
+        .help = "table with the header representation,c,a:<benchmark>...,perf:<benchmark>... (c:<benchmark> where a " \
+                "benchmark has a C of its own); an empty cell is not measured"                                        \
     }
 
 /* The whole file, or as much of it as shows that it is too long. */
@@ -80,14 +81,14 @@ static int mark_train(const struct policy_table *t, const char *list, bool *trai
     AUTO(free) char *names = strdup(list);
     if (!names)
         return FAIL_NOMEM(e);
-    char *rest = NULL;
-    for (char *name = strtok_r(names, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-        size_t r;
+    char *rest = names, *name;
+    size_t r, n = 0;
+    for (; (name = parse_next_word(&rest, ',')); n++) {
         if (policy_table_find_representation(t, name, &r, e) < 0)
             return err_wrap(e, "--train");
         train[r] = true;
     }
-    return 0;
+    return n > 0 ? 0 : FAIL(e, ERR_USAGE, "--train names no representation; leave it out to fit on all of them");
 }
 
 static int print_fit_row(struct table *out, const char *name, const json_t *fit, struct err *e)
@@ -202,49 +203,91 @@ static const struct opt simulate_options[] = {
       .lo = 0,
       .hi = 1,
       .help = "mode default: 1 trusts the law's direction, 0.8 hedges, 0 knows none" },
+    { .name = "random-laws",
+      .type = OPT_INT,
+      .value = "N",
+      .lo = 1,
+      .hi = 1000000,
+      .help =
+          "play N random quadratic laws on the table's scores instead of its performances: is the policy good where "
+          "more A and C is not better?" },
+    { .name = "noise",
+      .type = OPT_REAL,
+      .value = "SD",
+      .fallback = "0.05",
+      .lo = 0,
+      .hi = 10,
+      .help = "with --random-laws: standard deviation of the noise, where performances range over 1" },
+    { .name = "sub-spaces",
+      .type = OPT_INT,
+      .value = "N",
+      .lo = 2,
+      .hi = POLICY_RECALL_EXACT,
+      .help = "play every part of the table with at least N representations (tables of up to 16)" },
     { 0 },
 };
 
-/* One line for each k: means over the benchmarks that are that long. */
-static int print_simulation(const json_t *all, struct err *e)
+static const char *const simulation_columns[] = { "fine-tunes",   "found by then", "in list of 3", "itself measured",
+                                                  "list, chance", "list, a + c",   "regret" };
+
+/* Means over the benchmarks whose curves reach k; 0 = none does. */
+static size_t mean_at(const json_t *benchmarks, size_t k, double mean[ARRAY_LEN(simulation_columns) - 1])
 {
-    static const char *const columns[] = { "fine-tunes",   "found by then", "in list of 3", "itself measured",
-                                           "list, chance", "list, a + c",   "regret" };
     static const char *const paths[][2] = { { "recall", "cumulative" }, { "recall", "list3" },
                                             { "recall", "measured" },   { "chance", "list3" },
                                             { "a_plus_c", "list3" },    { "regret", NULL } };
-    AUTO(table_free) struct table *out = table_create(columns, ARRAY_LEN(columns), e);
+    size_t n = 0, b;
+    json_t *one;
+    memset(mean, 0, ARRAY_LEN(paths) * sizeof *mean);
+    json_array_foreach(benchmarks, b, one)
+    {
+        if (k > json_array_size(json_object_get(one, "regret")))
+            continue;
+        n++;
+        for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+            json_t *curve = json_object_get(one, paths[i][0]);
+            mean[i] +=
+                json_number_value(json_array_get(paths[i][1] ? json_object_get(curve, paths[i][1]) : curve, k - 1));
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        mean[i] /= n ? (double)n : 1;
+    return n;
+}
+
+static void print_simulation_title(const json_t *all)
+{
+    const json_t *benchmarks = json_object_get(all, "benchmarks"), *trials = json_object_get(all, "trials");
+    size_t n = json_array_size(benchmarks);
+    printf("Mode %s, seed %lld: chance that the best is found, mean over %zu benchmark%s",
+           json_string_value(json_object_get(all, "mode")), (long long)json_integer_value(json_object_get(all, "seed")),
+           n, n == 1 ? "" : "s");
+    if (trials)
+        printf(" with %lld %s%s",
+               (long long)json_integer_value(json_object_get(json_array_get(benchmarks, 0), "tables")),
+               json_string_value(json_object_get(trials, "kind")), n == 1 ? "" : " each");
+    putchar('\n');
+}
+
+/* One line for each k. */
+static int print_simulation(const json_t *all, struct err *e)
+{
+    enum { COLUMNS = ARRAY_LEN(simulation_columns) };
+    AUTO(table_free) struct table *out = table_create(simulation_columns, COLUMNS, e);
+    double mean[COLUMNS - 1];
     if (!out)
         return -1;
-    for (size_t k = 0;; k++) {
-        double sum[ARRAY_LEN(paths)] = { 0 };
-        size_t n = 0, b;
-        json_t *one;
-        json_array_foreach(json_object_get(all, "benchmarks"), b, one)
-        {
-            if (k >= json_array_size(json_object_get(one, "regret")))
-                continue;
-            n++;
-            for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-                json_t *curve = json_object_get(one, paths[i][0]);
-                sum[i] +=
-                    json_number_value(json_array_get(paths[i][1] ? json_object_get(curve, paths[i][1]) : curve, k));
-            }
-        }
-        if (n == 0)
-            break;
-        char text[ARRAY_LEN(columns)][32];
-        const char *cells[ARRAY_LEN(columns)];
-        for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+    for (size_t k = 1; mean_at(json_object_get(all, "benchmarks"), k, mean) > 0; k++) {
+        char text[COLUMNS][32];
+        const char *cells[COLUMNS];
+        for (size_t i = 0; i < COLUMNS; i++)
             cells[i] = text[i];
-        snprintf(text[0], sizeof *text, "%zu", k + 1);
-        for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-            snprintf(text[i + 1], sizeof *text, "%.1f %%", 100 * sum[i] / (double)n);
+        snprintf(text[0], sizeof *text, "%zu", k);
+        for (size_t i = 1; i < COLUMNS; i++)
+            snprintf(text[i], sizeof *text, "%.1f %%", 100 * mean[i - 1]);
         TRY(table_add(out, cells, e));
     }
-    printf("Mode %s, seed %lld: chance that the best is found, mean over %zu benchmarks\n",
-           json_string_value(json_object_get(all, "mode")), (long long)json_integer_value(json_object_get(all, "seed")),
-           json_array_size(json_object_get(all, "benchmarks")));
+    print_simulation_title(all);
     table_print(out, stdout);
     return 0;
 }
@@ -254,10 +297,19 @@ static int run_simulate(const struct opts *o, struct err *e)
     AUTO(policy_table_destroy) struct policy_table *t = load_table(opts_text(o, "data"), e);
     if (!t)
         return -1;
-    struct policy_simulate_options s = { .direction_prior = opts_real(o, "direction-prior"),
-                                         .runs = (uint64_t)opts_int(o, "runs"),
-                                         .seed = (uint64_t)opts_int(o, "seed") };
-    TRY(policy_mode_parse(opts_text(o, "mode"), &s.mode, e));
+    struct policy_simulate_options s = {
+        .play = { .direction_prior = opts_real(o, "direction-prior"),
+                  .runs = (uint64_t)opts_int(o, "runs"),
+                  .seed = (uint64_t)opts_int(o, "seed") },
+        .laws = opts_given(o, "random-laws") ? (size_t)opts_int(o, "random-laws") : 0,
+        .subspace = opts_given(o, "sub-spaces") ? (size_t)opts_int(o, "sub-spaces") : 0,
+        .noise = opts_real(o, "noise"),
+    };
+    if (s.laws && s.subspace)
+        return FAIL(e, ERR_USAGE, "--random-laws and --sub-spaces exclude each other; give one of them");
+    if (opts_given(o, "noise") && !s.laws)
+        return FAIL(e, ERR_USAGE, "--noise belongs to --random-laws; give that too");
+    TRY(policy_mode_parse(opts_text(o, "mode"), &s.play.mode, e));
     return print_and_drop(policy_simulate_json(t, &s, e), o, print_simulation, e);
 }
 
@@ -269,7 +321,8 @@ static const struct cmd cmd_simulate = {
         "found by then: the best was in a recommended list of three at some number of fine-tunes up to this one (the "
         "paper's rule). in list of 3: the strict measure, a list of the best measured one and the two most promising. "
         "Compare with chance and with the plain order by a + c.\n"
-        "  acsweep policy simulate --data FILE.csv --mode paper --runs 100000",
+        "  acsweep policy simulate --data FILE.csv --mode paper --runs 100000\n"
+        "  acsweep policy simulate --data FILE.csv --random-laws 1000 --direction-prior 0.8",
     .run = run_simulate,
 };
 

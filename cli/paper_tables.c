@@ -64,7 +64,8 @@ static int compute1(const struct policy_points *p, size_t k, struct result1 *out
 {
     AUTO(policy_recall_free) struct policy_recall law = { 0 }, better = { 0 };
     TRY(policy_recall_law(p, &law, e));
-    TRY(policy_recall_simulate(p, POLICY_MODE_DEFAULT, 1, 1, 0, 0, &better, e));
+    TRY(policy_recall_simulate(p, &(struct policy_play){ .mode = POLICY_MODE_DEFAULT, .direction_prior = 1 }, &better,
+                               e));
     *out = (struct result1){ .cumulative = at(law.policy.cumulative, law.n, k),
                              .list3 = at(law.policy.list3, law.n, k),
                              .chance = at(law.chance.list3, law.n, k),

@@ -3,6 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/parse.h"
+#include "policy/trials.h"
+
 static void json_drop_cleanup(json_t **j)
 {
     json_decref(*j);
@@ -64,8 +67,12 @@ static void group_free_cleanup(struct group *g)
 static int group_add(struct group *g, const struct policy_table *t, const struct policy_fit *fits, const char *name,
                      struct err *e)
 {
-    size_t b;
+    size_t b, i;
+    json_t *before;
     TRY(policy_table_find_benchmark(t, name, &b, e));
+    json_array_foreach(g->benchmarks, i, before)
+        if (strcmp(json_string_value(before), name) == 0)
+            return FAIL(e, ERR_USAGE, "benchmark '%s' is named twice", name);
     g->r2 += fits[b].r2;
     g->r2_adjusted += fits[b].r2_adjusted;
     g->r2_loo += fits[b].r2_loo;
@@ -81,11 +88,13 @@ static int add_group(json_t *groups, const char *text, const struct policy_table
     __attribute__((cleanup(group_free_cleanup))) struct group g = { .name = strdup(text), .benchmarks = json_array() };
     if (!g.name || !g.benchmarks)
         return FAIL_NOMEM(e);
-    char *list = strchr(g.name, '='), *rest = NULL;
+    char *list = strchr(g.name, '='), *name;
     if (!list || list == g.name || list[1] == '\0')
         return FAIL(e, ERR_USAGE, "'%s' is not a group; write --group NAME=BENCHMARK,BENCHMARK", text);
     *list++ = '\0';
-    for (char *name = strtok_r(list, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
+    if (json_object_get(groups, g.name))
+        return FAIL(e, ERR_USAGE, "the group '%s' is given twice", g.name);
+    while ((name = parse_next_word(&list, ',')))
         if (group_add(&g, t, fits, name, e) < 0)
             return err_wrap(e, "group '%s'", g.name);
     if (g.n == 0)
@@ -137,19 +146,41 @@ static json_t *curves(const struct policy_curves *c, size_t n)
                      curve(c->measured, n));
 }
 
+static int play(const struct policy_points *p, size_t b, const struct policy_simulate_options *o,
+                struct policy_recall *r, size_t *tables, struct err *e)
+{
+    struct policy_play how = o->play;
+    how.stream = b;
+    *tables = o->laws;
+    if (o->laws)
+        return policy_trials_laws(p, &how, o->laws, o->noise, r, e);
+    if (o->subspace)
+        return policy_trials_subspaces(p, &how, o->subspace, r, tables, e);
+    return policy_recall_simulate(p, &how, r, e);
+}
+
 static int add_benchmark(json_t *benchmarks, const struct policy_table *t, size_t b,
                          const struct policy_simulate_options *o, struct err *e)
 {
     AUTO(policy_points_free) struct policy_points p = { 0 };
     AUTO(policy_recall_free) struct policy_recall r = { 0 };
+    size_t tables;
     TRY(policy_points_init(&p, t, b, POLICY_NORMALISE_WHOLE, NULL, e));
-    if (policy_recall_simulate(&p, o->mode, o->direction_prior, o->runs, o->seed, b, &r, e) < 0)
+    if (play(&p, b, o, &r, &tables, e) < 0)
         return err_wrap(e, "benchmark '%s'", policy_table_benchmark(t, b));
-    json_t *one =
-        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", policy_table_benchmark(t, b), "best",
-                  policy_table_representation(t, r.best), "recall", curves(&r.policy, r.n), "chance",
-                  curves(&r.chance, r.n), "a_plus_c", curves(&r.a_plus_c, r.n), "regret", curve(r.regret, r.n));
-    return json_array_append_new(benchmarks, one) < 0 ? FAIL_NOMEM(e) : 0;
+    AUTO_JSON json_t *one = json_pack("{s:s, s:s?, s:o, s:o, s:o, s:o}", "name", policy_table_benchmark(t, b), "best",
+                                      r.best == SIZE_MAX ? NULL : policy_table_representation(t, r.best), "recall",
+                                      curves(&r.policy, r.n), "chance", curves(&r.chance, r.n), "a_plus_c",
+                                      curves(&r.a_plus_c, r.n), "regret", curve(r.regret, r.n));
+    if (one && tables && json_object_set_new(one, "tables", json_integer((json_int_t)tables)) < 0)
+        return FAIL_NOMEM(e);
+    return json_array_append(benchmarks, one) < 0 ? FAIL_NOMEM(e) : 0;
+}
+
+static json_t *trials_json(const struct policy_simulate_options *o)
+{
+    return o->laws ? json_pack("{s:s, s:f}", "kind", "random laws", "noise", o->noise)
+                   : json_pack("{s:s, s:I}", "kind", "sub-spaces", "smallest", (json_int_t)o->subspace);
 }
 
 json_t *policy_simulate_json(const struct policy_table *t, const struct policy_simulate_options *o, struct err *e)
@@ -160,7 +191,10 @@ json_t *policy_simulate_json(const struct policy_table *t, const struct policy_s
     for (size_t b = 0; b < policy_table_benchmarks(t); b++)
         if (add_benchmark(benchmarks, t, b, o, e) < 0)
             return NULL;
-    json_t *all = json_pack("{s:s, s:I, s:I, s:O}", "mode", policy_mode_name(o->mode), "runs", (json_int_t)o->runs,
-                            "seed", (json_int_t)o->seed, "benchmarks", benchmarks);
-    return all ? all : no_memory(e);
+    AUTO_JSON json_t *all =
+        json_pack("{s:s, s:I, s:I, s:O}", "mode", policy_mode_name(o->play.mode), "runs", (json_int_t)o->play.runs,
+                  "seed", (json_int_t)o->play.seed, "benchmarks", benchmarks);
+    if (!all || ((o->laws || o->subspace) && json_object_set_new(all, "trials", trials_json(o)) < 0))
+        return no_memory(e);
+    return TAKE(all);
 }

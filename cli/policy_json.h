@@ -21,13 +21,15 @@ struct policy_fit_options {
 json_t *policy_fit_json(const struct policy_table *t, const struct policy_fit_options *o, struct err *e);
 
 struct policy_simulate_options {
-    enum policy_mode mode;
-    double direction_prior;
-    uint64_t runs, seed;
+    struct policy_play play; /* .stream is set for each benchmark */
+    /* Other tables made from this one (policy/trials.h) instead of itself; at most one of the two is not 0. */
+    size_t laws, subspace; /* how many random laws; size of the smallest sub-space */
+    double noise;          /* of random laws */
 };
 
 /* {"mode","runs","seed","benchmarks":[{"name","best","recall":{"cumulative":[k=1..n],"list3","measured"},"chance":{...},
- * "a_plus_c":{...},"regret":[...]}]}. */
+ * "a_plus_c":{...},"regret":[...]}]}. With laws or sub-spaces also "trials":{"kind","noise" or "smallest"}; each
+ * benchmark then has "tables": how many were played, "best" is null, and the curves are means. */
 json_t *policy_simulate_json(const struct policy_table *t, const struct policy_simulate_options *o, struct err *e);
 
 #endif

@@ -167,6 +167,21 @@ static size_t edit_distance(const char *a, const char *b)
     return row[nb];
 }
 
+char *parse_next_word(char **rest, char separator)
+{
+    while (**rest) {
+        char *word = *rest + strspn(*rest, " \t"), *end = strchr(word, separator);
+        *rest = end ? end + 1 : word + strlen(word);
+        end = end ? end : *rest;
+        while (end > word && (end[-1] == ' ' || end[-1] == '\t'))
+            end--;
+        *end = '\0';
+        if (*word)
+            return word;
+    }
+    return NULL;
+}
+
 const char *parse_nearest(const char *word, const char *const *candidates, size_t n)
 {
     const char *nearest = NULL;

@@ -25,6 +25,10 @@ MUST_USE int parse_size(const char *s, uint64_t *bytes, struct err *e);
 void hex_encode(const void *bytes, size_t len, char *hex);
 MUST_USE int hex_decode(const char *hex, void *bytes, size_t len, struct err *e);
 
+/* The next word of a list such as "a, b": cuts it out of the text at *rest and moves on. Blanks around words and empty
+ * words do not count. NULL at the end. */
+char *parse_next_word(char **rest, char separator);
+
 /* The candidate nearest to `word` by edit distance (at most a third of its length + 1), or NULL. For "did you mean". */
 const char *parse_nearest(const char *word, const char *const *candidates, size_t n);
 

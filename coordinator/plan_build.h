@@ -42,6 +42,9 @@ struct plan_build {
 const struct executor_conf *plan_executor(const struct sweep_conf *s, enum plan_kind kind);
 const char *plan_executor_name(const struct executor_conf *x);
 
+/* Column of the replay table whose C stands for this correspondence set: that of the first benchmark that uses it. */
+size_t plan_replay_column(const struct plan_build *b, size_t correspondence_set);
+
 /* Strings of the plan: NULL with ERR_ENV. */
 char *plan_text(struct plan_build *b, const char *s, struct err *e);
 /* Canonical JSON of `o` (taken) as a string of the plan. */

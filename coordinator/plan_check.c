@@ -184,8 +184,9 @@ static int check_row(struct plan_build *b, size_t r, struct err *e)
     size_t row, column;
     if (policy_table_find_representation(b->replay, name, &row, e) < 0)
         return err_wrap(e, "%s: no row for representation '%.80s'", b->s->replay.table.s, name);
-    if (replays(b, KIND_SCORE_C))
-        TRY(check_cell(b, name, "c", "", policy_table_c(b->replay, row), e));
+    for (size_t k = 0; k < b->p->n_correspondence_sets && replays(b, KIND_SCORE_C); k++)
+        TRY(check_cell(b, name, "c of ", b->p->correspondence_sets[k].name,
+                       policy_table_c(b->replay, row, plan_replay_column(b, k)), e));
     for (size_t i = 0; i < b->p->n_benchmarks && (replays(b, KIND_SCORE_A) || replays(b, KIND_EVALUATE)); i++) {
         const char *benchmark = b->p->benchmarks[i].name;
         if (policy_table_find_benchmark(b->replay, benchmark, &column, e) < 0)

@@ -259,15 +259,28 @@ static int add_extracts(struct graph_make *g, const bool *encoder_used, struct e
     return 0;
 }
 
-static int replay_value(const struct plan_build *b, struct draft *d, size_t r, size_t benchmark, struct err *e)
+size_t plan_replay_column(const struct plan_build *b, size_t correspondence_set)
+{
+    size_t column;
+    for (size_t i = 0; i < b->p->n_benchmarks; i++)
+        if (b->p->benchmarks[i].correspondence_set == correspondence_set &&
+            policy_table_find_benchmark(b->replay, b->p->benchmarks[i].name, &column, NULL) == 0)
+            return column;
+    return 0;
+}
+
+/* `subject` is a benchmark, or the correspondence set of a score_c. */
+static int replay_value(const struct plan_build *b, struct draft *d, size_t r, size_t subject, struct err *e)
 {
     if (plan_executor(b->s, d->kind)->use != USE_REPLAY)
         return 0;
     size_t row, column;
     TRY(policy_table_find_representation(b->replay, b->p->representations[r].name, &row, e));
-    double value = policy_table_c(b->replay, row);
-    if (d->kind != KIND_SCORE_C) {
-        TRY(policy_table_find_benchmark(b->replay, b->p->benchmarks[benchmark].name, &column, e));
+    double value;
+    if (d->kind == KIND_SCORE_C) {
+        value = policy_table_c(b->replay, row, plan_replay_column(b, subject));
+    } else {
+        TRY(policy_table_find_benchmark(b->replay, b->p->benchmarks[subject].name, &column, e));
         value = d->kind == KIND_SCORE_A ? policy_table_a(b->replay, row, column) : policy_table_perf(b->replay, row, column);
     }
     put(d->identity, "replay", isnan(value) ? json_object() : json_pack("{s:f}", "value", value));
@@ -288,7 +301,7 @@ static int fill_score_c(struct graph_make *g, struct draft *d, size_t r, size_t 
     json_t *names = names_of(b, r);
     put(names, "image_set", json_string(b->p->image_sets[cs->image_set].name));
     put(d->execution, "names", names);
-    TRY(replay_value(b, d, r, 0, e));
+    TRY(replay_value(b, d, r, k, e));
     for (size_t m = 0; m < rep->n_members; m++)
         for (int64_t shard = 0; shard < shards_of(b, cs->image_set); shard++) {
             char name[64];

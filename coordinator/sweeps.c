@@ -358,6 +358,14 @@ static void round_job_destroy(struct round_job *j)
     free(j);
 }
 
+/* The C of a correspondence set counts for the benchmarks that go with it. */
+static void observe_c(struct policy_table *t, const struct plan *p, const struct plan_task *k, double value)
+{
+    for (size_t b = 0; b < p->n_benchmarks; b++)
+        if (p->benchmarks[b].correspondence_set == k->correspondence_set)
+            policy_table_set_c_of(t, k->representation, b, value);
+}
+
 static struct policy_table *observe(const struct sweep *s, bool *excluded, struct err *e)
 {
     const struct plan *p = s->plan;
@@ -377,7 +385,7 @@ static struct policy_table *observe(const struct sweep *s, bool *excluded, struc
         if (isnan(s->value[i]) || k->representation == PLAN_NONE)
             continue;
         if (strcmp(k->kind, "score_c") == 0)
-            policy_table_set_c(t, k->representation, s->value[i]);
+            observe_c(t, p, k, s->value[i]);
         else if (strcmp(k->kind, "score_a") == 0)
             policy_table_set_a(t, k->representation, k->benchmark, s->value[i]);
         else if (s->reps[k->representation] == REP_MEASURED)

@@ -7,7 +7,15 @@
 #include "policy/region.h"
 #include "policy/target.h"
 
-enum { CONFIDENCE_DRAWS = 4000 };
+/* Joint draws behind the confidence: fewer in a large space, so that a round takes less than a second there too. 500 of
+ * them still give it to two hundredths. */
+enum { DRAWS_MOST = 4000, DRAWS_LEAST = 500, DRAWS_WORK = 32 << 20 };
+
+static int confidence_draws(size_t n, size_t m)
+{
+    size_t draws = DRAWS_WORK / (n * m);
+    return draws > DRAWS_MOST ? DRAWS_MOST : draws < DRAWS_LEAST ? DRAWS_LEAST : (int)draws;
+}
 
 static const struct policy_shape the_law = { POLICY_COLUMNS_AC, 2 };
 
@@ -37,6 +45,7 @@ void policy_answer_destroy(struct policy_answer *a)
     if (!a)
         return;
     free(a->choices);
+    free(a->wants);
     free(a->fits);
     free(a->predictions);
     free(a);
@@ -56,11 +65,16 @@ struct round {
     struct policy_answer *answer;
 };
 
+static void points_free_all(struct policy_points *points, size_t m)
+{
+    for (size_t b = 0; points && b < m; b++)
+        policy_points_free(&points[b]);
+    free(points);
+}
+
 static void round_free_cleanup(struct round *s)
 {
-    for (size_t b = 0, m = policy_table_benchmarks(s->table); s->points && b < m; b++)
-        policy_points_free(&s->points[b]);
-    free(s->points);
+    points_free_all(s->points, policy_table_benchmarks(s->table));
     free(s->in_space);
     free(s->away);
     free(s->candidate);
@@ -78,9 +92,10 @@ static struct policy_answer *answer_create(size_t n, size_t m, struct err *e)
     a->m = m;
     a->p_best_in_list = NAN;
     a->choices = calloc(n, sizeof *a->choices);
+    a->wants = calloc(n, sizeof *a->wants);
     a->fits = calloc(m, sizeof *a->fits);
     a->predictions = calloc((m + 1) * n, sizeof *a->predictions);
-    if (!a->choices || !a->fits || !a->predictions)
+    if (!a->choices || !a->wants || !a->fits || !a->predictions)
         return FAIL_NOMEM(e), NULL;
     for (size_t i = 0; i < (m + 1) * n; i++)
         a->predictions[i] = (struct policy_prediction){ .mean = NAN, .sd = NAN };
@@ -228,7 +243,7 @@ static int recommend(struct round *s, struct err *e)
         struct policy_random random;
         policy_random_seed(&random, s->q->seed, ~s->q->round);
         a->n_list = policy_target_list(s->target, s->away, a->list);
-        return policy_target_confidence(s->target, s->away, a->list, a->n_list, CONFIDENCE_DRAWS, &random,
+        return policy_target_confidence(s->target, s->away, a->list, a->n_list, confidence_draws(a->n, a->m), &random,
                                         &a->p_best_in_list, e);
     }
     for (int want = 1; want <= 3; want++)
@@ -269,7 +284,9 @@ static int choose_paper(struct round *s, struct err *e)
         return FAIL_NOMEM(e);
     double *c = a + n;
     for (size_t i = 0; i < n; i++) {
-        c[i] = s->points[0].c[i];
+        for (size_t b = 0; b < s->answer->m; b++)
+            if (s->target->weights[b] > 0)
+                c[i] += s->target->weights[b] * s->points[b].c[i];
         a[i] = s->target->sum_ac[i] - c[i];
         sampled[i] = s->target->started[i];
     }
@@ -292,12 +309,12 @@ static void explain_default(const struct round *s, struct policy_choice *choice)
     const struct policy_target *g = s->target;
     size_t r = choice->representation;
     const char *after = s->answer->n_choices > 1 ? ", others of this round taken as expected" : "";
-    if (isinf(policy_target_best(g)))
+    if (isinf(g->best))
         snprintf(choice->reason, sizeof choice->reason, "largest a + c (%.3f); nothing is measured yet", g->sum_ac[r]);
     else if (g->direction_prior < 1)
         snprintf(choice->reason, sizeof choice->reason,
-                 "largest expected improvement: %.4f over the best %.3f (mean %.3f, sd %.3f)%s", choice->value,
-                 policy_target_best(g), g->mean[r], g->sd[r], after);
+                 "largest expected improvement: %.4f over the best %.3f (mean %.3f, sd %.3f)%s", choice->value, g->best,
+                 g->mean[r], g->sd[r], after);
     else
         snprintf(choice->reason, sizeof choice->reason, "largest mean + 1 sd: %.3f + %.3f%s", g->mean[r], g->sd[r],
                  after);
@@ -321,6 +338,80 @@ static int choose_default(struct round *s, struct err *e)
     return 0;
 }
 
+/* ---- scores to ask for ------------------------------------------------------------------------------------------- */
+
+static void want(struct round *s, size_t r, double value)
+{
+    s->answer->wants[s->answer->n_wants++] = (struct policy_choice){ .representation = r, .value = value };
+    s->candidate[r] = false;
+}
+
+/* The rows in `from`, largest value first, then those without a scored part: small ones first. */
+static void want_most(struct round *s, const struct policy_target *g, const struct policy_screen *screen, bool *from)
+{
+    struct policy_answer *a = s->answer;
+    while (a->n_wants < screen->batch) {
+        size_t best = a->n;
+        for (size_t r = 0; r < a->n; r++)
+            if (from[r] && (best == a->n || policy_target_value(g, r) > policy_target_value(g, best)))
+                best = r;
+        if (best == a->n)
+            return;
+        from[best] = false;
+        want(s, best, policy_target_value(g, best));
+        snprintf(a->wants[a->n_wants - 1].reason, sizeof a->wants->reason,
+                 "scores guessed from its parts: a + c about %.3f, target %.3f with sd %.3f", g->sum_ac[best],
+                 g->mean[best], g->sd[best]);
+    }
+}
+
+static void want_rest(struct round *s, const struct policy_screen *screen)
+{
+    struct policy_answer *a = s->answer;
+    while (a->n_wants < screen->batch) {
+        size_t best = a->n;
+        for (size_t r = 0; r < a->n; r++)
+            if (s->candidate[r] && (best == a->n || screen->n_members[r] < screen->n_members[best]))
+                best = r;
+        if (best == a->n)
+            return;
+        want(s, best, NAN);
+        snprintf(a->wants[a->n_wants - 1].reason, sizeof a->wants->reason,
+                 "none of its parts is scored; small ones first");
+    }
+}
+
+/* What the policy would think of the unscored ones if their scores were as guessed. */
+static int ask_in(struct round *s, struct policy_points *points, bool *guessed, struct err *e)
+{
+    struct policy_answer *a = s->answer;
+    for (size_t b = 0; b < a->m; b++)
+        TRY(policy_points_copy(&points[b], &s->points[b], e));
+    TRY(policy_screen_guess(s->q->screen, points, a->m, guessed, e));
+    AUTO(policy_target_destroy)
+    struct policy_target *g = policy_target_create(points, a->m, s->q->weights, s->q->direction_prior, e);
+    if (!g || policy_target_fit(g, e) < 0)
+        return -1;
+    for (size_t r = 0; r < a->n; r++) {
+        s->candidate[r] = s->in_space[r] && !s->q->screen->asked[r] && isnan(s->target->sum_ac[r]);
+        guessed[r] &= s->candidate[r];
+    }
+    want_most(s, g, s->q->screen, guessed);
+    want_rest(s, s->q->screen);
+    return 0;
+}
+
+static int ask_scores(struct round *s, struct err *e)
+{
+    if (!s->q->screen || s->q->mode != POLICY_MODE_DEFAULT)
+        return 0;
+    struct policy_points *points = calloc(s->answer->m, sizeof *points);
+    AUTO(free) bool *guessed = calloc(s->answer->n, sizeof *guessed);
+    int rc = points && guessed ? ask_in(s, points, guessed, e) : FAIL_NOMEM(e);
+    points_free_all(points, s->answer->m);
+    return rc;
+}
+
 struct policy_answer *policy_choose(const struct policy_table *t, const struct policy_question *q, struct err *e)
 {
     static int (*const choosers[])(struct round *, struct err *) = {
@@ -334,7 +425,7 @@ struct policy_answer *policy_choose(const struct policy_table *t, const struct p
     if (q->mode == POLICY_MODE_DEFAULT && policy_target_fit(s.target, e) < 0)
         return NULL;
     /* Predictions and the list come before the choices, whose fantasies change the beliefs. */
-    if (predict(&s, e) < 0 || recommend(&s, e) < 0 || choosers[q->mode](&s, e) < 0)
+    if (predict(&s, e) < 0 || recommend(&s, e) < 0 || choosers[q->mode](&s, e) < 0 || ask_scores(&s, e) < 0)
         return NULL;
     return TAKE(s.answer);
 }

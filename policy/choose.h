@@ -9,6 +9,7 @@
 
 #include "policy/fit.h"
 #include "policy/rank.h"
+#include "policy/screen.h"
 #include "policy/table.h"
 
 enum policy_mode {
@@ -30,11 +31,12 @@ struct policy_question {
     const bool *excluded;   /* [representations] failed for good, out of the space. NULL = none */
     double direction_prior; /* default mode, 0..1: 1 trusts the law, 0.8 hedges, 0 knows no direction */
     enum policy_ranking ranking;
+    const struct policy_screen *screen; /* default mode: scores that may be asked for. NULL = none */
 };
 
 struct policy_choice {
     size_t representation;
-    double value;     /* what was largest, on the scale of the target; NaN for a random draw */
+    double value;     /* what was largest, on the scale of the target; NaN for a random draw, or nothing to go by */
     char reason[200]; /* one line for people */
 };
 
@@ -47,6 +49,8 @@ struct policy_answer {
     size_t n, m; /* representations, benchmarks */
     struct policy_choice *choices;
     size_t n_choices;
+    struct policy_choice *wants; /* whose scores are wanted next, the most wanted first */
+    size_t n_wants;
     struct policy_fit *fits;               /* [m] degree-2 law on what is measured, normalised scale */
     struct policy_prediction *predictions; /* [(m + 1) * n]: benchmark b in its own unit, then (b = m) the target */
     size_t list[3], n_list;                /* the recommendation: best first */

@@ -44,16 +44,23 @@ static void fill_baselines(struct policy_recall *r, const struct policy_replay *
     }
 }
 
-static int recall_init(struct policy_recall *r, const struct policy_replay *g, struct err *e)
+int policy_recall_create(struct policy_recall *r, size_t n, struct err *e)
 {
-    *r = (struct policy_recall){ .n = g->n, .best = g->row[g->best] };
-    double *at = r->block = calloc(10 * g->n, sizeof *at);
+    r->n = n;
+    double *at = r->block = calloc(POLICY_RECALL_CURVES * n + 1, sizeof *at);
     if (!at)
         return FAIL_NOMEM(e);
-    lay_curves(&r->policy, &at, g->n);
-    lay_curves(&r->chance, &at, g->n);
-    lay_curves(&r->a_plus_c, &at, g->n);
+    lay_curves(&r->policy, &at, n);
+    lay_curves(&r->chance, &at, n);
+    lay_curves(&r->a_plus_c, &at, n);
     r->regret = at;
+    return 0;
+}
+
+static int recall_init(struct policy_recall *r, const struct policy_replay *g, struct err *e)
+{
+    *r = (struct policy_recall){ .best = g->row[g->best] };
+    TRY(policy_recall_create(r, g->n, e));
     fill_baselines(r, g);
     return 0;
 }
@@ -117,18 +124,18 @@ static int run_without_memo(struct policy_replay *g, struct policy_recall *r, st
     return 0;
 }
 
-static int simulate_paper(struct policy_replay *g, uint64_t runs, uint64_t seed, uint64_t stream,
-                          struct policy_recall *r, struct err *e)
+static int simulate_paper(struct policy_replay *g, const struct policy_play *play, struct policy_recall *r,
+                          struct err *e)
 {
     struct policy_random random;
-    policy_random_seed(&random, seed, stream);
-    for (uint64_t i = 0; i < runs; i++)
+    policy_random_seed(&random, play->seed, play->stream);
+    for (uint64_t i = 0; i < play->runs; i++)
         TRY(g->memo ? run_with_memo(g, r, &random, e) : run_without_memo(g, r, &random, e));
     for (size_t k = 0; k < g->n; k++) {
-        r->policy.cumulative[k] /= (double)runs;
-        r->policy.list3[k] /= (double)runs;
-        r->policy.measured[k] /= (double)runs;
-        r->regret[k] /= (double)runs;
+        r->policy.cumulative[k] /= (double)play->runs;
+        r->policy.list3[k] /= (double)play->runs;
+        r->policy.measured[k] /= (double)play->runs;
+        r->regret[k] /= (double)play->runs;
     }
     return 0;
 }
@@ -181,19 +188,19 @@ static int simulate_default(struct policy_replay *g, double prior, struct policy
     return 0;
 }
 
-int policy_recall_simulate(const struct policy_points *p, enum policy_mode mode, double direction_prior, uint64_t runs,
-                           uint64_t seed, uint64_t stream, struct policy_recall *out, struct err *e)
+int policy_recall_simulate(const struct policy_points *p, const struct policy_play *play, struct policy_recall *out,
+                           struct err *e)
 {
-    AUTO(policy_replay_destroy) struct policy_replay *g = policy_replay_create(p, e);
+    bool paper = play->mode == POLICY_MODE_PAPER;
+    AUTO(policy_replay_destroy) struct policy_replay *g = policy_replay_create(p, paper, e);
     if (!g)
         return -1;
-    if (mode == POLICY_MODE_EXHAUSTIVE)
+    if (play->mode == POLICY_MODE_EXHAUSTIVE)
         return FAIL(e, ERR_USAGE, "mode exhaustive has nothing to simulate; use paper or default");
-    if (mode == POLICY_MODE_PAPER && runs == 0)
+    if (paper && play->runs == 0)
         return FAIL(e, ERR_USAGE, "mode paper needs at least one run");
     TRY(recall_init(out, g, e));
-    int rc = mode == POLICY_MODE_PAPER ? simulate_paper(g, runs, seed, stream, out, e)
-                                       : simulate_default(g, direction_prior, out, e);
+    int rc = paper ? simulate_paper(g, play, out, e) : simulate_default(g, play->direction_prior, out, e);
     if (rc < 0)
         policy_recall_free(out);
     return rc;
@@ -229,7 +236,7 @@ static int push_sets(struct policy_replay *g, double *reached, double *missed, s
 
 int policy_recall_law(const struct policy_points *p, struct policy_recall *out, struct err *e)
 {
-    AUTO(policy_replay_destroy) struct policy_replay *g = policy_replay_create(p, e);
+    AUTO(policy_replay_destroy) struct policy_replay *g = policy_replay_create(p, true, e);
     if (!g)
         return -1;
     if (!g->memo)
@@ -249,7 +256,7 @@ int policy_recall_law(const struct policy_points *p, struct policy_recall *out, 
 int policy_recall_exhaustive(const struct policy_points *p, enum policy_rule rule, size_t slots, double *out,
                              struct err *e)
 {
-    AUTO(policy_replay_destroy) struct policy_replay *g = policy_replay_create(p, e);
+    AUTO(policy_replay_destroy) struct policy_replay *g = policy_replay_create(p, true, e);
     if (!g)
         return -1;
     if (!g->memo)

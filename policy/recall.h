@@ -30,26 +30,36 @@ struct policy_curves {
 
 struct policy_recall {
     size_t n;                      /* usable rows = length of the curves */
-    size_t best;                   /* row of the table */
+    size_t best;                   /* row of the table; SIZE_MAX when many tables were played (policy/trials.h) */
     struct policy_curves policy;   /* what was asked for */
     struct policy_curves chance;   /* blind: min(1, (k+3)/n), min(1, (k+2)/n), k/n */
     struct policy_curves a_plus_c; /* fine-tune and list in the order of a + c, no model */
     double *regret;                /* [n] mean of best y minus y of the recommended one, normalised scale */
-    double *block;                 /* owns all of the above */
+    double *block;                 /* owns all of the above, curve after curve */
 };
+enum { POLICY_RECALL_CURVES = 10 };
 
+/* Zero curves of out->n = n points. */
+MUST_USE int policy_recall_create(struct policy_recall *out, size_t n, struct err *e);
 void policy_recall_free(struct policy_recall *r);
 static inline UNUSED void policy_recall_free_cleanup(struct policy_recall *r)
 {
     policy_recall_free(r);
 }
 
+/* How to play a replay. */
+struct policy_play {
+    enum policy_mode mode;  /* paper or default */
+    double direction_prior; /* mode default */
+    uint64_t runs;          /* mode paper: how many; mode default has no chance in it and is played once */
+    uint64_t seed, stream;  /* mode paper; the stream tells the benchmarks of one seed apart */
+};
+
 /* `runs` seeded runs of mode paper (region sampling; the list is the three best predictions of all rows; with one
- * trained row success means that it is the best), or the one run of mode default, which has no chance in it. `stream`
- * tells the benchmarks of one seed apart. ERR_INPUT when fewer than two rows are usable. */
-MUST_USE int policy_recall_simulate(const struct policy_points *p, enum policy_mode mode, double direction_prior,
-                                    uint64_t runs, uint64_t seed, uint64_t stream, struct policy_recall *out,
-                                    struct err *e);
+ * trained row success means that it is the best), or the one run of mode default. ERR_INPUT when fewer than two rows
+ * are usable. */
+MUST_USE int policy_recall_simulate(const struct policy_points *p, const struct policy_play *play,
+                                    struct policy_recall *out, struct err *e);
 
 /* What policy_recall_simulate() of mode paper tends to with the number of runs, by summing over all 2^n trained sets
  * instead of drawing. At most POLICY_RECALL_EXACT rows. */

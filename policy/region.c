@@ -3,30 +3,43 @@
 #include <math.h>
 
 struct policy_region {
-    size_t n;
-    uint32_t *x, *y; /* coordinates at the finest level; OUTSIDE = no coordinate */
-    int *cell;       /* scratch of draw() */
-    uint64_t *key;   /* scratch of cells(): key of each free cell in the order of its first point */
+    size_t n, n_placed;
+    uint64_t *
+        code; /* bits of both coordinates at the finest level, interleaved: a cell of level L is a prefix of 2 L bits */
+    size_t *order; /* the points that have coordinates, by code, so that the members of any cell stand together */
+    int *cell;     /* scratch of draw() */
 };
-
-enum { OUTSIDE = UINT32_MAX >> 1 };
 
 void policy_region_destroy(struct policy_region *g)
 {
     if (!g)
         return;
-    free(g->x);
-    free(g->y);
+    free(g->code);
+    free(g->order);
     free(g->cell);
-    free(g->key);
     free(g);
 }
 
 /* floor(v * 2^levels); the value 1 belongs to the last cell. */
-static uint32_t finest(double v)
+static uint64_t finest(double v)
 {
     double last = (double)((1u << POLICY_REGION_LEVELS) - 1);
-    return (uint32_t)fmax(0, fmin(floor(v * (double)(1u << POLICY_REGION_LEVELS)), last));
+    return (uint64_t)fmax(0, fmin(floor(v * (double)(1u << POLICY_REGION_LEVELS)), last));
+}
+
+static uint64_t interleave(uint64_t x, uint64_t y)
+{
+    uint64_t code = 0;
+    for (int bit = POLICY_REGION_LEVELS - 1; bit >= 0; bit--)
+        code = code << 2 | (x >> bit & 1) << 1 | (y >> bit & 1);
+    return code;
+}
+
+static int by_code(const void *x, const void *y, void *arg)
+{
+    const uint64_t *code = arg;
+    size_t i = *(const size_t *)x, j = *(const size_t *)y;
+    return code[i] != code[j] ? (code[i] > code[j] ? 1 : -1) : (i > j) - (i < j);
 }
 
 struct policy_region *policy_region_create(const double *a, const double *c, size_t n, struct err *e)
@@ -35,55 +48,44 @@ struct policy_region *policy_region_create(const double *a, const double *c, siz
     if (!g)
         return FAIL_NOMEM(e), NULL;
     g->n = n;
-    g->x = calloc(n + 1, sizeof *g->x);
-    g->y = calloc(n + 1, sizeof *g->y);
+    g->code = calloc(n + 1, sizeof *g->code);
+    g->order = calloc(n + 1, sizeof *g->order);
     g->cell = calloc(n + 1, sizeof *g->cell);
-    g->key = calloc(n + 1, sizeof *g->key);
-    if (!g->x || !g->y || !g->cell || !g->key)
+    if (!g->code || !g->order || !g->cell)
         return FAIL_NOMEM(e), NULL;
     for (size_t i = 0; i < n; i++) {
-        bool known = !isnan(a[i]) && !isnan(c[i]);
-        g->x[i] = known ? finest(a[i]) : OUTSIDE;
-        g->y[i] = known ? finest(c[i]) : OUTSIDE;
+        if (isnan(a[i]) || isnan(c[i]))
+            continue;
+        g->code[i] = interleave(finest(a[i]), finest(c[i]));
+        g->order[g->n_placed++] = i;
     }
+    qsort_r(g->order, g->n_placed, sizeof *g->order, by_code, g->code);
     return TAKE(g);
 }
 
-static bool takes_part(const struct policy_region *g, const bool *away, size_t i)
-{
-    return g->x[i] != OUTSIDE && !(away && away[i]);
-}
-
-static uint64_t cell_key(const struct policy_region *g, size_t i, int level)
-{
-    int shift = POLICY_REGION_LEVELS - level;
-    return ((uint64_t)(g->x[i] >> shift) << 32) | (g->y[i] >> shift);
-}
-
-/* Number the cells of one level: those holding a sampled point first, to be dropped, then the free ones. */
+/* Number the cells of one level that hold points and no sampled one. */
 static size_t number_cells(const struct policy_region *g, const bool *sampled, const bool *away, int *cell, int level)
 {
-    size_t taken = 0, all;
-    for (size_t i = 0; i < g->n; i++) {
-        if (!sampled[i] || !takes_part(g, away, i))
-            continue;
-        g->key[taken++] = cell_key(g, i, level);
-    }
-    all = taken;
-    for (size_t i = 0; i < g->n; i++) {
+    int shift = 2 * (POLICY_REGION_LEVELS - level);
+    size_t cells = 0;
+    for (size_t i = 0; i < g->n; i++)
         cell[i] = -1;
-        if (sampled[i] || !takes_part(g, away, i))
+    for (size_t begin = 0, end; begin < g->n_placed; begin = end) {
+        bool taken = false, any = false;
+        for (end = begin; end < g->n_placed && g->code[g->order[end]] >> shift == g->code[g->order[begin]] >> shift;
+             end++) {
+            bool here = !(away && away[g->order[end]]);
+            taken |= here && sampled[g->order[end]];
+            any |= here;
+        }
+        if (taken || !any)
             continue;
-        uint64_t key = cell_key(g, i, level);
-        size_t j = 0;
-        while (j < all && g->key[j] != key)
-            j++;
-        if (j == all)
-            g->key[all++] = key;
-        if (j >= taken)
-            cell[i] = (int)(j - taken);
+        for (size_t k = begin; k < end; k++)
+            if (!(away && away[g->order[k]]))
+                cell[g->order[k]] = (int)cells;
+        cells++;
     }
-    return all - taken;
+    return cells;
 }
 
 void policy_region_cells(const struct policy_region *g, const bool *sampled, const bool *away, int *cell, size_t *cells,
@@ -94,8 +96,10 @@ void policy_region_cells(const struct policy_region *g, const bool *sampled, con
             return;
     /* What is left shares its scores with sampled points: each is its own cell. */
     *cells = 0;
-    for (size_t i = 0; i < g->n; i++)
-        cell[i] = !sampled[i] && takes_part(g, away, i) ? (int)(*cells)++ : -1;
+    for (size_t k = 0; k < g->n_placed; k++) {
+        size_t i = g->order[k];
+        cell[i] = !sampled[i] && !(away && away[i]) ? (int)(*cells)++ : -1;
+    }
 }
 
 bool policy_region_draw(struct policy_region *g, const bool *sampled, const bool *away, struct policy_random *random,

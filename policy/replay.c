@@ -9,7 +9,7 @@ void policy_replay_destroy(struct policy_replay *g)
     if (!g)
         return;
     policy_region_destroy(g->region);
-    free(g->points.a); /* one block for a, c and y, as in policy_points_init() */
+    policy_points_free(&g->points);
     free(g->row);
     free(g->memo);
     free(g->train);
@@ -41,7 +41,7 @@ static void copy_complete(struct policy_replay *g, const struct policy_points *p
     }
 }
 
-struct policy_replay *policy_replay_create(const struct policy_points *p, struct err *e)
+struct policy_replay *policy_replay_create(const struct policy_points *p, bool memo, struct err *e)
 {
     AUTO(policy_replay_destroy) struct policy_replay *g = calloc(1, sizeof *g);
     if (!g)
@@ -50,23 +50,22 @@ struct policy_replay *policy_replay_create(const struct policy_points *p, struct
     for (size_t r = 0; r < p->n; r++)
         n += complete(p, r);
     if (n < 2)
-        return FAIL_NULL(e, ERR_INPUT, "%zu representations have a, c and a performance; a simulation needs at least 2",
-                         n);
-    g->n = g->points.n = n;
-    g->points.a = malloc(3 * n * sizeof *g->points.a);
+        return FAIL_NULL(e, ERR_INPUT, "%zu representation%s a, c and a performance; a simulation needs at least 2", n,
+                         n == 1 ? " has" : "s have");
+    g->n = n;
+    if (policy_points_create(&g->points, n, e) < 0)
+        return NULL;
     g->row = malloc(n * sizeof *g->row);
     g->train = calloc(n, sizeof *g->train);
     g->trained = calloc(n, sizeof *g->trained);
     g->value = calloc(n, sizeof *g->value);
     g->cell = calloc(n, sizeof *g->cell);
-    if (!g->points.a || !g->row || !g->train || !g->trained || !g->value || !g->cell)
+    if (!g->row || !g->train || !g->trained || !g->value || !g->cell)
         return FAIL_NOMEM(e), NULL;
-    g->points.c = g->points.a + n;
-    g->points.y = g->points.a + 2 * n;
     copy_complete(g, p);
     if (!(g->region = policy_region_create(g->points.a, g->points.c, n, e)))
         return NULL;
-    if (n <= POLICY_RECALL_EXACT && !(g->memo = calloc((size_t)1 << n, sizeof *g->memo)))
+    if (memo && n <= POLICY_RECALL_EXACT && !(g->memo = calloc((size_t)1 << n, sizeof *g->memo)))
         return FAIL_NOMEM(e), NULL;
     return TAKE(g);
 }

@@ -11,7 +11,7 @@ struct policy_replay {
     size_t n, best;
     size_t *row; /* [n] row of the original table */
     struct policy_region *region;
-    struct policy_memo *memo; /* [2^n], NULL with too many rows */
+    struct policy_memo *memo; /* [2^n], NULL with too many rows or when not asked for */
     bool *train;              /* [n] scratch */
     size_t *trained;          /* [n] scratch */
     double *value;            /* [n] scratch */
@@ -24,7 +24,7 @@ struct policy_memo {
     double next[POLICY_RECALL_EXACT]; /* chance of each row to be drawn next */
 };
 
-struct policy_replay *policy_replay_create(const struct policy_points *p, struct err *e);
+struct policy_replay *policy_replay_create(const struct policy_points *p, bool memo, struct err *e);
 void policy_replay_destroy(struct policy_replay *g);
 DEFINE_CLEANUP(policy_replay_destroy, struct policy_replay *)
 

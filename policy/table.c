@@ -10,8 +10,7 @@ struct policy_table {
     size_t n, m;            /* representations, benchmarks */
     char **representations; /* [n] */
     char **benchmarks;      /* [m] */
-    double *c;              /* [n] */
-    double *a, *perf;       /* [n * m], row by representation */
+    double *c, *a, *perf;   /* [n * m], row by representation */
 };
 
 static void free_names(char **names, size_t n)
@@ -92,7 +91,7 @@ struct policy_table *policy_table_create(const char *const *representations, siz
     if (copy_names(&t->representations, representations, t->n, "representation", e) < 0 ||
         copy_names(&t->benchmarks, benchmarks, t->m, "benchmark", e) < 0)
         return NULL;
-    t->c = unknowns(t->n);
+    t->c = unknowns(t->n * t->m);
     t->a = unknowns(t->n * t->m);
     t->perf = unknowns(t->n * t->m);
     if (!t->c || !t->a || !t->perf)
@@ -144,9 +143,9 @@ int policy_table_find_benchmark(const struct policy_table *t, const char *name, 
     return find_name(t->benchmarks, t->m, "benchmark", name, b, e);
 }
 
-double policy_table_c(const struct policy_table *t, size_t r)
+double policy_table_c(const struct policy_table *t, size_t r, size_t b)
 {
-    return t->c[r];
+    return t->c[r * t->m + b];
 }
 
 double policy_table_a(const struct policy_table *t, size_t r, size_t b)
@@ -161,7 +160,13 @@ double policy_table_perf(const struct policy_table *t, size_t r, size_t b)
 
 void policy_table_set_c(struct policy_table *t, size_t r, double value)
 {
-    t->c[r] = value;
+    for (size_t b = 0; b < t->m; b++)
+        policy_table_set_c_of(t, r, b, value);
+}
+
+void policy_table_set_c_of(struct policy_table *t, size_t r, size_t b, double value)
+{
+    t->c[r * t->m + b] = value;
 }
 
 void policy_table_set_a(struct policy_table *t, size_t r, size_t b, double value)
@@ -176,8 +181,8 @@ void policy_table_set_perf(struct policy_table *t, size_t r, size_t b, double va
 
 /* ---- normalisation ---------------------------------------------------------------------------------------------- */
 
-/* Range of the known values of the rows in `use` (NULL = all); false when there are none. */
-static bool find_range(const double *v, size_t n, const bool *use, double *low, double *range)
+/* Range of the known values of the rows in `use` (NULL = all); 0 and 0 when there are none. */
+static void find_range(const double *v, size_t n, const bool *use, double *low, double *range)
 {
     double lo = INFINITY, hi = -INFINITY;
     for (size_t i = 0; i < n; i++)
@@ -187,7 +192,6 @@ static bool find_range(const double *v, size_t n, const bool *use, double *low, 
         }
     *low = lo <= hi ? lo : 0;
     *range = lo <= hi ? hi - lo : 0;
-    return lo <= hi;
 }
 
 static void rescale(double *v, size_t n, double low, double range)
@@ -197,26 +201,43 @@ static void rescale(double *v, size_t n, double low, double range)
             v[i] = range > 0 ? (v[i] - low) / range : 0;
 }
 
+void policy_min_max(double *v, size_t n)
+{
+    double low, range;
+    find_range(v, n, NULL, &low, &range);
+    rescale(v, n, low, range);
+}
+
+int policy_points_create(struct policy_points *p, size_t n, struct err *e)
+{
+    *p = (struct policy_points){ .n = n, .a = calloc(3 * n + 1, sizeof *p->a) };
+    if (!p->a)
+        return FAIL_NOMEM(e);
+    p->c = p->a + n;
+    p->y = p->a + 2 * n;
+    return 0;
+}
+
+int policy_points_copy(struct policy_points *p, const struct policy_points *from, struct err *e)
+{
+    TRY(policy_points_create(p, from->n, e));
+    memcpy(p->a, from->a, 3 * from->n * sizeof *p->a);
+    p->y_low = from->y_low;
+    p->y_range = from->y_range;
+    return 0;
+}
+
 int policy_points_init(struct policy_points *p, const struct policy_table *t, size_t b, enum policy_normalise how,
                        const bool *train, struct err *e)
 {
-    *p = (struct policy_points){ .n = t->n };
-    double *block = calloc(3 * t->n, sizeof *block);
-    if (!block)
-        return FAIL_NOMEM(e);
-    p->a = block;
-    p->c = block + t->n;
-    p->y = block + 2 * t->n;
+    TRY(policy_points_create(p, t->n, e));
     for (size_t r = 0; r < t->n; r++) {
         p->a[r] = policy_table_a(t, r, b);
-        p->c[r] = policy_table_c(t, r);
+        p->c[r] = policy_table_c(t, r, b);
         p->y[r] = policy_table_perf(t, r, b);
     }
-    double low, range;
-    find_range(p->a, p->n, NULL, &low, &range);
-    rescale(p->a, p->n, low, range);
-    find_range(p->c, p->n, NULL, &low, &range);
-    rescale(p->c, p->n, low, range);
+    policy_min_max(p->a, p->n);
+    policy_min_max(p->c, p->n);
     find_range(p->y, p->n, how == POLICY_NORMALISE_TRAIN ? train : NULL, &p->y_low, &p->y_range);
     rescale(p->y, p->n, p->y_low, p->y_range);
     return 0;

@@ -28,7 +28,8 @@ void policy_table_destroy(struct policy_table *t);
 DEFINE_CLEANUP(policy_table_destroy, struct policy_table *)
 
 /* Read CSV text with the header `representation,c,a:<benchmark>...,perf:<benchmark>...` (columns in any order; each
- * benchmark needs both its columns; an empty cell is unknown; quoted fields, LF or CRLF). `place` names the text in
+ * benchmark needs both its columns; an empty cell is unknown; quoted fields, LF or CRLF). A benchmark with a
+ * correspondence set of its own has a column `c:<benchmark>` instead of the common c. `place` names the text in
  * messages, which give line and column. */
 struct policy_table *policy_table_parse(const char *text, size_t len, const char *place, struct err *e);
 
@@ -40,11 +41,13 @@ const char *policy_table_benchmark(const struct policy_table *t, size_t b);
 MUST_USE int policy_table_find_representation(const struct policy_table *t, const char *name, size_t *r, struct err *e);
 MUST_USE int policy_table_find_benchmark(const struct policy_table *t, const char *name, size_t *b, struct err *e);
 
-/* Values on the scale they were measured in; NaN is unknown, and what sets a cell unknown again. */
-double policy_table_c(const struct policy_table *t, size_t r);
+/* Values on the scale they were measured in; NaN is unknown, and what sets a cell unknown again. C belongs to a
+ * correspondence set: policy_table_set_c() is for the one set that all benchmarks share. */
+double policy_table_c(const struct policy_table *t, size_t r, size_t b);
 double policy_table_a(const struct policy_table *t, size_t r, size_t b);
 double policy_table_perf(const struct policy_table *t, size_t r, size_t b);
 void policy_table_set_c(struct policy_table *t, size_t r, double value);
+void policy_table_set_c_of(struct policy_table *t, size_t r, size_t b, double value);
 void policy_table_set_a(struct policy_table *t, size_t r, size_t b, double value);
 void policy_table_set_perf(struct policy_table *t, size_t r, size_t b, double value);
 
@@ -58,9 +61,16 @@ enum policy_normalise {
 /* One benchmark on the normalised scale. A column whose values are all equal becomes 0. */
 struct policy_points {
     size_t n;
-    double *a, *c, *y;     /* [n], NaN = unknown */
+    double *a, *c, *y;     /* [n] in one block, NaN = unknown */
     double y_low, y_range; /* y on its own scale is y_low + y_range * y; range 0 = fewer than two different values */
 };
+
+/* Map the known values to [0,1]; all 0 when they are equal. */
+void policy_min_max(double *v, size_t n);
+
+/* `n` rows of zeros; a copy. */
+MUST_USE int policy_points_create(struct policy_points *p, size_t n, struct err *e);
+MUST_USE int policy_points_copy(struct policy_points *p, const struct policy_points *from, struct err *e);
 
 /* `train` may be NULL: every row. */
 MUST_USE int policy_points_init(struct policy_points *p, const struct policy_table *t, size_t b,

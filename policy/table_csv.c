@@ -7,9 +7,9 @@
 
 #include "common/parse.h"
 
-enum { MAX_COLUMNS = 2 + 2 * POLICY_MAX_BENCHMARKS, MAX_CELL = POLICY_MAX_NAME + sizeof "perf:" };
+enum { MAX_COLUMNS = 2 + 3 * POLICY_MAX_BENCHMARKS, MAX_CELL = POLICY_MAX_NAME + sizeof "perf:" };
 
-enum column_kind { COLUMN_REPRESENTATION, COLUMN_C, COLUMN_A, COLUMN_PERF };
+enum column_kind { COLUMN_REPRESENTATION, COLUMN_C, COLUMN_C_OF, COLUMN_A, COLUMN_PERF };
 
 struct column {
     enum column_kind kind;
@@ -119,7 +119,8 @@ struct header {
     struct column columns[MAX_COLUMNS];
     size_t n;
     char *names[POLICY_MAX_BENCHMARKS];
-    bool has_a[POLICY_MAX_BENCHMARKS], has_perf[POLICY_MAX_BENCHMARKS], has_name, has_c;
+    bool has_c_of[POLICY_MAX_BENCHMARKS], has_a[POLICY_MAX_BENCHMARKS], has_perf[POLICY_MAX_BENCHMARKS];
+    bool has_name, has_c;
     size_t n_benchmarks;
 };
 
@@ -158,6 +159,10 @@ static int header_column(struct header *h, const struct reader *r, struct err *e
     } else if (strcmp(r->cell, "c") == 0) {
         col->kind = COLUMN_C;
         seen = &h->has_c;
+    } else if (strncmp(r->cell, "c:", 2) == 0) {
+        col->kind = COLUMN_C_OF;
+        TRY(header_benchmark(h, r->cell + 2, &col->benchmark, r, e));
+        seen = &h->has_c_of[col->benchmark];
     } else if (strncmp(r->cell, "a:", 2) == 0) {
         col->kind = COLUMN_A;
         TRY(header_benchmark(h, r->cell + 2, &col->benchmark, r, e));
@@ -168,8 +173,8 @@ static int header_column(struct header *h, const struct reader *r, struct err *e
         seen = &h->has_perf[col->benchmark];
     } else {
         return FAIL(e, ERR_INPUT,
-                    "%s: line %zu, column %zu: unknown column '%s'; known are representation, c, a:<benchmark> and "
-                    "perf:<benchmark>",
+                    "%s: line %zu, column %zu: unknown column '%s'; known are representation, c, a:<benchmark>, "
+                    "perf:<benchmark> and c:<benchmark>",
                     r->place, r->line, r->field, r->cell);
     }
     if (*seen)
@@ -191,7 +196,10 @@ static int read_header(struct header *h, struct reader *r, struct err *e)
         TRY(next_cell(r, e));
         TRY(header_column(h, r, e));
     } while (!r->last_of_line);
-    if (!h->has_name || !h->has_c)
+    bool all_own = h->n_benchmarks > 0;
+    for (size_t b = 0; b < h->n_benchmarks; b++)
+        all_own &= h->has_c_of[b];
+    if (!h->has_name || !(h->has_c || all_own))
         return FAIL(e, ERR_INPUT, "%s: line %zu: the header lacks the column '%s'; add it", r->place, r->line,
                     h->has_name ? "c" : "representation");
     for (size_t b = 0; b < h->n_benchmarks; b++)
@@ -299,6 +307,13 @@ static int read_row(struct rows *rows, const struct header *h, struct reader *r,
     return 0;
 }
 
+static void fill_common_c(struct policy_table *t, const struct header *h, size_t row, double value)
+{
+    for (size_t b = 0; b < h->n_benchmarks; b++)
+        if (!h->has_c_of[b])
+            policy_table_set_c_of(t, row, b, value);
+}
+
 static void fill(struct policy_table *t, const struct header *h, const struct rows *rows)
 {
     for (size_t row = 0; row < rows->n; row++)
@@ -306,7 +321,9 @@ static void fill(struct policy_table *t, const struct header *h, const struct ro
             const struct column *col = &h->columns[i];
             double value = rows->values[row * h->n + i];
             if (col->kind == COLUMN_C)
-                policy_table_set_c(t, row, value);
+                fill_common_c(t, h, row, value);
+            else if (col->kind == COLUMN_C_OF)
+                policy_table_set_c_of(t, row, col->benchmark, value);
             else if (col->kind == COLUMN_A)
                 policy_table_set_a(t, row, col->benchmark, value);
             else if (col->kind == COLUMN_PERF)

@@ -84,6 +84,17 @@ struct policy_target *policy_target_create(const struct policy_points *points, s
     return TAKE(g);
 }
 
+static double best_so_far(const struct policy_target *g)
+{
+    double best = -INFINITY;
+    for (size_t r = 0; r < g->n; r++) {
+        double y = g->fantasy[r] ? g->mean[r] : g->y[r];
+        if (!isnan(y))
+            best = fmax(best, y);
+    }
+    return best;
+}
+
 int policy_target_fit(struct policy_target *g, struct err *e)
 {
     for (size_t r = 0; r < g->n; r++)
@@ -101,6 +112,7 @@ int policy_target_fit(struct policy_target *g, struct err *e)
     }
     for (size_t r = 0; r < g->n; r++)
         g->sd[r] = sqrt(g->sd[r]);
+    g->best = best_so_far(g);
     return 0;
 }
 
@@ -110,17 +122,6 @@ void policy_target_imagine(struct policy_target *g, size_t r)
         if (isnan(g->imagined[b * g->n + r]))
             g->imagined[b * g->n + r] = policy_ridge_mean(g->ridges[b], r);
     g->fantasy[r] = true;
-}
-
-double policy_target_best(const struct policy_target *g)
-{
-    double best = -INFINITY;
-    for (size_t r = 0; r < g->n; r++) {
-        double y = g->fantasy[r] ? g->mean[r] : g->y[r];
-        if (!isnan(y))
-            best = fmax(best, y);
-    }
-    return best;
 }
 
 /* E max(f - best, 0) for a normal f. */
@@ -134,10 +135,9 @@ static double expected_improvement(double mean, double sd, double best)
 
 double policy_target_value(const struct policy_target *g, size_t r)
 {
-    double best = policy_target_best(g);
-    if (isinf(best))
+    if (isinf(g->best))
         return g->sum_ac[r];
-    return g->direction_prior < 1 ? expected_improvement(g->mean[r], g->sd[r], best) : g->mean[r] + g->sd[r];
+    return g->direction_prior < 1 ? expected_improvement(g->mean[r], g->sd[r], g->best) : g->mean[r] + g->sd[r];
 }
 
 /* What an unobserved row is listed by; NaN for rows that are not eligible. Trusting the law: its upper end, as in the

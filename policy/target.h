@@ -23,6 +23,7 @@ struct policy_target {
     bool *fantasy;                      /* [n] */
     bool *started;                      /* [n] some benchmark of the target is known: fine-tuned already */
     size_t n_measured;                  /* rows with y */
+    double best;                        /* largest observed or imagined target, -INFINITY without any; set by fit */
     double direction_prior;
 };
 
@@ -37,11 +38,9 @@ MUST_USE int policy_target_fit(struct policy_target *g, struct err *e);
 /* Pretend that row `r` was measured and came out as believed. Call policy_target_fit() next. */
 void policy_target_imagine(struct policy_target *g, size_t r);
 
-/* How much the default policy wants row r: a + c first, then mean + 1 sd, or, hedged, the expected improvement. */
+/* After a fit: how much the default policy wants row r: a + c first, then mean + 1 sd, or, hedged, the expected
+ * improvement. */
 double policy_target_value(const struct policy_target *g, size_t r);
-
-/* Largest observed or imagined target, -INFINITY without any. */
-double policy_target_best(const struct policy_target *g);
 
 /* The list of three: the best observed one, then two unobserved ones: those of the largest mean + 1 sd, or, hedged
  * (direction_prior < 1), of the largest (mean - leader's mean) / joint sd; before any observation, of the largest a +

@@ -8,10 +8,10 @@
 #include "policy/table.h"
 
 enum {
-    RECALL_ROWS_MIN = 4,   /* with three, a list of three is no feat */
-    RECALL_ROWS_MAX = 64,  /* larger spaces are hardly ever measured in full */
+    RECALL_ROWS_MIN = 4,    /* with three, a list of three is no feat */
+    RECALL_ROWS_MAX = 64,   /* larger spaces are hardly ever measured in full */
     RECALL_ROWS_EXACT = 13, /* the exact sum is over all 2^rows training sets: about 0.1 s here, doubling with each */
-    RECALL_FITS = 40000,   /* fits to spend on drawn runs otherwise; 2500 runs of 16 fine-tunes */
+    RECALL_FITS = 40000,    /* fits to spend on drawn runs otherwise; 2500 runs of 16 fine-tunes */
     RECALL_SEED = 1,
 };
 
@@ -19,11 +19,10 @@ static const struct policy_shape the_law = { POLICY_COLUMNS_AC, 2 };
 
 /* One benchmark as a table of its own, because its C may come from a correspondence set of its own. Rows are named by
  * number: labels of a sweep may be alike. */
-static struct policy_table *table_of(const struct report *r, size_t benchmark, const double *performance,
-                                     struct err *e)
+static struct policy_table *table_of(const struct report *r, size_t benchmark, const double *performance, struct err *e)
 {
     enum { NAME_SIZE = 24 };
-    AUTO(free) char (*names)[NAME_SIZE] = calloc(r->n_representations + 1, sizeof *names);
+    AUTO(free) char(*names)[NAME_SIZE] = calloc(r->n_representations + 1, sizeof *names);
     AUTO(free) const char **list = calloc(r->n_representations + 1, sizeof *list);
     if (!names || !list)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
@@ -89,7 +88,8 @@ static int paper_recall(struct report *r, const struct policy_points *p, size_t 
     if (usable <= RECALL_ROWS_EXACT)
         return policy_recall_law(p, out, e);
     r->recall_runs = RECALL_FITS / usable;
-    return policy_recall_simulate(p, POLICY_MODE_PAPER, 1, r->recall_runs, RECALL_SEED, benchmark, out, e);
+    const struct policy_play play = { POLICY_MODE_PAPER, 1, r->recall_runs, RECALL_SEED, benchmark };
+    return policy_recall_simulate(p, &play, out, e);
 }
 
 static int recall_of(struct report *r, size_t benchmark, struct err *e)
@@ -105,12 +105,17 @@ static int recall_of(struct report *r, size_t benchmark, struct err *e)
         usable += isfinite(p.a[i]) && isfinite(p.c[i]) && isfinite(p.y[i]);
     double prior = isfinite(r->direction_prior) ? r->direction_prior : 1;
     TRY(paper_recall(r, &p, benchmark, usable, &paper, e));
-    TRY(policy_recall_simulate(&p, POLICY_MODE_DEFAULT, prior, 1, RECALL_SEED, benchmark, &ours, e));
+    TRY(policy_recall_simulate(&p, &(struct policy_play){ .mode = POLICY_MODE_DEFAULT, .direction_prior = prior },
+                               &ours, e));
     const double *const from[REPORT_CURVES] = {
-        [REPORT_PAPER_CUMULATIVE] = paper.policy.cumulative,   [REPORT_DEFAULT_CUMULATIVE] = ours.policy.cumulative,
-        [REPORT_CHANCE_CUMULATIVE] = paper.chance.cumulative,  [REPORT_RANDOM_MEASURED] = paper.chance.measured,
-        [REPORT_PAPER_LIST3] = paper.policy.list3,             [REPORT_DEFAULT_LIST3] = ours.policy.list3,
-        [REPORT_A_PLUS_C_LIST3] = paper.a_plus_c.list3,        [REPORT_CHANCE_LIST3] = paper.chance.list3,
+        [REPORT_PAPER_CUMULATIVE] = paper.policy.cumulative,
+        [REPORT_DEFAULT_CUMULATIVE] = ours.policy.cumulative,
+        [REPORT_CHANCE_CUMULATIVE] = paper.chance.cumulative,
+        [REPORT_RANDOM_MEASURED] = paper.chance.measured,
+        [REPORT_PAPER_LIST3] = paper.policy.list3,
+        [REPORT_DEFAULT_LIST3] = ours.policy.list3,
+        [REPORT_A_PLUS_C_LIST3] = paper.a_plus_c.list3,
+        [REPORT_CHANCE_LIST3] = paper.chance.list3,
     };
     struct report_recall *out = &r->recalls[r->n_recalls];
     TRY(recall_alloc(out, benchmark, paper.n, e));

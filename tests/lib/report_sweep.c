@@ -213,7 +213,7 @@ void report_sweep_insert(struct db *d, const char *name, const struct policy_tab
     add_names(&w, reps, benches, set);
     for (size_t i = 0; i < n; i++) {
         add_task(&w, "stage1", reps[i], 0, 0, NULL, 0, 3 + (double)(i % 4), 0);
-        add_task(&w, "score_c", reps[i], 0, set, "c", policy_table_c(t, i), 0.8, 0);
+        add_task(&w, "score_c", reps[i], 0, set, "c", policy_table_c(t, i, 0), 0.8, 0);
         for (size_t b = 0; b < n_benches; b++)
             add_task(&w, "score_a", reps[i], benches[b], 0, "a", policy_table_a(t, i, b), 0.4, 0);
     }

@@ -72,6 +72,18 @@ static void durations_and_sizes(void **state)
     assert_int_equal(parse_size("40Gib", &bytes, &e), -1);
 }
 
+static void words_of_a_list(void **state)
+{
+    (void)state;
+    char text[] = " CLIP@336, ,C+D@336\t,, a b ,";
+    char *rest = text;
+    assert_string_equal(parse_next_word(&rest, ','), "CLIP@336");
+    assert_string_equal(parse_next_word(&rest, ','), "C+D@336");
+    assert_string_equal(parse_next_word(&rest, ','), "a b");
+    assert_null(parse_next_word(&rest, ','));
+    assert_null(parse_next_word(&rest, ','));
+}
+
 static void nearest_name(void **state)
 {
     (void)state;
@@ -149,6 +161,7 @@ int main(void)
         cmocka_unit_test(first_error_is_kept),
         cmocka_unit_test(integers_are_checked),
         cmocka_unit_test(durations_and_sizes),
+        cmocka_unit_test(words_of_a_list),
         cmocka_unit_test(nearest_name),
         cmocka_unit_test(buf_keeps_its_limit),
         cmocka_unit_test(canonical_json_is_one_form),

@@ -356,7 +356,7 @@ static void test_replay_tables(void **state)
         { "representation,c,a:X,a:Y,perf:X,perf:Y\nA,1,2,3,4,5\nB,1,,3,4,5\nA+B,1,2,3,4,5\n",
           "t.csv: representation 'B' has no value in column a:X; fill the cell" },
         { "representation,c,a:X,a:Y,perf:X,perf:Y\nA,,2,3,4,5\nB,1,2,3,4,5\nA+B,1,2,3,4,5\n",
-          "t.csv: representation 'A' has no value in column c; fill the cell" },
+          "t.csv: representation 'A' has no value in column c of s; fill the cell" },
         { "representation,c,a:X,a:Y,perf:X,perf:Y\nA,1,2,3,4,5\nB,1,2,3,4,5\n", "t.csv: no row for representation 'A+B': " },
         { "representation,c,a:X,perf:X\nA,1,2,3\nB,1,2,3\nA+B,1,2,3\n", "t.csv: no columns for benchmark 'Y': " },
     };
@@ -368,6 +368,25 @@ static void test_replay_tables(void **state)
         if (q || why.kind != ERR_INPUT || strncmp(why.text, bad[i][1], strlen(bad[i][1])) != 0)
             fail_msg("wanted %s\nhas    %s", bad[i][1], why.text);
     }
+}
+
+/* Two correspondence sets: a benchmark's own C is replayed by the set that goes with it. */
+static void test_replay_own_c(void **state)
+{
+    (void)state;
+    char text[4096], table[] = "representation,c,c:Y,a:X,a:Y,perf:X,perf:Y\nA,1,10,3,4,5,6\nB,2,20,3,4,5,6\nA+B,3,30,3,4,5,6\n";
+    int n = snprintf(text, sizeof text, "%.*s", (int)(strstr(small, "correspondence_sets") - small), small);
+    snprintf(text + n, sizeof text - (size_t)n,
+             "correspondence_sets = ( { name = \"s\"; image_set = \"i\"; }, { name = \"t\"; image_set = \"i\"; } );\n"
+             "benchmarks = ( { name = \"X\"; }, { name = \"Y\"; correspondence_set = \"t\"; } );\n"
+             "scores = { a = { references = [\"A\"]; }; };\nreplay = { table = \"t.csv\"; };\n"
+             "executors = { score_c = { use = \"replay\"; }; };\n");
+    struct err e = { 0 };
+    AUTO(plan_destroy) struct plan *p = plan_load(text, "s.cfg", read_given, table, &e);
+    if (!p)
+        fail_msg("%s", e.text);
+    assert_true(replay_value(find_task(p, "score_c B s")) == 2);
+    assert_true(replay_value(find_task(p, "score_c B t")) == 20);
 }
 
 static void test_files(void **state)
@@ -502,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_identity_parameters), cmocka_unit_test(test_growing_only_adds),
         cmocka_unit_test(test_rules),               cmocka_unit_test(test_refused),
         cmocka_unit_test(test_space_too_large),     cmocka_unit_test(test_replay_tables),
+        cmocka_unit_test(test_replay_own_c),
         cmocka_unit_test(test_files),               cmocka_unit_test(test_load),
         cmocka_unit_test(test_load_is_linear),      cmocka_unit_test(test_cost),
         cmocka_unit_test(test_reference),           cmocka_unit_test(test_reference_has_every_key),

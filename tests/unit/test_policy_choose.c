@@ -2,6 +2,7 @@
 #include "tests/unit/policy_golden.h"
 
 #include "policy/choose.h"
+#include "policy/random.h"
 
 static struct policy_question question(enum policy_mode mode)
 {
@@ -31,7 +32,7 @@ static struct policy_table *blank(const struct policy_table *full, const size_t 
     assert_non_null(t);
     for (size_t r = 0; r < N; r++) {
         size_t from = order ? order[r] : r;
-        policy_table_set_c(t, r, policy_table_c(full, from));
+        policy_table_set_c(t, r, policy_table_c(full, from, 0));
         for (size_t b = 0; b < M; b++)
             policy_table_set_a(t, r, b, policy_table_a(full, from, b));
     }
@@ -250,6 +251,83 @@ static void everything_measured(void **state)
     assert_near(a->fits[0].r2, 0.964220245347041, 1e-7, "the whole law");
 }
 
+/* ---- hostile tables --------------------------------------------------------------------------------------------- */
+
+enum { MOST_ROWS = 9, MOST_BENCHMARKS = 3 };
+
+/* Few rows, gaps, equal values, huge and tiny ones: cells from a short list so that ties are common. */
+static double odd_value(struct policy_random *random)
+{
+    static const double values[] = { 0, 1, 1, 64.26, -3, 1e100, -1e100, 1e-300, 1 + 1e-15 };
+    size_t i = policy_random_below(random, 2 * ARRAY_LEN(values));
+    return i < ARRAY_LEN(values) ? values[i] : i % 4 == 0 ? NAN : policy_random_unit(random);
+}
+
+static struct policy_table *odd_table(struct policy_random *random)
+{
+    static const char *const reps[MOST_ROWS] = { "a", "b", "c", "d", "e", "f", "g", "h", "i" };
+    static const char *const benches[MOST_BENCHMARKS] = { "x", "y", "z" };
+    size_t n = 1 + policy_random_below(random, MOST_ROWS), m = 1 + policy_random_below(random, MOST_BENCHMARKS);
+    struct policy_table *t = policy_table_create(reps, n, benches, m, NULL);
+    assert_non_null(t);
+    bool flat = policy_random_below(random, 4) == 0, measured = policy_random_below(random, 4) > 0;
+    for (size_t r = 0; r < n; r++) {
+        policy_table_set_c(t, r, flat ? 5 : odd_value(random));
+        for (size_t b = 0; b < m; b++) {
+            policy_table_set_a(t, r, b, odd_value(random));
+            policy_table_set_perf(t, r, b, measured ? odd_value(random) : NAN);
+        }
+    }
+    return t;
+}
+
+static void check_answer(const struct policy_answer *a, const struct policy_question *q, const struct policy_table *t)
+{
+    bool seen[MOST_ROWS] = { false };
+    assert_int_equal(a->n_choices, a->n_candidates < q->batch ? a->n_candidates : q->batch);
+    for (size_t i = 0; i < a->n_choices; i++) {
+        size_t r = a->choices[i].representation;
+        assert_true(r < a->n && !seen[r] && !q->excluded[r] && !isnan(policy_table_c(t, r, 0)));
+        assert_true(a->choices[i].reason[0] != '\0');
+        seen[r] = true;
+    }
+    assert_true(a->n_list <= 3 && (isnan(a->p_best_in_list) || (a->p_best_in_list >= 0 && a->p_best_in_list <= 1)));
+    for (size_t i = 0; i < a->n_list; i++)
+        assert_false(q->excluded[a->list[i]]);
+    for (size_t b = 0; b <= a->m; b++) {
+        int ranked = 0, highest = 0;
+        for (size_t r = 0; r < a->n; r++) {
+            const struct policy_prediction *p = policy_answer_prediction(a, b, r);
+            assert_false(isinf(p->mean) || isinf(p->sd) || p->sd < 0 || (q->excluded[r] && p->rank));
+            ranked += p->rank > 0;
+            highest = p->rank > highest ? p->rank : highest;
+        }
+        assert_int_equal(ranked, highest); /* 1..n without a gap */
+    }
+}
+
+static void odd_tables(void **state)
+{
+    static const double priors[] = { 1, 0.8, 0 };
+    struct policy_random random;
+    (void)state;
+    policy_random_seed(&random, 11, 0);
+    for (int i = 0; i < 400; i++) {
+        AUTO(policy_table_destroy) struct policy_table *t = odd_table(&random);
+        bool excluded[MOST_ROWS];
+        for (size_t r = 0; r < MOST_ROWS; r++)
+            excluded[r] = policy_random_below(&random, 6) == 0;
+        for (int mode = POLICY_MODE_PAPER; mode <= POLICY_MODE_EXHAUSTIVE; mode++) {
+            struct policy_question q = question(mode);
+            q.excluded = excluded;
+            q.batch = 1 + policy_random_below(&random, 4);
+            q.direction_prior = priors[policy_random_below(&random, ARRAY_LEN(priors))];
+            AUTO(policy_answer_destroy) struct policy_answer *a = ask(t, &q);
+            check_answer(a, &q, t);
+        }
+    }
+}
+
 static void bad_questions(void **state)
 {
     (void)state;
@@ -288,6 +366,7 @@ int main(void)
         cmocka_unit_test(excluded_rows_leave_no_trace),
         cmocka_unit_test(everything_measured),
         cmocka_unit_test(leader_without_score),
+        cmocka_unit_test(odd_tables),
         cmocka_unit_test(bad_questions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

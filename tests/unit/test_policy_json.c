@@ -74,6 +74,7 @@ static void bad_groups(void **state)
                   { "=MME", "is not a group" },
                   { "v=", "is not a group" },
                   { "v=,", "has no benchmark" },
+                  { "v=MME, MME", "group 'v': benchmark 'MME' is named twice" },
                   { "v=MMX", "group 'v': the table has no benchmark 'MMX'; did you mean 'MME'?" } };
     (void)state;
     AUTO(policy_table_destroy) struct policy_table *t = load_paper();
@@ -84,6 +85,10 @@ static void bad_groups(void **state)
         if (!strstr(e.text, cases[i].message))
             fail_msg("want '%s', got '%s'", cases[i].message, e.text);
     }
+    struct err e = { 0 };
+    struct policy_fit_options o = { .shape = law, .groups = (const char *const[]){ "v=MME", "v=MMMU" }, .n_groups = 2 };
+    assert_null(policy_fit_json(t, &o, &e));
+    assert_non_null(strstr(e.text, "'v' is given twice"));
 }
 
 static void simulate_shape(void **state)
@@ -92,7 +97,7 @@ static void simulate_shape(void **state)
     static const char *const curves[] = { "cumulative", "list3", "measured" };
     (void)state;
     AUTO(policy_table_destroy) struct policy_table *t = load_paper();
-    struct policy_simulate_options o = { POLICY_MODE_PAPER, 1, 500, 9 };
+    struct policy_simulate_options o = { .play = { POLICY_MODE_PAPER, 1, 500, 9, 0 } };
     json_t *all = policy_simulate_json(t, &o, NULL), *again = policy_simulate_json(t, &o, NULL);
     assert_true(json_equal(all, again));
     assert_string_equal(json_string_value(get(all, "mode", NULL)), "paper");
@@ -108,10 +113,31 @@ static void simulate_shape(void **state)
         assert_int_equal(json_array_size(get(one, "regret", NULL)), N);
     }
     json_decref(again);
-    o.seed = 10;
+    o.play.seed = 10;
     again = policy_simulate_json(t, &o, NULL);
     assert_false(json_equal(get(all, "benchmarks", NULL), get(again, "benchmarks", NULL)));
     json_decref(again);
+    json_decref(all);
+}
+
+static void simulate_trials(void **state)
+{
+    (void)state;
+    AUTO(policy_table_destroy) struct policy_table *t = load_paper();
+    struct policy_simulate_options o = { .play = { POLICY_MODE_DEFAULT, 0.8, 1, 9, 0 }, .laws = 3, .noise = 0.125 };
+    json_t *all = policy_simulate_json(t, &o, NULL), *first = json_array_get(get(all, "benchmarks", NULL), 0);
+    assert_string_equal(json_string_value(get(all, "trials", "kind", NULL)), "random laws");
+    assert_near(json_number_value(get(all, "trials", "noise", NULL)), 0.125, 0, "noise");
+    assert_true(json_is_null(get(first, "best", NULL)));
+    assert_int_equal(json_integer_value(get(first, "tables", NULL)), 3);
+    json_decref(all);
+    o.laws = 0;
+    o.subspace = 12;
+    all = policy_simulate_json(t, &o, NULL);
+    first = json_array_get(get(all, "benchmarks", NULL), 7);
+    assert_int_equal(json_integer_value(get(all, "trials", "smallest", NULL)), 12);
+    assert_int_equal(json_integer_value(get(first, "tables", NULL)), 14);
+    assert_int_equal(json_array_size(get(first, "recall", "list3", NULL)), 12);
     json_decref(all);
 }
 
@@ -152,8 +178,8 @@ static void tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fit_shape),      cmocka_unit_test(fit_null), cmocka_unit_test(bad_groups),
-        cmocka_unit_test(simulate_shape), cmocka_unit_test(tables),
+        cmocka_unit_test(fit_shape),      cmocka_unit_test(fit_null),        cmocka_unit_test(bad_groups),
+        cmocka_unit_test(simulate_shape), cmocka_unit_test(simulate_trials), cmocka_unit_test(tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

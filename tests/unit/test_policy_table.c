@@ -18,8 +18,23 @@ static void accepts(void **state)
     assert_int_equal(policy_table_representations(t), 2);
     assert_string_equal(policy_table_representation(t, 0), "A, \"B\"");
     assert_string_equal(policy_table_benchmark(t, 0), "VQA");
-    assert_true(policy_table_perf(t, 0, 0) == 64.5 && policy_table_c(t, 0) == 10 && isnan(policy_table_a(t, 0, 0)));
-    assert_true(policy_table_a(t, 1, 0) == -0.5 && isnan(policy_table_c(t, 1)) && isnan(policy_table_perf(t, 1, 0)));
+    assert_true(policy_table_perf(t, 0, 0) == 64.5 && policy_table_c(t, 0, 0) == 10 && isnan(policy_table_a(t, 0, 0)));
+    assert_true(policy_table_a(t, 1, 0) == -0.5 && isnan(policy_table_c(t, 1, 0)) && isnan(policy_table_perf(t, 1, 0)));
+}
+
+/* Benchmarks with a correspondence set of their own. */
+static void accepts_own_c(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(policy_table_destroy)
+    struct policy_table *t = parse("c:B,representation,a:A,perf:A,a:B,perf:B,c\n7,x,1,2,3,4,5\n,y,1,2,3,4,6\n", &e);
+    if (!t)
+        fail_msg("%s", e.text);
+    assert_true(policy_table_c(t, 0, 0) == 7 && policy_table_c(t, 0, 1) == 5); /* B is the first that is named */
+    assert_true(isnan(policy_table_c(t, 1, 0)) && policy_table_c(t, 1, 1) == 6);
+    AUTO(policy_table_destroy) struct policy_table *all_own = parse("representation,c:A,a:A,perf:A\nx,1,2,3\n", &e);
+    assert_non_null(all_own);
 }
 
 #define HEAD "representation,c,a:B,perf:B\n"
@@ -39,6 +54,8 @@ static void refuses(void **state)
         { "representation,c,c,a:B\n", "line 1, column 3: column 'c' appears twice" },
         { "representation,c,a:B,a:B\n", "line 1, column 4: column 'a:B' appears twice" },
         { "representation,c,a:\n", "line 1, column 3: the benchmark has no name" },
+        { "representation,c:A,a:A,perf:A,a:B,perf:B\n", "line 1: the header lacks the column 'c'" },
+        { "representation,c,c:B,a:B,perf:B,c:B\n", "line 1, column 6: column 'c:B' appears twice" },
         { "representation,C\n", "line 1, column 2: unknown column 'C'; known are" },
         { HEAD, "has a header but no representation" },
         { HEAD "x,1,2\n", "line 2: 3 cells where the header has 4" },
@@ -105,7 +122,8 @@ static void finds_names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(accepts), cmocka_unit_test(refuses),
-                                        cmocka_unit_test(refuses_sizes), cmocka_unit_test(finds_names) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(accepts), cmocka_unit_test(accepts_own_c),
+                                        cmocka_unit_test(refuses), cmocka_unit_test(refuses_sizes),
+                                        cmocka_unit_test(finds_names) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
