@@ -524,6 +524,69 @@ static void odd_messages_are_refused(void **state)
     assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
 }
 
+/* What a worker says of itself becomes jsonb, whose numbers have other limits than those of JSON. */
+static void odd_labels_end_no_leader(void **state)
+{
+    struct world *w = *state;
+    static const char *const odd[] = { "{\"x\":1e-100000}", "{\"x\":", "[1]", "{\"\":{\"a\":[null,\"\\u00e4\"]}}" };
+    Acsweep__Hello h = a_hello("odd");
+    void *s = peer(w, "odd");
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        h.labels = (char *)odd[i];
+        envelope_free(greet(s, &h));
+    }
+    eventually(w, "SELECT count(*) FROM acsweep.worker WHERE labels #>> '{\"\",a,1}' = '\u00e4'", 1);
+    assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
+}
+
+enum { MANY_RESULTS = 6, MANY_ARTIFACTS = 1000 };
+
+/* As many as a result may have, of several results that meet in one batch. */
+static void many_artifacts_are_committed_together(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = peer(w, "w1");
+    Acsweep__Hello h = a_hello("w1");
+    h.slots = MANY_RESULTS;
+    envelope_free(greet(worker, &h));
+    load(client, "many", MANY_RESULTS, 1);
+    static char names[MANY_ARTIFACTS][8];
+    static Acsweep__ArtifactRef art[MANY_ARTIFACTS], *arts[MANY_ARTIFACTS];
+    for (size_t i = 0; i < MANY_ARTIFACTS; i++) {
+        snprintf(names[i], sizeof names[i], "%zu", i);
+        arts[i] = &art[i];
+        art[i] = (Acsweep__ArtifactRef)ACSWEEP__ARTIFACT_REF__INIT;
+        art[i].name = names[i];
+        art[i].store = (char *)"shared";
+        art[i].path = names[i];
+    }
+    Acsweep__Token tokens[MANY_RESULTS];
+    Acsweep__Result results[MANY_RESULTS], *list[MANY_RESULTS];
+    for (size_t n = 0; n < MANY_RESULTS;) {
+        HEAR(worker, ASSIGN);
+        for (size_t i = 0; i < ASSIGN->assign->n_assignments; i++, n++) {
+            const Acsweep__Token *from = ASSIGN->assign->assignments[i]->token;
+            tokens[n] = (Acsweep__Token)ACSWEEP__TOKEN__INIT;
+            tokens[n].task_id = from->task_id;
+            tokens[n].attempt = from->attempt;
+            tokens[n].epoch = from->epoch;
+            results[n] = a_result(&tokens[n], ACSWEEP__OUTCOME__SUCCEEDED, ACSWEEP__FAILURE_CLASS__FAILURE_NONE);
+            results[n].n_artifacts = MANY_ARTIFACTS;
+            results[n].artifacts = arts;
+            list[n] = &results[n];
+        }
+    }
+    Acsweep__Results body = ACSWEEP__RESULTS__INIT;
+    body.n_results = MANY_RESULTS;
+    body.results = list;
+    BODY(m, RESULTS, results, &body);
+    say(worker, &m);
+    HEAR(worker, RESULT_ACKS);
+    assert_int_equal(RESULT_ACKS->result_acks->n_acks, MANY_RESULTS);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.artifact"), MANY_RESULTS * MANY_ARTIFACTS);
+    assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
+}
+
 /* ---- failures ---- */
 
 static void failures_have_budgets(void **state)
@@ -843,6 +906,8 @@ int main(void)
         IN_A_WORLD(a_heartbeat_renews_the_lease),
         IN_A_WORLD(hostile_results_are_refused),
         IN_A_WORLD(odd_messages_are_refused),
+        IN_A_WORLD(odd_labels_end_no_leader),
+        IN_A_WORLD(many_artifacts_are_committed_together),
         IN_A_WORLD(failures_have_budgets),
         IN_A_WORLD(two_sweeps_share_a_task_that_failed),
         IN_A_WORLD(a_cancelled_sweep_comes_back),
