@@ -677,6 +677,36 @@ static void another_config_stops_what_only_the_old_one_wanted(void **state)
     assert_int_equal(number(w, "SELECT count(*) FROM acsweep.task WHERE state = 'cancelled'"), 3);
 }
 
+/* Both are on their way together: the coordinator takes the submission first, so the cancel means it. */
+static void a_cancel_right_after_a_submission(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    static const char config[] = "name = \"race\"; load = { tasks = 3; };";
+    assert_true(submit(client, config).ok);
+    Acsweep__Token k = assigned(worker);
+    Acsweep__Submit again = ACSWEEP__SUBMIT__INIT;
+    again.name = (char *)"test.cfg";
+    again.config = (char *)config;
+    Acsweep__ControlRequest r = ACSWEEP__CONTROL_REQUEST__INIT;
+    r.op_case = ACSWEEP__CONTROL_REQUEST__OP_SUBMIT;
+    r.submit = &again;
+    BODY(m, CONTROL_REQUEST, control_request, &r);
+    say(client, &m);
+    struct reply first = cancel_sweep(client, "race");
+    HEAR(client, CONTROL_REPLY);
+    if (!first.ok || !CONTROL_REPLY->control_reply->ok)
+        fail_msg("%s; %s", first.text, CONTROL_REPLY->control_reply->text);
+    HEAR(worker, CANCEL);
+    Acsweep__Result stopped = a_result(&k, ACSWEEP__OUTCOME__CANCELLED, 0);
+    send_result(worker, &stopped);
+    assert_int_equal(verdict(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'cancelled'", 3);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'cancelled'"), 1);
+    Acsweep__SweepRef any = ACSWEEP__SWEEP_REF__INIT;
+    assert_string_equal(ASK(client, STATUS, status, &any).text, "[]"); /* nothing goes on in secret */
+}
+
 static void cancel_and_retry_in_one_batch(void **state)
 {
     struct world *w = *state;
@@ -912,6 +942,7 @@ int main(void)
         IN_A_WORLD(two_sweeps_share_a_task_that_failed),
         IN_A_WORLD(a_cancelled_sweep_comes_back),
         IN_A_WORLD(another_config_stops_what_only_the_old_one_wanted),
+        IN_A_WORLD(a_cancel_right_after_a_submission),
         IN_A_WORLD(cancel_and_retry_in_one_batch),
         IN_A_WORLD(gpus_are_placed_and_explained),
         IN_A_WORLD(a_restart_keeps_running_tasks),
