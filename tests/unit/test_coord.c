@@ -707,6 +707,36 @@ static void a_cancel_right_after_a_submission(void **state)
     assert_string_equal(ASK(client, STATUS, status, &any).text, "[]"); /* nothing goes on in secret */
 }
 
+/* A leader that runs for months must not remember every task there ever was; what it forgot, the database knows. */
+static void tasks_of_ended_sweeps_are_forgotten(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    load(client, "first", 2, 2);
+    Acsweep__Token one = assigned(worker);
+    assert_int_equal(finish(worker, &one), ACSWEEP__VERDICT__COMMITTED);
+    Acsweep__Token two = assigned(worker);
+    fail_with(worker, &two, ACSWEEP__FAILURE_CLASS__DATA);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'failed'", 1);
+    for (int i = 0; explain(client, one.task_id).ok || explain(client, two.task_id).ok; i++) {
+        assert_true(i < PATIENCE_MS / 20);
+        mono_sleep(20 * NS_PER_MS);
+        beat(worker, NULL);
+    }
+    assert_int_equal(finish(worker, &one), ACSWEEP__VERDICT__COMMITTED); /* the acknowledgement was lost */
+    two.attempt++;
+    assert_int_equal(finish(worker, &two), ACSWEEP__VERDICT__FENCED);
+    load(client, "second", 3, 3); /* shares both of them: one is found, the other tried again */
+    two = assigned(worker);
+    assert_int_equal(two.attempt, 2);
+    assert_int_equal(finish(worker, &two), ACSWEEP__VERDICT__COMMITTED);
+    Acsweep__Token three = assigned(worker);
+    assert_int_equal(finish(worker, &three), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.task WHERE state = 'done'"), 3);
+    assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
+}
+
 static void cancel_and_retry_in_one_batch(void **state)
 {
     struct world *w = *state;
@@ -943,6 +973,7 @@ int main(void)
         IN_A_WORLD(a_cancelled_sweep_comes_back),
         IN_A_WORLD(another_config_stops_what_only_the_old_one_wanted),
         IN_A_WORLD(a_cancel_right_after_a_submission),
+        IN_A_WORLD(tasks_of_ended_sweeps_are_forgotten),
         IN_A_WORLD(cancel_and_retry_in_one_batch),
         IN_A_WORLD(gpus_are_placed_and_explained),
         IN_A_WORLD(a_restart_keeps_running_tasks),
