@@ -77,6 +77,7 @@ static int room(void *array, size_t n, size_t *cap, size_t size, struct err *e)
 int commit_add_end(struct commit *b, const struct commit_end *end, struct err *e)
 {
     TRY(ROOM(b, ends, e));
+    end->task->batch = b->serial;
     struct commit_end *copy = &b->ends[b->n_ends];
     *copy = *end;
     copy->message = strdup(end->message ? end->message : "");
@@ -88,6 +89,7 @@ int commit_add_end(struct commit *b, const struct commit_end *end, struct err *e
 int commit_add_lease(struct commit *b, struct task *t, const char *worker_id, struct err *e)
 {
     TRY(ROOM(b, leases, e));
+    t->batch = b->serial;
     b->leases[b->n_leases] = (struct commit_lease){ t, strdup(worker_id) };
     return b->leases[b->n_leases++].worker_id ? 0 : FAIL_NOMEM(e);
 }
@@ -100,6 +102,7 @@ int commit_add_mark(struct commit *b, struct task *t, enum task_state from, enum
         free(copy);
         return FAIL_NOMEM(e);
     }
+    t->batch = b->serial;
     if (t->mark_batch == b->serial) { /* one statement moves a row once: the two moves become one */
         struct commit_mark *first = &b->marks[t->mark_index];
         free(first->reason);
@@ -126,6 +129,7 @@ int commit_add_event(struct commit *b, const char *kind, uint64_t task_id, uint3
 int commit_add_cancel(struct commit *b, struct task *t, struct err *e)
 {
     TRY(ROOM(b, cancels, e));
+    t->batch = b->serial;
     b->cancels[b->n_cancels++] = t;
     return 0;
 }

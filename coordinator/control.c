@@ -57,6 +57,7 @@ static int answer(const struct request *r, const char *text, struct err *e)
 
 /* ---- cancel and retry ---- */
 
+/* Does a running sweep other than `s` want it? */
 static bool wanted_elsewhere(const struct task *t, const struct sweep *s)
 {
     for (const struct task_sweep *l = t->sweeps; l; l = l->next)
@@ -94,12 +95,34 @@ struct end_job {
     struct peer_id from;
     uint64_t answers;
     int64_t sweep_id;
-    struct stored_sweep *stored; /* shared; names the sweep even after another of its name was submitted */
 };
 
 static int end_run(struct db_job *j, struct db *d, struct err *e)
 {
     return store_sweep_end(d, ((struct end_job *)j)->sweep_id, SWEEP_CANCELLED, "cancelled by request", e);
+}
+
+static int cancel_tasks(struct coord *c, struct sweep *s, struct err *e)
+{
+    for (size_t i = 0; i < s->plan->n_tasks; i++)
+        if (s->tasks[i] && !wanted_elsewhere(s->tasks[i], s))
+            TRY(control_cancel(c, s->tasks[i], "the sweep was cancelled", e));
+    return 0;
+}
+
+/* The row says "cancelled" now, so whatever goes on under its id ends: also what a submission has brought that came
+ * before this request and was taken in after it. */
+static int end_sweep(struct coord *c, int64_t id, struct err *e)
+{
+    struct sweep *s = c->sweeps;
+    while (s && s->id != id)
+        s = s->next;
+    if (!s)
+        return 0;
+    if (s->state == SWEEP_RUNNING)
+        TRY(cancel_tasks(c, s, e));
+    TRY(sweeps_end(c, s, SWEEP_CANCELLED, e));
+    return coord_kick(c, e);
 }
 
 static int end_done(struct db_job *job, const struct err *why, struct err *e)
@@ -111,15 +134,10 @@ static int end_done(struct db_job *job, const struct err *why, struct err *e)
             *e = *why;
         rc = -1;
     } else {
-        struct sweep *s = j->c->sweeps;
-        while (s && s->stored != j->stored)
-            s = s->next;
-        if (s)
-            rc = sweeps_end(j->c, s, SWEEP_CANCELLED, e);
+        rc = end_sweep(j->c, j->sweep_id, e);
         if (rc == 0)
             rc = control_answer(j->c, &j->from, j->answers, NULL, "cancelled; running tasks are being stopped", "", e);
     }
-    stored_sweep_destroy(j->stored);
     free(j);
     return rc;
 }
@@ -132,12 +150,10 @@ static int on_cancel_sweep(const struct request *r, struct err *e)
     struct end_job *j = calloc(1, sizeof *j);
     if (!j)
         return FAIL_NOMEM(e);
-    for (size_t i = 0; i < s->plan->n_tasks; i++)
-        if (s->tasks[i] && !wanted_elsewhere(s->tasks[i], s) &&
-            control_cancel(r->c, s->tasks[i], "the sweep was cancelled", e) < 0) {
-            free(j);
-            return -1;
-        }
+    if (cancel_tasks(r->c, s, e) < 0) {
+        free(j);
+        return -1;
+    }
     s->state = SWEEP_CANCELLED;
     j->job.run = end_run;
     j->job.done = end_done;
@@ -145,8 +161,6 @@ static int on_cancel_sweep(const struct request *r, struct err *e)
     j->from = *r->from;
     j->answers = r->id;
     j->sweep_id = s->id;
-    j->stored = s->stored;
-    j->stored->refs++;
     dbthread_post(r->c->db, &j->job);
     return coord_kick(r->c, e);
 }
@@ -196,7 +210,7 @@ static int on_retry(const struct request *r, struct err *e)
     size_t n = 0;
     if (r->body->retry->task_id) {
         struct task *t = graph_find(&r->c->graph, r->body->retry->task_id);
-        if (!t || !t->sweeps)
+        if (!t || !wanted_elsewhere(t, NULL))
             return refuse(r, ERR_INPUT, "no running sweep has a task with that number; submit its sweep again", e);
         TRY(revive(r->c, t, &n, e));
     } else {

@@ -66,6 +66,7 @@ static void forget(struct coord *c)
     }
     c->delayed = NULL;
     c->n_orphans = 0;
+    c->next_trim = 0;
     roster_free(&c->roster);
     graph_free(&c->graph);
     access_free(&c->access);
@@ -163,7 +164,7 @@ static int write_challenge(struct coord *c, struct err *e)
     AUTO(buf_free) struct buf path = BUF_INIT(4096);
     buf_printf(&path, "%s/%s", c->opt.store, c->store_challenge);
     AUTO(fclose) FILE *f = fopen(buf_text(&path), "w");
-    if (!f || fprintf(f, "%llu\n", (unsigned long long)c->epoch) < 0)
+    if (!f || fprintf(f, "%llu\n", (unsigned long long)c->epoch) < 0 || fflush(f) != 0)
         return FAIL(e, ERR_ENV, "artifacts.store %s: %s", buf_text(&path), strerror(errno));
     return 0;
 }
@@ -480,7 +481,10 @@ static int on_committed(struct db_job *j, const struct err *why, struct err *e)
 static int copy_artifacts(struct task *t, const Acsweep__Result *r, struct err *e)
 {
     task_artifacts_free(t->artifacts, t->n_artifacts);
+    t->artifacts = NULL;
     t->n_artifacts = 0;
+    if (!task_kind_feeds(t->kind))
+        return 0;
     t->artifacts = calloc(r->n_artifacts + 1, sizeof *t->artifacts);
     if (!t->artifacts)
         return FAIL_NOMEM(e);
@@ -575,6 +579,7 @@ int coord_ended(struct coord *c, struct commit_end *end, struct err *e)
     worker_release(t);
     free(t->worker_id);
     t->worker_id = NULL;
+    t->lease_deadline = mono_now() + c->opt.lease_ns;
     t->charged += end->charged;
     if (end->charged && t->failures[end->failure] < UINT8_MAX)
         t->failures[end->failure]++;
@@ -654,30 +659,17 @@ static int expire_orphans(struct coord *c, int64_t now, struct err *e)
     return 0;
 }
 
-/* Workers that left, or have been silent for very long, are forgotten when they hold nothing and no batch may still
- * acknowledge something to them; they can always come back with a Hello. */
-static bool forgettable(const struct coord *c, const struct worker *w, int64_t now)
-{
-    int64_t patience = w->state == WORKER_LEFT ? c->opt.lease_ns : 20 * c->opt.lease_ns;
-    return !w->held && !c->committing && !c->gathering->n_ends && w->last_seen + patience < now &&
-           (w->state == WORKER_LEFT || w->state == WORKER_SILENT);
-}
-
 static int watch_workers(struct coord *c, int64_t now, struct err *e)
 {
-    struct worker *w, *gone = NULL; /* one at a time: the map must not change while it is visited */
+    struct worker *w;
     for (size_t i = 0; (w = map_next(&c->roster.by_id, &i));) {
         TRY(expire_held(c, w, now, e));
-        if (forgettable(c, w, now))
-            gone = w;
         if ((w->state == WORKER_JOINED || w->state == WORKER_DRAINING) && w->last_seen + c->opt.lease_ns < now) {
             TRY(coord_worker_state(c, w, WORKER_SILENT, "nothing heard for the length of a lease", e));
             log_warn("worker.silent", KV_STR("worker", w->id), KV_STR("node", w->node));
             TRY(coord_event(c, "worker.silent", NULL, 0, 0, w->id, w->node, e));
         }
     }
-    if (gone)
-        roster_remove(&c->roster, gone);
     return 0;
 }
 
@@ -782,6 +774,7 @@ static int on_tick(struct loop *l, void *arg, struct err *e)
     if (now >= c->judge_from) {
         TRY(watch_workers(c, now, e));
         TRY(expire_orphans(c, now, e));
+        tidy_tick(c, now);
     }
     TRY(wake_delayed(c, now, e));
     TRY(store_placement(c, now, e));

@@ -64,6 +64,7 @@ struct coord {
     struct loop_timer *tick;
     int64_t last_tick, judge_from; /* silence is judged from then on */
     int64_t next_placement;        /* when the scheduler's reasons are stored next */
+    int64_t next_trim;             /* when tasks that no sweep wants are looked for; 0 = there are none */
     size_t n_orphans;              /* leases whose worker has not come back since this leader began */
     char store_challenge[80];
 };
@@ -116,6 +117,10 @@ MUST_USE int peers_ack(struct coord *c, const struct commit *b, struct err *e);
 MUST_USE int peers_refuse(struct coord *c, const struct peer_id *to, uint64_t answers, const char *code,
                           const char *reason, struct err *e);
 MUST_USE int peers_cancel(struct coord *c, struct task *t, const char *reason, struct err *e);
+
+/* tidy.c: what a leader that runs for months lets go of. */
+/* Forget the tasks of sweeps that have ended, and workers that are gone. The database keeps all of them. */
+void tidy_tick(struct coord *c, int64_t now);
 
 /* control.c */
 MUST_USE int control_request(struct coord *c, const struct peer_id *from, const envelope *m, struct err *e);

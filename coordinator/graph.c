@@ -2,16 +2,28 @@
 
 #include <string.h>
 
-static const char *const kinds[] = {
-    "identify", "extract", "stage1", "score_a", "score_c", "stage2", "evaluate", "fake"
+static const struct {
+    const char *name;
+    bool feeds;
+} kinds[] = {
+    { "identify", true }, { "extract", true }, { "stage1", true },    { "score_a", false },
+    { "score_c", false }, { "stage2", true },  { "evaluate", false }, { "fake", true },
 };
 
 const char *task_kind(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        if (strcmp(kinds[i], name) == 0)
-            return kinds[i];
+        if (strcmp(kinds[i].name, name) == 0)
+            return kinds[i].name;
     return NULL;
+}
+
+bool task_kind_feeds(const char *kind)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (strcmp(kinds[i].name, kind) == 0)
+            return kinds[i].feeds;
+    return true;
 }
 
 void task_artifacts_free(struct task_artifact *a, size_t n)
@@ -81,21 +93,38 @@ static bool same_resources(const struct plan_resources *a, const struct plan_res
            a->gpu_memory_bytes == b->gpu_memory_bytes && a->host_memory_bytes == b->host_memory_bytes;
 }
 
-/* A sweep has a handful of shapes, so a linear search does. */
+static bool is_vacant(const struct shape *s)
+{
+    return s->tasks == 0 && !s->reason[0] && !s->stored_reason[0];
+}
+
+static struct shape *new_shape(struct graph *g, struct err *e)
+{
+    for (size_t i = 0; i < g->n_shapes; i++)
+        if (is_vacant(&g->shapes[i]))
+            return &g->shapes[i];
+    struct shape *more = realloc(g->shapes, (g->n_shapes + 1) * sizeof *more);
+    if (!more)
+        return FAIL_NULL(e, ERR_ENV, "out of memory");
+    g->shapes = more;
+    more[g->n_shapes] = (struct shape){ 0 };
+    return &more[g->n_shapes++];
+}
+
+/* The shape for one more task. A sweep has a handful of shapes, so a linear search does. */
 static int find_shape(struct graph *g, const struct plan_resources *r, const char *executor, uint32_t *out,
                       struct err *e)
 {
-    for (size_t i = 0; i < g->n_shapes; i++)
-        if (g->shapes[i].executor == executor && same_resources(&g->shapes[i].resources, r)) {
-            *out = (uint32_t)i;
-            return 0;
-        }
-    struct shape *more = realloc(g->shapes, (g->n_shapes + 1) * sizeof *more);
-    if (!more)
-        return FAIL_NOMEM(e);
-    g->shapes = more;
-    more[g->n_shapes] = (struct shape){ .resources = *r, .executor = executor };
-    *out = (uint32_t)g->n_shapes++;
+    struct shape *s = NULL;
+    for (size_t i = 0; i < g->n_shapes && !s; i++)
+        if (g->shapes[i].executor == executor && same_resources(&g->shapes[i].resources, r))
+            s = &g->shapes[i];
+    if (!s && !(s = new_shape(g, e)))
+        return -1;
+    s->resources = *r;
+    s->executor = executor;
+    s->tasks++;
+    *out = (uint32_t)(s - g->shapes);
     return 0;
 }
 
@@ -293,7 +322,74 @@ int graph_unlock(struct task *t, graph_fn *fn, void *arg, struct err *e)
 
 int graph_reshape(struct graph *g, struct task *t, const struct plan_resources *r, struct err *e)
 {
-    return find_shape(g, r, t->executor, &t->shape, e);
+    uint32_t old = t->shape;
+    TRY(find_shape(g, r, t->executor, &t->shape, e));
+    g->shapes[old].tasks--;
+    return 0;
+}
+
+/* ---- letting go ---- */
+
+/* What a task that stays needs, however indirectly, stays as well. A list instead of recursion: chains may be longer
+ * than a stack is deep. */
+static void keep_inputs(struct task *list)
+{
+    while (list) {
+        struct task *t = list;
+        list = t->doomed_next;
+        for (size_t i = 0; i < t->n_inputs; i++) {
+            struct task *input = t->inputs[i].task;
+            if (!input->goes)
+                continue;
+            input->goes = false;
+            input->doomed_next = list;
+            list = input;
+        }
+    }
+}
+
+static void drop_successors(struct task *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_successors; i++)
+        if (!t->successors[i]->goes)
+            t->successors[n++] = t->successors[i];
+    t->n_successors = n;
+}
+
+static void remove_task(struct graph *g, struct task *t)
+{
+    map_remove(&g->by_id, &t->id, sizeof t->id);
+    map_remove(&g->by_identity, t->identity, sizeof t->identity - 1);
+    g->shapes[t->shape].tasks--;
+    task_free(t);
+}
+
+size_t graph_trim(struct graph *g, graph_pick *may_go, void *arg)
+{
+    struct task *t, *stays = NULL, *gone = NULL;
+    size_t n = 0;
+    for (size_t i = 0; (t = map_next(&g->by_id, &i));) {
+        t->goes = may_go(t, arg) && task_state_terminal(t->state);
+        if (t->goes)
+            continue;
+        t->doomed_next = stays;
+        stays = t;
+    }
+    keep_inputs(stays);
+    for (size_t i = 0; (t = map_next(&g->by_id, &i));) {
+        drop_successors(t);
+        if (!t->goes)
+            continue;
+        t->doomed_next = gone;
+        gone = t;
+    }
+    for (; gone; n++) { /* only now: the maps must not change while they are visited */
+        t = gone;
+        gone = t->doomed_next;
+        remove_task(g, t);
+    }
+    return n;
 }
 
 void text_cut(char *text, size_t size)

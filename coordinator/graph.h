@@ -66,15 +66,17 @@ struct task {
     struct worker *worker;
     char *worker_id; /* when leased to a worker that has not come back yet (after recovery) */
     uint32_t slot;
-    int64_t lease_deadline;
+    int64_t lease_deadline; /* after its end: until then its worker may still speak of it */
     struct task *held_prev, *held_next;
     /* backoff */
     int64_t not_before;
     struct task *delayed_next;
     bool is_delayed;          /* in the list of those */
     struct task *doomed_next; /* used while a failure spreads */
+    uint64_t batch;           /* serial of the newest batch that names it */
     uint64_t mark_batch;      /* serial of the batch that holds a mark of it... */
     size_t mark_index;        /* ...and where */
+    bool goes;                /* while graph_trim decides */
     /* for people */
     char *note; /* newest progress or reason */
     double fraction;
@@ -83,6 +85,7 @@ struct task {
 struct shape { /* tasks that any slot sees as equal */
     struct plan_resources resources;
     const char *executor;
+    size_t tasks; /* of this shape, in any state; a shape without any may be given to others */
     struct task **heap;
     size_t n, cap;
     char stored_reason[200]; /* as the table placement has it */
@@ -114,20 +117,26 @@ MUST_USE int graph_settle(struct graph *g, struct task *t, int64_t now, struct e
 /* Move by the state table; keeps the counters and queues. ERR_BUG when the table has no such move. */
 MUST_USE int graph_move(struct graph *g, struct task *t, enum task_event on, struct err *e);
 /* The first of a queue, still in it; NULL when empty. */
+struct task *graph_peek(const struct graph *g, size_t shape);
 /* Of the ready tasks of the first one's priority, the foremost among a few that is about `subject`; else the first. */
 struct task *graph_peek_near(const struct graph *g, size_t shape, uint32_t subject);
-struct task *graph_peek(const struct graph *g, size_t shape);
 /* After `t` became done: its successors lose an open input. Calls `ready(arg)` for each that has none left. */
 typedef int graph_fn(struct task *t, void *arg, struct err *e);
 MUST_USE int graph_unlock(struct task *t, graph_fn *fn, void *arg, struct err *e);
 /* Choose the shape anew, for a task that now asks for more memory. */
 MUST_USE int graph_reshape(struct graph *g, struct task *t, const struct plan_resources *r, struct err *e);
 const char *graph_intern(struct graph *g, const char *executor, struct err *e);
+/* Free the ended tasks that `may_go` agrees to; it is asked about every task, by itself, once. One stays when another
+ * that stays needs it. Returns how many went. Linear in the size of the graph. */
+typedef bool graph_pick(const struct task *t, void *arg);
+size_t graph_trim(struct graph *g, graph_pick *may_go, void *arg);
 /* Cut a text to less than `size` bytes, at the border of a character. */
 void text_cut(char *text, size_t size);
 void task_set_note(struct task *t, const char *note);
 void task_artifacts_free(struct task_artifact *a, size_t n);
 /* The static string for a kind, or NULL when there is no such kind. */
 const char *task_kind(const char *name);
+/* Whether tasks of this kind may be inputs of others; the artifacts of the rest need not be kept in memory. */
+bool task_kind_feeds(const char *kind);
 
 #endif

@@ -84,7 +84,8 @@ int store_write_data(struct db *d, const struct plan *p, struct store_ids *ids, 
                    SQL_TEXT(x->identity)));
     }
     for (size_t i = 0; i < p->n_representations; i++)
-        TRY(write_representation(d, &p->representations[i], ids, &s->representation_ids[i], e));
+        if (!s->representation_ids[i]) /* else a round asks for the ids of what was written with the submission */
+            TRY(write_representation(d, &p->representations[i], ids, &s->representation_ids[i], e));
     return 0;
 }
 

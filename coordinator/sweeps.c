@@ -151,7 +151,7 @@ static struct sweep *sweep_take(struct stored_sweep **stored, struct err *e)
     return s;
 }
 
-/* Tasks that no running sweep wants any more stay in the graph only while something may come back for them. */
+/* Tasks that no running sweep wants any more stay in the graph only while something may come back for them (tidy.c). */
 static void detach(struct coord *c, struct sweep *s)
 {
     for (struct sweep **at = &c->sweeps; *at; at = &(*at)->next)
@@ -168,6 +168,8 @@ static void detach(struct coord *c, struct sweep *s)
                 break;
             }
     sweep_destroy(s);
+    if (!c->next_trim)
+        c->next_trim = mono_now() + c->opt.lease_ns;
 }
 
 /* The submission has revived in the database what had failed of a sweep that is still running. */
@@ -545,32 +547,42 @@ void sweeps_ended(struct task *t, bool was_terminal)
     }
 }
 
-static enum rep_state rep_standing(const struct sweep *s, size_t rep)
+struct standing { /* of the deferred tasks of one representation */
+    bool any, open, failed;
+};
+
+static void add_standing(struct standing *s, const struct task *t)
 {
-    bool open = false, failed = false, any = false;
+    s->any = true;
+    s->open |= !t || !task_state_terminal(t->state);
+    s->failed |= t && (t->state == TASK_FAILED || t->state == TASK_CANCELLED);
+}
+
+/* How the chosen representations stand, in one pass over the tasks: a sweep may have as many as 4096 of them, and this
+ * runs after every batch. */
+static int update_standing(struct sweep *s, struct err *e)
+{
+    size_t n = s->plan->n_representations;
+    AUTO(free) struct standing *of = calloc(n + 1, sizeof *of);
+    if (!of)
+        return FAIL_NOMEM(e);
     for (size_t i = 0; i < s->plan->n_tasks; i++) {
         const struct plan_task *k = &s->plan->tasks[i];
-        if (!k->deferred || k->representation != rep)
-            continue;
-        const struct task *t = s->tasks[i];
-        any = true;
-        open |= !t || !task_state_terminal(t->state);
-        failed |= t && (t->state == TASK_FAILED || t->state == TASK_CANCELLED);
+        if (k->deferred && k->representation != PLAN_NONE)
+            add_standing(&of[k->representation], s->tasks[i]);
     }
-    if (open || !any)
-        return REP_CHOSEN;
-    return failed ? REP_FAILED : REP_MEASURED;
+    for (size_t r = 0; r < n; r++)
+        if (s->reps[r] == REP_CHOSEN && of[r].any && !of[r].open)
+            s->reps[r] = of[r].failed ? REP_FAILED : REP_MEASURED;
+    return 0;
 }
 
 /* Representations measured, or failed after they were chosen. */
-static size_t fine_tunes(struct sweep *s)
+static size_t fine_tunes(const struct sweep *s)
 {
     size_t n = 0;
-    for (size_t r = 0; r < s->plan->n_representations; r++) {
-        if (s->reps[r] == REP_CHOSEN)
-            s->reps[r] = rep_standing(s, r);
+    for (size_t r = 0; r < s->plan->n_representations; r++)
         n += s->reps[r] == REP_MEASURED || s->reps[r] == REP_FAILED;
-    }
     return n;
 }
 
@@ -646,12 +658,12 @@ static int advance(struct coord *c, struct sweep *s, struct err *e)
         bool failed = some_failed(s);
         return start_end(c, s, failed ? SWEEP_FAILED : SWEEP_DONE, failed ? "some tasks failed for good" : "", e);
     }
-    size_t n = fine_tunes(s);
+    TRY(update_standing(s, e));
     if (s->stored->finished && !s->stored->revived)
         return start_end(c, s, SWEEP_DONE, s->stored->note, e); /* submitted again: everything was found */
     if (s->round_open && round_still_open(s))
         return 0;
-    return start_round(c, s, n, e);
+    return start_round(c, s, fine_tunes(s), e);
 }
 
 int sweeps_advance(struct coord *c, struct err *e)

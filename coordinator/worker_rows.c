@@ -87,8 +87,10 @@ int peers_store_worker(struct coord *c, const struct worker *w, const Acsweep__H
     r->node = strdup(w->node);
     r->boot_id = strdup(w->boot_id);
     r->version = strdup(w->version);
+    /* Written anew: jsonb refuses numbers that JSON allows, such as 1e-100000. */
     AUTO(json_decref) json_t *labels = json_loads(w->labels, 0, NULL);
-    r->labels = strdup(json_is_object(labels) ? w->labels : "{}");
+    char *text = json_is_object(labels) ? json_dumps(labels, JSON_COMPACT) : NULL;
+    r->labels = text ? text : strdup("{}");
     r->public_key = strdup(w->user);
     r->cpus = w->cpus;
     r->memory = (int64_t)w->memory_bytes;

@@ -8,7 +8,6 @@
 
 #include "sql/db_internal.h"
 
-#define PIPE_MAX_STEPS 4096
 #define COPY_FLUSH ((size_t)64 * 1024)
 #define COPY_ROW_MAX ((size_t)1 << 29)
 
@@ -16,8 +15,6 @@
 
 static int push_step(struct db *d, struct pipe_step step, struct err *e)
 {
-    if (d->n_steps == PIPE_MAX_STEPS)
-        return FAIL(e, ERR_BUG, "more than %d steps in one pipeline", PIPE_MAX_STEPS);
     if (d->n_steps == d->cap_steps) {
         size_t cap = d->cap_steps ? 2 * d->cap_steps : 16;
         struct pipe_step *steps = realloc(d->steps, cap * sizeof *steps);
@@ -123,10 +120,11 @@ static int take_step(struct db *d, const struct pipe_step *step, struct db_rows 
 /* Leave pipeline mode whatever state it is in. */
 static void leave_pipe(struct db *d)
 {
+    /* Each step gives a result and a NULL, the Sync one more; beyond that something is wrong, and no wait would end. */
+    size_t nulls = 0, most = 2 * d->n_steps + 16;
     d->piping = false;
     d->n_steps = 0;
-    int nulls = 0;
-    while (!PQexitPipelineMode(d->pg) && PQstatus(d->pg) == CONNECTION_OK && nulls < 2 * PIPE_MAX_STEPS) {
+    while (!PQexitPipelineMode(d->pg) && PQstatus(d->pg) == CONNECTION_OK && nulls < most) {
         PGresult *res = PQgetResult(d->pg);
         nulls += !res;
         PQclear(res);

@@ -9,7 +9,7 @@
 #include "sql/cluster.h"
 #include "sql/migrate.h"
 
-#define MAX_DATABASES 16
+#define MAX_DATABASES 32
 
 struct pgtest {
     char dir[64];

@@ -524,6 +524,69 @@ static void odd_messages_are_refused(void **state)
     assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
 }
 
+/* What a worker says of itself becomes jsonb, whose numbers have other limits than those of JSON. */
+static void odd_labels_end_no_leader(void **state)
+{
+    struct world *w = *state;
+    static const char *const odd[] = { "{\"x\":1e-100000}", "{\"x\":", "[1]", "{\"\":{\"a\":[null,\"\\u00e4\"]}}" };
+    Acsweep__Hello h = a_hello("odd");
+    void *s = peer(w, "odd");
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        h.labels = (char *)odd[i];
+        envelope_free(greet(s, &h));
+    }
+    eventually(w, "SELECT count(*) FROM acsweep.worker WHERE labels #>> '{\"\",a,1}' = '\u00e4'", 1);
+    assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
+}
+
+enum { MANY_RESULTS = 6, MANY_ARTIFACTS = 1000 };
+
+/* As many as a result may have, of several results that meet in one batch. */
+static void many_artifacts_are_committed_together(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = peer(w, "w1");
+    Acsweep__Hello h = a_hello("w1");
+    h.slots = MANY_RESULTS;
+    envelope_free(greet(worker, &h));
+    load(client, "many", MANY_RESULTS, 1);
+    static char names[MANY_ARTIFACTS][8];
+    static Acsweep__ArtifactRef art[MANY_ARTIFACTS], *arts[MANY_ARTIFACTS];
+    for (size_t i = 0; i < MANY_ARTIFACTS; i++) {
+        snprintf(names[i], sizeof names[i], "%zu", i);
+        arts[i] = &art[i];
+        art[i] = (Acsweep__ArtifactRef)ACSWEEP__ARTIFACT_REF__INIT;
+        art[i].name = names[i];
+        art[i].store = (char *)"shared";
+        art[i].path = names[i];
+    }
+    Acsweep__Token tokens[MANY_RESULTS];
+    Acsweep__Result results[MANY_RESULTS], *list[MANY_RESULTS];
+    for (size_t n = 0; n < MANY_RESULTS;) {
+        HEAR(worker, ASSIGN);
+        for (size_t i = 0; i < ASSIGN->assign->n_assignments; i++, n++) {
+            const Acsweep__Token *from = ASSIGN->assign->assignments[i]->token;
+            tokens[n] = (Acsweep__Token)ACSWEEP__TOKEN__INIT;
+            tokens[n].task_id = from->task_id;
+            tokens[n].attempt = from->attempt;
+            tokens[n].epoch = from->epoch;
+            results[n] = a_result(&tokens[n], ACSWEEP__OUTCOME__SUCCEEDED, ACSWEEP__FAILURE_CLASS__FAILURE_NONE);
+            results[n].n_artifacts = MANY_ARTIFACTS;
+            results[n].artifacts = arts;
+            list[n] = &results[n];
+        }
+    }
+    Acsweep__Results body = ACSWEEP__RESULTS__INIT;
+    body.n_results = MANY_RESULTS;
+    body.results = list;
+    BODY(m, RESULTS, results, &body);
+    say(worker, &m);
+    HEAR(worker, RESULT_ACKS);
+    assert_int_equal(RESULT_ACKS->result_acks->n_acks, MANY_RESULTS);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.artifact"), MANY_RESULTS * MANY_ARTIFACTS);
+    assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
+}
+
 /* ---- failures ---- */
 
 static void failures_have_budgets(void **state)
@@ -612,6 +675,66 @@ static void another_config_stops_what_only_the_old_one_wanted(void **state)
     assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
     eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
     assert_int_equal(number(w, "SELECT count(*) FROM acsweep.task WHERE state = 'cancelled'"), 3);
+}
+
+/* Both are on their way together: the coordinator takes the submission first, so the cancel means it. */
+static void a_cancel_right_after_a_submission(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    static const char config[] = "name = \"race\"; load = { tasks = 3; };";
+    assert_true(submit(client, config).ok);
+    Acsweep__Token k = assigned(worker);
+    Acsweep__Submit again = ACSWEEP__SUBMIT__INIT;
+    again.name = (char *)"test.cfg";
+    again.config = (char *)config;
+    Acsweep__ControlRequest r = ACSWEEP__CONTROL_REQUEST__INIT;
+    r.op_case = ACSWEEP__CONTROL_REQUEST__OP_SUBMIT;
+    r.submit = &again;
+    BODY(m, CONTROL_REQUEST, control_request, &r);
+    say(client, &m);
+    struct reply first = cancel_sweep(client, "race");
+    HEAR(client, CONTROL_REPLY);
+    if (!first.ok || !CONTROL_REPLY->control_reply->ok)
+        fail_msg("%s; %s", first.text, CONTROL_REPLY->control_reply->text);
+    HEAR(worker, CANCEL);
+    Acsweep__Result stopped = a_result(&k, ACSWEEP__OUTCOME__CANCELLED, 0);
+    send_result(worker, &stopped);
+    assert_int_equal(verdict(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'cancelled'", 3);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'cancelled'"), 1);
+    Acsweep__SweepRef any = ACSWEEP__SWEEP_REF__INIT;
+    assert_string_equal(ASK(client, STATUS, status, &any).text, "[]"); /* nothing goes on in secret */
+}
+
+/* A leader that runs for months must not remember every task there ever was; what it forgot, the database knows. */
+static void tasks_of_ended_sweeps_are_forgotten(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    load(client, "first", 2, 2);
+    Acsweep__Token one = assigned(worker);
+    assert_int_equal(finish(worker, &one), ACSWEEP__VERDICT__COMMITTED);
+    Acsweep__Token two = assigned(worker);
+    fail_with(worker, &two, ACSWEEP__FAILURE_CLASS__DATA);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'failed'", 1);
+    for (int i = 0; explain(client, one.task_id).ok || explain(client, two.task_id).ok; i++) {
+        assert_true(i < PATIENCE_MS / 20);
+        mono_sleep(20 * NS_PER_MS);
+        beat(worker, NULL);
+    }
+    assert_int_equal(finish(worker, &one), ACSWEEP__VERDICT__COMMITTED); /* the acknowledgement was lost */
+    two.attempt++;
+    assert_int_equal(finish(worker, &two), ACSWEEP__VERDICT__FENCED);
+    load(client, "second", 3, 3); /* shares both of them: one is found, the other tried again */
+    two = assigned(worker);
+    assert_int_equal(two.attempt, 2);
+    assert_int_equal(finish(worker, &two), ACSWEEP__VERDICT__COMMITTED);
+    Acsweep__Token three = assigned(worker);
+    assert_int_equal(finish(worker, &three), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.task WHERE state = 'done'"), 3);
+    assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
 }
 
 static void cancel_and_retry_in_one_batch(void **state)
@@ -843,10 +966,14 @@ int main(void)
         IN_A_WORLD(a_heartbeat_renews_the_lease),
         IN_A_WORLD(hostile_results_are_refused),
         IN_A_WORLD(odd_messages_are_refused),
+        IN_A_WORLD(odd_labels_end_no_leader),
+        IN_A_WORLD(many_artifacts_are_committed_together),
         IN_A_WORLD(failures_have_budgets),
         IN_A_WORLD(two_sweeps_share_a_task_that_failed),
         IN_A_WORLD(a_cancelled_sweep_comes_back),
         IN_A_WORLD(another_config_stops_what_only_the_old_one_wanted),
+        IN_A_WORLD(a_cancel_right_after_a_submission),
+        IN_A_WORLD(tasks_of_ended_sweeps_are_forgotten),
         IN_A_WORLD(cancel_and_retry_in_one_batch),
         IN_A_WORLD(gpus_are_placed_and_explained),
         IN_A_WORLD(a_restart_keeps_running_tasks),

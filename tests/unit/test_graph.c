@@ -127,12 +127,112 @@ static void backoff_holds_a_task_back(void **state)
     graph_free(&g);
 }
 
+/* ---- letting go ---- */
+
+static bool of_no_subject(const struct task *t, void *arg)
+{
+    ++*(size_t *)arg;
+    return t->subject == 0;
+}
+
+static void end(struct graph *g, struct task *t)
+{
+    struct err e = { 0 };
+    assert_true(graph_settle(g, t, 0, &e) >= 0);
+    run_through(g, t);
+}
+
+static void what_others_need_stays(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct graph g = { 0 };
+    struct task *t[7] = { NULL };
+    for (uint64_t i = 1; i <= 6; i++)
+        t[i] = add(&g, i, 0);
+    const int edges[][2] = { { 2, 1 }, { 3, 2 }, { 5, 4 }, { 4, 1 }, { 6, 5 } }; /* 3 -> 2 -> 1; 6 -> 5 -> 4 -> 1 */
+    for (size_t i = 0; i < ARRAY_LEN(edges); i++)
+        assert_int_equal(graph_link(t[edges[i][0]], t[edges[i][1]], "x", &e), 0);
+    for (int i = 1; i <= 5; i++)
+        end(&g, t[i]); /* 6 is ready and has not ended */
+    size_t asked = 0;
+    assert_int_equal(graph_trim(&g, of_no_subject, &asked), 2); /* 2 and 3 */
+    assert_int_equal(asked, 6);
+    for (uint64_t i = 1; i <= 6; i++)
+        assert_int_equal(graph_find(&g, i) != NULL, i != 2 && i != 3);
+    assert_int_equal(t[1]->n_successors, 1);
+    assert_ptr_equal(t[1]->successors[0], t[4]);
+    assert_int_equal(g.ready, 1);
+    run_through(&g, t[6]);
+    t[4]->subject = 7; /* wanted: keeps 1, but not 5 and 6 */
+    assert_int_equal(graph_trim(&g, of_no_subject, &asked), 2);
+    assert_int_equal(g.by_id.n, 2);
+    assert_int_equal(t[4]->n_successors, 0);
+    t[4]->subject = 0;
+    assert_int_equal(graph_trim(&g, of_no_subject, &asked), 2);
+    assert_int_equal(g.by_identity.n, 0);
+    assert_int_equal(g.open, 0);
+    graph_free(&g);
+}
+
+static void a_long_chain_goes_at_once(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct graph g = { 0 };
+    enum { N = 200000 };
+    struct task *before = NULL;
+    for (uint64_t i = 1; i <= N; i++) {
+        struct task *t = add(&g, i, 0);
+        if (before)
+            assert_int_equal(graph_link(t, before, "x", &e), 0);
+        end(&g, t);
+        before = t;
+    }
+    size_t asked = 0;
+    before->subject = 1; /* the last one holds all of it */
+    assert_int_equal(graph_trim(&g, of_no_subject, &asked), 0);
+    before->subject = 0;
+    assert_int_equal(graph_trim(&g, of_no_subject, &asked), N);
+    graph_free(&g);
+}
+
+/* Retries that ask for ever more memory must not leave a shape each. */
+static void shapes_are_used_again(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct graph g = { 0 };
+    struct task *t = add(&g, 1, 0);
+    add(&g, 2, 0);
+    size_t asked = 0;
+    for (uint64_t i = 1; i <= 100; i++) {
+        const struct plan_resources r = { .cpus = 1, .gpu_memory_bytes = i << 20 };
+        assert_int_equal(graph_reshape(&g, t, &r, &e), 0);
+        assert_int_equal(g.shapes[t->shape].resources.gpu_memory_bytes, i << 20);
+    }
+    assert_true(g.n_shapes <= 3);
+    assert_int_equal(g.shapes[t->shape].tasks, 1);
+    snprintf(g.shapes[t->shape].stored_reason, sizeof g.shapes->stored_reason, "the database still says why");
+    uint32_t named = t->shape;
+    const struct plan_resources other = { .cpus = 7 };
+    assert_int_equal(graph_reshape(&g, t, &other, &e), 0);
+    assert_int_not_equal(t->shape, named);
+    end(&g, t);
+    end(&g, graph_find(&g, 2));
+    assert_int_equal(graph_trim(&g, of_no_subject, &asked), 2);
+    for (size_t i = 0; i < g.n_shapes; i++)
+        assert_int_equal(g.shapes[i].tasks, 0);
+    graph_free(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_waits_for_all_its_inputs),   cmocka_unit_test(queues_keep_priority_then_age),
         cmocka_unit_test(a_warm_slot_gets_more_of_the_same), cmocka_unit_test(a_move_out_of_turn_is_our_bug),
-        cmocka_unit_test(backoff_holds_a_task_back),
+        cmocka_unit_test(backoff_holds_a_task_back),         cmocka_unit_test(what_others_need_stays),
+        cmocka_unit_test(a_long_chain_goes_at_once),         cmocka_unit_test(shapes_are_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
