@@ -1,7 +1,8 @@
 # Sourced by ./run and ./test: Debian packages, and a quiet build that shows its log only when it fails.
 
 PACKAGES_BUILD=(cmake ninja-build gcc libc6-dev pkg-config libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libpq-dev
-    libconfig-dev liblapacke-dev libopenblas-openmp-dev libsodium-dev libjansson-dev)
+    libconfig-dev liblapacke-dev libopenblas-openmp-dev libsodium-dev libjansson-dev libjpeg62-turbo-dev libpng-dev
+    libwebp-dev)
 PACKAGES_RUN=(postgresql)
 PACKAGES_TEST=(clang libclang-rt-14-dev libcmocka-dev procps python3)
 
