@@ -31,7 +31,7 @@ static void test_filled(void **state)
     assert_int_equal(th_numel(th_empty(TH_DIMS(0, 4), TH_F32, TH_CPU)), 0);
     assert_null(th_zeros(TH_DIMS(-2), TH_F32, TH_CPU));
     th_check(NULL);
-    assert_null(th_zeros(TH_DIMS(2), (enum th_dtype)99, TH_CPU));
+    assert_null(th_zeros(TH_DIMS(2), TH_DTYPES, TH_CPU));
     assert_fails(ERR_BUG, "no such dtype");
 }
 
