@@ -12,7 +12,9 @@ static const struct {
     [ERR_INPUT] = { "input", 3 }, [ERR_ENV] = { "env", 4 },
     [ERR_PEER] = { "peer", 4 },   [ERR_DB_RETRY] = { "db_retry", 4 },
     [ERR_DB] = { "db", 4 },       [ERR_INTERRUPTED] = { "interrupted", 5 },
-    [ERR_TASK] = { "task", 1 },   [ERR_BUG] = { "bug", 70 },
+    [ERR_NOMEM] = { "nomem", 4 }, [ERR_GPU_OOM] = { "gpu_oom", 4 },
+    [ERR_GPU] = { "gpu", 4 },     [ERR_TASK] = { "task", 1 },
+    [ERR_BUG] = { "bug", 70 },
 };
 
 int err_set(struct err *e, enum err_kind kind, const char *file, int line, const char *fmt, ...)

@@ -17,6 +17,9 @@ enum err_kind {
     ERR_DB_RETRY,    /* the database said "try again" or the connection was lost     exit 4 */
     ERR_DB,          /* the database refused for good                                exit 4 */
     ERR_INTERRUPTED, /* a signal or a cancel asked us to stop                        exit 5 */
+    ERR_NOMEM,       /* memory of this machine is used up                            exit 4 */
+    ERR_GPU_OOM,     /* memory of a GPU is used up; a task may ask for more          exit 4 */
+    ERR_GPU,         /* a GPU failed; the process that used it must end              exit 4 */
     ERR_TASK,        /* a task failed, see its failure class                         exit 1 */
     ERR_BUG,         /* our own mistake                                              exit 70 */
 };
@@ -53,7 +56,7 @@ static inline int err_minus_one(int rc)
 }
 
 #define FAIL(e, kind, ...) err_minus_one(err_set((e), (kind), __FILE__, __LINE__, __VA_ARGS__))
-#define FAIL_NOMEM(e) FAIL((e), ERR_ENV, "out of memory")
+#define FAIL_NOMEM(e) FAIL((e), ERR_NOMEM, "out of memory")
 /* As FAIL, for functions that return a pointer. */
 #define FAIL_NULL(e, kind, ...) (err_set((e), (kind), __FILE__, __LINE__, __VA_ARGS__), (void *)0)
 #define TRY(call)       \

@@ -207,7 +207,7 @@ static int convert_from(struct value *v, const char *text, const char *place, st
     struct err why = { 0 };
     if (convert(v, text, &why) == 0)
         return 0;
-    if (why.kind == ERR_BUG || why.kind == ERR_ENV)
+    if (why.kind == ERR_BUG || why.kind == ERR_ENV || why.kind == ERR_NOMEM)
         return FAIL(e, why.kind, "%s: %s", place, why.text);
     return FAIL(e, ERR_USAGE, "%s: %s", place, why.text);
 }

@@ -94,7 +94,8 @@ static int lead_until_stopped(struct coord *c, struct err *e)
             return 0;
         if (c->stopping)
             return 0;
-        bool away = why.kind == ERR_DB_RETRY || ((why.kind == ERR_DB || why.kind == ERR_ENV) && c->reached);
+        bool away = why.kind == ERR_DB_RETRY || ((why.kind == ERR_DB || why.kind == ERR_ENV || why.kind == ERR_NOMEM) &&
+                     c->reached);
         if (!away) {
             *e = why;
             return -1;

@@ -2,7 +2,7 @@
 
 PACKAGES_BUILD=(cmake ninja-build gcc libc6-dev pkg-config libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libpq-dev
     libconfig-dev liblapacke-dev libopenblas-openmp-dev libsodium-dev libjansson-dev libjpeg62-turbo-dev libpng-dev
-    libwebp-dev)
+    libwebp-dev g++ libtorch-dev libopenblas0-openmp)
 PACKAGES_RUN=(postgresql)
 PACKAGES_TEST=(clang libclang-rt-14-dev libcmocka-dev procps python3)
 
@@ -36,7 +36,10 @@ build() {
     shift
     log=build/$preset.log
     mkdir -p build
-    command -v ccache >/dev/null && export CMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER-ccache}
+    if command -v ccache >/dev/null; then
+        export CMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER-ccache}
+        export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}
+    fi
     # An existing build directory keeps the generator that it was made with.
     [[ -e build/$preset/CMakeCache.txt ]] || export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}
     echo "Building build/$preset ..." >&2

@@ -58,6 +58,10 @@ Acsweep__FailureClass executor_class_of(enum err_kind kind)
     case ERR_INPUT:
     case ERR_USAGE:
         return ACSWEEP__FAILURE_CLASS__DATA;
+    case ERR_NOMEM:
+        return ACSWEEP__FAILURE_CLASS__HOST_OOM;
+    case ERR_GPU_OOM:
+        return ACSWEEP__FAILURE_CLASS__GPU_OOM;
     case ERR_TASK:
     case ERR_BUG:
         return ACSWEEP__FAILURE_CLASS__CODE;

@@ -1,0 +1,155 @@
+/* The library and its devices. */
+#include "worker/torch/th_impl.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <torch/version.h>
+#ifdef ACSWEEP_TORCH_CUDA
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <cuda_runtime_api.h>
+#endif
+
+namespace
+{
+
+#ifdef ACSWEEP_TORCH_CUDA
+void read_memory(int index, struct th_memory *m)
+{
+    c10::cuda::CUDAGuard guard((c10::DeviceIndex)index);
+    size_t free = 0, total = 0;
+    C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+    auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats((c10::DeviceIndex)index);
+    *m = { (int64_t)free, (int64_t)total, stats.allocated_bytes[0].current, stats.allocated_bytes[0].peak };
+}
+
+void reset_peak(int index)
+{
+    c10::cuda::CUDACachingAllocator::resetPeakStats((c10::DeviceIndex)index);
+}
+
+void empty_cache()
+{
+    c10::cuda::CUDACachingAllocator::emptyCache();
+}
+
+void wait_for(int index)
+{
+    c10::cuda::CUDAGuard guard((c10::DeviceIndex)index);
+    c10::cuda::device_synchronize();
+}
+#else
+void read_memory(int, struct th_memory *)
+{
+    throw th::misuse("this program was built without CUDA");
+}
+
+void reset_peak(int)
+{
+}
+
+void empty_cache()
+{
+}
+
+void wait_for(int)
+{
+    throw th::misuse("this program was built without CUDA");
+}
+#endif
+
+} // namespace
+
+extern "C" {
+
+bool th_available(void)
+{
+    return true;
+}
+
+const char *th_version(void)
+{
+    return "libtorch " TORCH_VERSION;
+}
+
+void th_set_threads(int n)
+{
+    th::ask(__func__, 0, [&] {
+        at::set_num_threads(n);
+        return 0;
+    });
+}
+
+int th_threads(void)
+{
+    return at::get_num_threads();
+}
+
+int th_cuda_count(void)
+{
+#ifdef ACSWEEP_TORCH_CUDA
+    return (int)c10::cuda::device_count();
+#else
+    return 0;
+#endif
+}
+
+int th_device_check(struct th_device d, struct err *e)
+{
+    char name[16];
+    if (d.type == TH_DEV_CPU)
+        return 0;
+    th_device_name(d, name);
+#ifndef ACSWEEP_TORCH_CUDA
+    return FAIL(e, ERR_ENV,
+                "%s: this program was built with a libtorch without CUDA; build it with CMAKE_PREFIX_PATH set "
+                "to a PyTorch with CUDA, or use the device cpu",
+                name);
+#endif
+    int n = th_cuda_count();
+    if (d.index < 0 || d.index >= n)
+        return FAIL(e, ERR_ENV, "%s: there are %d CUDA devices here (CUDA_VISIBLE_DEVICES limits them)", name, n);
+    return 0;
+}
+
+void th_synchronize(struct th_device d)
+{
+    if (d.type == TH_DEV_CUDA)
+        th::ask(__func__, 0, [&] { return wait_for(d.index), 0; });
+}
+
+int th_device_memory(struct th_device d, struct th_memory *out, struct err *e)
+{
+    *out = {};
+    if (d.type == TH_DEV_CPU)
+        return 0;
+    if (th_device_check(d, e) < 0)
+        return -1;
+    try {
+        read_memory(d.index, out);
+        return 0;
+    } catch (const std::exception &x) {
+        return FAIL(e, ERR_GPU, "memory of device %d: %s", d.index, x.what());
+    }
+}
+
+void th_device_memory_reset_peak(struct th_device d)
+{
+    if (d.type == TH_DEV_CUDA)
+        th::ask(__func__, 0, [&] { return reset_peak(d.index), 0; });
+}
+
+void th_device_empty_cache(struct th_device d)
+{
+    if (d.type == TH_DEV_CUDA)
+        th::ask(__func__, 0, [&] { return empty_cache(), 0; });
+}
+
+void th_deterministic(bool on)
+{
+    at::globalContext().setDeterministicAlgorithms(on, true);
+    at::globalContext().setBenchmarkCuDNN(!on);
+}
+
+} // extern "C"
