@@ -1,76 +1,13 @@
-/* The border to libtorch: scopes, handles, errors; then each group of operations against values worked out by hand. */
+/* The border to libtorch: scopes, handles, errors, threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <math.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "common/own.h"
-#include "worker/torch/th.h"
-
-static int64_t live_at_start;
-
-static int setup(void **state)
-{
-    (void)state;
-    live_at_start = th_live();
-    return 0;
-}
-
-/* Every test leaves neither a tensor nor an error behind. */
-static int teardown(void **state)
-{
-    (void)state;
-    struct err e = { 0 };
-    if (th_check(&e) < 0)
-        print_error("left behind: %s\n", e.text);
-    return e.kind != ERR_NONE || th_live() != live_at_start ? -1 : 0;
-}
-
-static struct tensor *floats(const float *values, const int64_t *dims, int n)
-{
-    return th_from(values, dims, n, TH_F32, TH_CPU);
-}
-#define FLOATS(...) \
-    (const float[]) \
-    {               \
-        __VA_ARGS__ \
-    }
-#define VECTOR(...) \
-    floats(FLOATS(__VA_ARGS__), (int64_t[]){ (int64_t)(sizeof(FLOATS(__VA_ARGS__)) / sizeof(float)) }, 1)
-
-static void assert_values_(struct tensor *x, const double *want, size_t n, double tolerance, int line)
-{
-    struct err e = { 0 };
-    double *got = calloc(n + 1, sizeof *got);
-    if (!th_read(x, TH_F64, got, (int64_t)n)) {
-        th_check(&e);
-        fail_msg("line %d: %s", line, e.text);
-    }
-    for (size_t i = 0; i < n; i++)
-        if (!(fabs(got[i] - want[i]) <= tolerance) && !(isnan(got[i]) && isnan(want[i])))
-            fail_msg("line %d: element %zu is %.9g, not %.9g", line, i, got[i], want[i]);
-    free(got);
-}
-#define assert_values(x, tolerance, ...)                                                                     \
-    assert_values_((x), (const double[]){ __VA_ARGS__ }, sizeof((double[]){ __VA_ARGS__ }) / sizeof(double), \
-                   (tolerance), __LINE__)
-
-static void assert_fails_(enum err_kind kind, const char *part, int line)
-{
-    struct err e = { 0 };
-    if (th_check(&e) == 0)
-        fail_msg("line %d: no error", line);
-    if (e.kind != kind || !strstr(e.text, part))
-        fail_msg("line %d: %s: %s", line, err_kind_name(e.kind), e.text);
-}
-#define assert_fails(kind, part) assert_fails_((kind), (part), __LINE__)
+#include "tests/unit/torch_rig.h"
 
 /* ---- scopes and handles ---------------------------------------------------------------------------------------------
  */
@@ -234,7 +171,7 @@ static void test_ending_an_outer_scope_ends_the_inner_ones(void **state)
     struct th_scope outer = th_scope_begin(), inner = th_scope_begin();
     VECTOR(1);
     th_scope_end(&outer);
-    assert_int_equal(th_live(), live_at_start);
+    assert_int_equal(th_live(), rig_live);
     th_scope_end(&inner);
     assert_int_equal(th_check(NULL), 0);
 }
@@ -288,6 +225,13 @@ static void test_own_errors(void **state)
     assert_null(TH_FAIL(ERR_INPUT, "%d heads do not divide %d", 3, 8));
     assert_null(TH_FAIL(ERR_BUG, "a later one"));
     assert_fails(ERR_INPUT, "3 heads do not divide 8");
+}
+
+/* AddressSanitizer's allocator shall answer as the real one does. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
 }
 
 static void test_host_memory_is_its_own_kind(void **state)
@@ -369,31 +313,27 @@ static void test_names(void **state)
 
 int main(void)
 {
-    if (!th_available()) {
-        printf("SKIPPED: %s\n", th_version());
+    if (torch_absent())
         return 77;
-    }
-    th_set_threads(1);
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_scope_frees_what_it_made),
-        TEST(test_return_moves_to_the_callers_scope),
-        TEST(test_return_of_an_argument_changes_nothing),
-        TEST(test_hand_up_twice),
-        TEST(test_kept_tensor_outlives_scopes_until_dropped),
-        TEST(test_use_after_scope_is_found_even_when_the_slot_is_used_again),
-        TEST(test_forged_handles_are_refused),
-        TEST(test_drop_frees_early),
-        TEST(test_no_scope_no_tensor),
-        TEST(test_outermost_scope_cannot_return),
-        TEST(test_ending_an_outer_scope_ends_the_inner_ones),
-        TEST(test_first_error_stays_until_checked),
-        TEST(test_null_arguments_are_named),
-        TEST(test_own_errors),
-        TEST(test_host_memory_is_its_own_kind),
-        TEST(test_missing_device_is_an_error),
-        TEST(test_threads_share_kept_tensors_and_nothing_else),
-        TEST(test_names),
+        TORCH_TEST(test_scope_frees_what_it_made),
+        TORCH_TEST(test_return_moves_to_the_callers_scope),
+        TORCH_TEST(test_return_of_an_argument_changes_nothing),
+        TORCH_TEST(test_hand_up_twice),
+        TORCH_TEST(test_kept_tensor_outlives_scopes_until_dropped),
+        TORCH_TEST(test_use_after_scope_is_found_even_when_the_slot_is_used_again),
+        TORCH_TEST(test_forged_handles_are_refused),
+        TORCH_TEST(test_drop_frees_early),
+        TORCH_TEST(test_no_scope_no_tensor),
+        TORCH_TEST(test_outermost_scope_cannot_return),
+        TORCH_TEST(test_ending_an_outer_scope_ends_the_inner_ones),
+        TORCH_TEST(test_first_error_stays_until_checked),
+        TORCH_TEST(test_null_arguments_are_named),
+        TORCH_TEST(test_own_errors),
+        TORCH_TEST(test_host_memory_is_its_own_kind),
+        TORCH_TEST(test_missing_device_is_an_error),
+        TORCH_TEST(test_threads_share_kept_tensors_and_nothing_else),
+        TORCH_TEST(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,6 +258,8 @@ void th::note_exception(const char *where) noexcept
         throw;
     } catch (const misuse &x) {
         th_error_set(ERR_BUG, where, x.what());
+    } catch (const failure &x) {
+        th_error_set(x.why.kind, where, x.why.text);
     } catch (const c10::Error &x) {
         th_error_set(kind_of(x.what_without_backtrace()), where, x.what_without_backtrace());
     } catch (const std::bad_alloc &) {

@@ -19,6 +19,18 @@ struct misuse : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+/* An error that a callback in C left behind, on its way through libtorch to the thread that asked. */
+struct failure : std::exception {
+    struct err why;
+    explicit failure(const struct err &e) : why(e)
+    {
+    }
+    const char *what() const noexcept override
+    {
+        return why.text;
+    }
+};
+
 /* A new handle for `t` in the innermost scope. Throws misuse when no scope is open. */
 struct tensor *own(at::Tensor t);
 /* The tensor of a live handle; throws misuse that names the argument when it is NULL or dead. Valid while the handle

@@ -5,6 +5,7 @@
 
 #include "common/own.h"
 #include "worker/torch/th.h"
+#include "worker/torch/th_train.h"
 #include "worker/torch/th_value.h"
 
 /* The parameters only repeat the header. */
@@ -201,6 +202,76 @@ void th_rng_destroy(struct th_rng *r)
 FALSE(th_read, struct tensor *x, enum th_dtype t, void *out, int64_t count)
 FALSE(th_rng_set_state, struct th_rng *r, struct tensor *state)
 
+/* ---- training -------------------------------------------------------------------------------------------------------
+ */
+
+void th_grad(bool on)
+{
+}
+
+void th_grad_clear(struct tensor *x)
+{
+    none(__func__);
+}
+
+struct tensor *th_recompute(struct tensor *(*f)(struct tensor *x, void *arg), struct tensor *x, void *arg)
+{
+    return none(__func__);
+}
+
+struct th_optim *th_optim_adamw(struct th_adamw options, struct err *e)
+{
+    return FAIL_NULL(e, ERR_ENV, "%s", reason);
+}
+
+struct th_optim *th_optim_sgd(struct th_sgd options, struct err *e)
+{
+    return FAIL_NULL(e, ERR_ENV, "%s", reason);
+}
+
+void th_optim_destroy(struct th_optim *o)
+{
+}
+
+int64_t th_optim_count(const struct th_optim *o)
+{
+    return -1;
+}
+
+void th_optim_zero_grad(struct th_optim *o)
+{
+    none(__func__);
+}
+
+double th_optim_grad_norm(struct th_optim *o)
+{
+    none(__func__);
+    return NAN;
+}
+
+double th_optim_clip_grad(struct th_optim *o, double max)
+{
+    none(__func__);
+    return NAN;
+}
+
+int64_t th_optim_state_count(const struct th_optim *o)
+{
+    return -1;
+}
+
+bool th_grad_is_on(void)
+{
+    return false;
+}
+
+FALSE(th_requires_grad, struct tensor *x)
+FALSE(th_backward, struct tensor *loss)
+FALSE(th_optim_add, struct th_optim *o, const char *name, struct tensor *parameter, double weight_decay,
+      double lr_scale)
+FALSE(th_optim_step, struct th_optim *o, double lr)
+FALSE(th_optim_set_state, struct th_optim *o, const char *name, struct tensor *value)
+
 /* ---- everything that makes a tensor ---------------------------------------------------------------------------------
  */
 
@@ -364,4 +435,8 @@ TENSOR(th_rope, struct tensor *x, struct tensor *cos, struct tensor *sin)
 TENSOR(th_resize, struct tensor *x, struct th_resize_to to)
 TENSOR(th_cross_entropy, struct tensor *logits, struct tensor *target, int64_t ignore)
 TENSOR(th_mse_loss, struct tensor *a, struct tensor *b)
+TENSOR(th_requires_grad_, struct tensor *x, bool on)
+TENSOR(th_detach, struct tensor *x)
+TENSOR(th_grad_of, struct tensor *x)
+TENSOR(th_optim_state_at, struct th_optim *o, int64_t i, const char **name)
 /* clang-format on */

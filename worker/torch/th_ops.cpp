@@ -14,23 +14,14 @@ at::Tensor float_or_itself(const at::Tensor &t)
 
 at::Tensor clamp(const at::Tensor &t, double low, double high)
 {
-    c10::optional<at::Scalar> from, to;
-    if (low != -INFINITY)
-        from = at::Scalar(low);
-    if (high != INFINITY)
-        to = at::Scalar(high);
-    return from || to ? at::clamp(t, from, to) : t;
+    at::Tensor from_below = low != -INFINITY ? at::clamp_min(t, low) : t;
+    return high != INFINITY ? at::clamp_max(from_below, high) : from_below;
 }
 
-void integers_only(const at::Tensor &t)
+const at::Tensor &integers(const at::Tensor &t)
 {
     if (!at::isIntegralType(t.scalar_type(), false))
         throw th::misuse("x is not of integers");
-}
-
-at::Tensor integers(const at::Tensor &t)
-{
-    integers_only(t);
     return t;
 }
 
