@@ -1,0 +1,40 @@
+/* For params.c and params_load.c only. */
+#ifndef ACSWEEP_WORKER_MODEL_PARAMS_IMPL_H
+#define ACSWEEP_WORKER_MODEL_PARAMS_IMPL_H
+
+#include "common/arena.h"
+#include "common/map.h"
+#include "worker/model/params.h"
+
+struct param {
+    const char *name;   /* in the checkpoint; of a stacked parameter its first part */
+    const char **parts; /* of a stacked parameter: n_parts names */
+    int n_parts;        /* 1 for others */
+    int rank;
+    int64_t dims[PARAM_MAX_RANK]; /* of the whole parameter */
+    enum param_kind kind;
+    bool needed;          /* must be there */
+    struct tensor **slot; /* NULL: compared, not loaded */
+    struct tensor *loaded;
+};
+
+struct params {
+    struct arena arena; /* names */
+    struct param *items;
+    size_t n, cap;
+    const char **allowed;
+    size_t n_allowed, cap_allowed;
+    char path[256]; /* what names begin with now */
+    size_t root;    /* how much of it is the root */
+    size_t levels[8];
+    int depth;
+    bool unused;                        /* see params_unused */
+    void (*drop_all)(struct params *p); /* of params_load.c, once there are tensors */
+    bool failed;                        /* no memory while declaring */
+    bool misuse;                        /* names too long, ranks too high, levels too many */
+};
+
+/* The error of the declarations, if any. */
+MUST_USE int params_declared(const struct params *p, struct err *e);
+
+#endif
