@@ -656,8 +656,8 @@ static int start_round(struct coord *c, struct sweep *s, size_t tuned, struct er
              !j->rows.final ? ""
              : sure         ? "sure enough of the list of three"
              : spent        ? "the budget of GPU-hours is used"
-             : batch == 0   ? "the budget is used"
-                            : "nothing is left to choose",
+             : batch == 0 && j->answer->n_candidates > 0 ? "the budget is used"
+                                                         : "nothing is left to choose",
              j->rows.final && j->answer->note[0] ? "; " : "", j->answer->note);
     settle_wants(s, &j->rows, j->answer, tuned);
     dbthread_post(c->db, &j->job);
