@@ -146,6 +146,19 @@ int plan_check_space(struct plan_build *b, struct err *e)
     return 0;
 }
 
+static int check_screen(struct plan_build *b, struct err *e)
+{
+    const struct policy_conf *policy = &b->s->policy;
+    const struct train_conf *stage1 = &b->s->stage1;
+    if (b->p->policy.small_first && b->p->policy.mode != PLAN_POLICY_DEFAULT)
+        return conf_fail(b->conf, policy->line, e, "policy.screen = \"small_first\" needs policy.mode = \"default\": the other "
+                         "modes look at every score before they choose");
+    if (stage1->screening_samples > stage1->samples)
+        return conf_fail(b->conf, stage1->line, e, "stage1.screening_samples %lld is above stage1.samples %lld",
+                         (long long)stage1->screening_samples, (long long)stage1->samples);
+    return 0;
+}
+
 /* Image sets that are only named in identities. */
 static int check_image_sets(struct plan_build *b, struct err *e)
 {
@@ -201,6 +214,7 @@ int plan_check(struct plan_build *b, struct err *e)
 {
     TRY(check_same(b, e));
     TRY(check_references(b, e));
+    TRY(check_screen(b, e));
     TRY(check_image_sets(b, e));
     for (int k = 0; k < KIND_FAKE; k++)
         TRY(check_executor(b, (enum plan_kind)k, e));
