@@ -232,6 +232,8 @@ static int add_extract(struct graph_make *g, size_t encoder, size_t images_of, i
     put(d.identity, "image_set", plan_image_set_json(&b->p->image_sets[images_of]));
     put(d.identity, "images", json_pack("{s:I,s:I}", "first", (json_int_t)(shard * per), "count", (json_int_t)count));
     put(d.identity, "geometry", json_string(b->s->scores.c.geometry == 0 ? "letterbox" : "stretch"));
+    if (b->s->scores.c.geometry == 1) /* the released code normalises every encoder's pixels alike */
+        put(d.identity, "pixels", json_string("half"));
     /* the released code normalises every encoder's pixels alike; else they are normalised as the encoder wants it */
     put(d.identity, "pixels", json_string(b->s->scores.c.geometry == 1 ? "half" : "own"));
     put(d.identity, "layer", json_integer(b->s->scores.c.layer));

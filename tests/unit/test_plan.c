@@ -114,9 +114,9 @@ static void test_paper_identities(void **state)
     (void)state;
     AUTO(plan_destroy) struct plan *p = load_file(SOURCE_DIR "/examples/paper/sweep.cfg");
     static const char *const golden[][2] = {
-        { "extract DINOv2@336 SPair-71k 0", "ad6369d7fd01ec500764b4426ad3daa0db733344aacea37eaa3dc08ba141d454" },
+        { "extract DINOv2@336 SPair-71k 0", "7f24b485c179f22859dadf2d0f689b5c9cac6453b590d95817d850f1a51bb673" },
         { "stage1 CLIP@336", "9afa8f55dc3be227669fda441326fbcfdf7998b6e134d82f6ffe7b69b8fa573e" },
-        { "score_c C+D@224 SPair-71k", "c4ae8ba54326895778f814eb71037d1dc2a5bde40fa3b3e33fd62277d892df76" },
+        { "score_c C+D@224 SPair-71k", "65c25498c280d0aec7e70ad67f0c383709a856cf2b974bc1fe8acfdff8f502bb" },
         { "score_a SigLIP MMBench", "c4b0d224defb7b346f34973c873840bb0606a27189ad50caf0c85a4066c3367b" },
         { "stage2 SD3", "2311a327e9d16023237eff096e11d9ec9b031b9593874040c573b19e88af352c" },
         { "evaluate C+D@336 TextVQA", "fce9badb17eb1ca6595afdc69d79acdacd1841a84c56c95215f6c99f8041f911" },
