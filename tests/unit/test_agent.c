@@ -698,6 +698,7 @@ static void test_config_errors_name_the_line(void **state)
     assert_int_equal(run_with_config(w, "slots = 2;\nslotz = 3;\n", said, sizeof said), 3);
     assert_non_null(strstr(said, "worker.cfg:2"));
     assert_non_null(strstr(said, "slots"));
+    assert_int_equal(run_with_config(w, "name = \"a\"b\"\";\n", said, sizeof said), 3); /* not 1: tests/lsan.supp */
     assert_int_equal(run_with_config(w, "slots = 2;\n", said, sizeof said), 2);
     assert_non_null(strstr(said, "--coordinator"));
     assert_int_equal(run_with_config(w, "coordinator = \"acsweep://10.0.0.1:5\";\n", said, sizeof said), 3);

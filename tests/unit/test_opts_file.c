@@ -83,6 +83,7 @@ static const char *const refused[][2] = {
     { "join = \"x\"; slots = [1, 2];", ":1: slots must be a text, a number, or true or false" },
     { "join = \"x\"; config = \"y\";", ":1: 'config' is not a setting of prog" },
     { "join = ", ":1: syntax error" },
+    { "join = \"a\"b\"\";", ":1: syntax error" }, /* libconfig leaks here: tests/lsan.supp */
     { "@include \"/etc/passwd\"", ":1: @include is not allowed" },
 };
 
