@@ -17,3 +17,9 @@ add_dependencies(test_slot acsweep-exec)
 
 target_compile_definitions(test_agent PRIVATE FAKE_CUDART="$<TARGET_FILE:fake_cudart>")
 add_dependencies(test_agent fake_cudart)
+
+add_library(fake_nvml MODULE ${CMAKE_CURRENT_SOURCE_DIR}/lib/fake_nvml.c)
+set_target_properties(fake_nvml PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+acsweep_unit_test(energy LIBS acsweep_executors)
+target_compile_definitions(test_energy PRIVATE FAKE_NVML="$<TARGET_FILE:fake_nvml>")
+add_dependencies(test_energy fake_nvml)

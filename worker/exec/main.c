@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/mono.h"
 #include "common/own.h"
+#include "worker/exec/energy.h"
 #include "worker/exec/executor.h"
 #include "worker/exec/probe.h"
 #include "worker/proctree.h"
@@ -29,11 +30,12 @@ struct place { /* where this exec runs; fixed for its life */
     uint32_t slot;
     char *devices[64];
     size_t n_devices;
+    struct energy *energy;
 };
 
 struct usage {
     int64_t mono, wall_us;
-    double cpu_seconds;
+    double cpu_seconds, joules;
     uint64_t max_rss;
 };
 
@@ -103,6 +105,7 @@ static void fill_cost(const struct place *p, const struct exec_result *r, const 
     c->wall_seconds = (double)(to->mono - from->mono) / (double)NS_PER_S;
     c->gpu_seconds = c->wall_seconds * (double)p->n_devices;
     c->cpu_seconds = to->cpu_seconds - from->cpu_seconds;
+    c->energy_joules = to->joules;
     c->max_rss_bytes = r->max_rss_bytes ? r->max_rss_bytes : to->max_rss;
     c->max_gpu_bytes = r->max_gpu_bytes;
 }
@@ -110,6 +113,7 @@ static void fill_cost(const struct place *p, const struct exec_result *r, const 
 static int send_result(const struct place *p, struct exec_result *r, const struct usage *from, struct err *e)
 {
     struct usage to = usage_now();
+    to.joules = energy_end(p->energy);
     AUTO(free) Acsweep__Metric *metrics = calloc(r->n_metrics + 1, sizeof *metrics);
     AUTO(free) Acsweep__Metric **metric_list = calloc(r->n_metrics + 1, sizeof *metric_list);
     AUTO(free) Acsweep__ArtifactRef *artifacts = calloc(r->n_artifacts + 1, sizeof *artifacts);
@@ -179,6 +183,7 @@ static int run_task(const struct place *p, const Acsweep__Assignment *a, struct 
     struct err failure = { 0 };
     TRY(send_started(p, &t, e));
     struct usage from = usage_now();
+    energy_begin(p->energy);
     if (run_executor(&t, &r, &failure) < 0) {
         if (failure.kind == ERR_INTERRUPTED)
             exec_result_cancelled(&t, &r);
@@ -228,15 +233,21 @@ static const char *env_or_empty(const char *name)
     return v ? v : "";
 }
 
+static void place_end_cleanup(struct place *p)
+{
+    energy_close(p->energy);
+}
+
 static int run_for_agent(struct err *e)
 {
     AUTO(envelope_free) envelope *hello = NULL;
-    struct place p = { .scratch = env_or_empty("ACSWEEP_SCRATCH"), .store = env_or_empty("ACSWEEP_STORE") };
+    AUTO(place_end) struct place p = { .scratch = env_or_empty("ACSWEEP_SCRATCH"), .store = env_or_empty("ACSWEEP_STORE") };
     TRY(read_hello(&p, &hello, e));
     AUTO(control_destroy) struct control *control = control_start(AGENT_FD, e);
     if (!control)
         return -1;
     p.control = control;
+    p.energy = energy_open(p.devices, p.n_devices);
     return serve(&p, e);
 }
 
