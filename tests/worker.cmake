@@ -1,6 +1,11 @@
 # The worker's rooms: acsweep-exec and acsweep-worker as real programs, their parts one by one.
+add_library(worker_rig STATIC ${CMAKE_CURRENT_SOURCE_DIR}/lib/made_task.c)
+target_link_libraries(worker_rig PUBLIC acsweep_common acsweep_proctree)
+foreach(name paths layout)
+  acsweep_unit_test(${name} LIBS worker_rig)
+endforeach()
 foreach(name exec agent)
-  acsweep_unit_test(${name} LIBS acsweep_common acsweep_proctree)
+  acsweep_unit_test(${name} LIBS worker_rig)
   add_dependencies(test_${name} acsweep-worker acsweep-exec)
 endforeach()
 
