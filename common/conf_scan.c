@@ -139,19 +139,3 @@ int conf_scan(const char *text, const char *place, struct err *e)
         TRY(scan_one(&s, e));
     return 0;
 }
-
-/* libconfig forgets the text it is reading when a syntax error follows. Nothing else of it is excused. */
-#if defined __SANITIZE_ADDRESS__
-#define WITH_LEAK_CHECK
-#elif defined __has_feature
-#if __has_feature(address_sanitizer)
-#define WITH_LEAK_CHECK
-#endif
-#endif
-#ifdef WITH_LEAK_CHECK
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libconfig_yylex\nleak:strbuf_append\n";
-}
-#endif

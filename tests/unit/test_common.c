@@ -10,6 +10,7 @@
 #include "common/digest.h"
 #include "common/mono.h"
 #include "common/parse.h"
+#include "common/utf8.h"
 #include "common/wire.h"
 
 static void first_error_is_kept(void **state)
@@ -155,6 +156,36 @@ static void wire_round_trip_over_a_pipe(void **state)
     close(fds[0]);
 }
 
+static void texts_are_mended(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        { "", "" },
+        { "plain", "plain" },
+        { "gr\xc3\xbc\xc3\x9f \xe2\x96\x88 \xf0\x9f\x98\x80", "gr\xc3\xbc\xc3\x9f \xe2\x96\x88 \xf0\x9f\x98\x80" },
+        { "Latin \xfc"
+          "ber",
+          "Latin ?ber" },
+        { "cut \xe2\x96", "cut " },
+        { "cut \xf0\x9f\x98", "cut " },
+        { "\x80\xbf", "??" },           /* the middle of nothing */
+        { "\xc0\xaf", "??" },           /* longer than need be */
+        { "\xed\xa0\x80", "???" },      /* half a pair of UTF-16 */
+        { "\xf4\x90\x80\x80", "????" }, /* beyond the last character */
+        { "a\xe2"
+          "b\xe2\x96\x88",
+          "a?b\xe2\x96\x88" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[64];
+        strcpy(text, cases[i][0]);
+        assert_int_equal(utf8_is_valid(text), strcmp(cases[i][0], cases[i][1]) == 0);
+        utf8_mend(text);
+        assert_string_equal(text, cases[i][1]);
+        assert_true(utf8_is_valid(text));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +193,7 @@ int main(void)
         cmocka_unit_test(integers_are_checked),
         cmocka_unit_test(durations_and_sizes),
         cmocka_unit_test(words_of_a_list),
+        cmocka_unit_test(texts_are_mended),
         cmocka_unit_test(nearest_name),
         cmocka_unit_test(buf_keeps_its_limit),
         cmocka_unit_test(canonical_json_is_one_form),
