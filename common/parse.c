@@ -182,3 +182,23 @@ const char *parse_nearest(const char *word, const char *const *candidates, size_
     }
     return nearest;
 }
+
+const char *parse_not_utf8(const char *s)
+{
+    static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+    for (const unsigned char *p = (const unsigned char *)s; *p;) {
+        unsigned n = *p < 0x80 ? 0 : (*p & 0xe0) == 0xc0 ? 1 : (*p & 0xf0) == 0xe0 ? 2 : (*p & 0xf8) == 0xf0 ? 3 : 9;
+        if (n == 9)
+            return (const char *)p;
+        uint32_t v = n == 0 ? *p : *p & (0x3fu >> n);
+        for (unsigned i = 1; i <= n; i++) {
+            if ((p[i] & 0xc0) != 0x80)
+                return (const char *)p;
+            v = v << 6 | (p[i] & 0x3f);
+        }
+        if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+            return (const char *)p;
+        p += n + 1;
+    }
+    return NULL;
+}

@@ -25,6 +25,9 @@ MUST_USE int parse_size(const char *s, uint64_t *bytes, struct err *e);
 void hex_encode(const void *bytes, size_t len, char *hex);
 MUST_USE int hex_decode(const char *hex, void *bytes, size_t len, struct err *e);
 
+/* The first byte of a text that is not UTF-8 (surrogates, overlong forms and what is above U+10FFFF are not), or NULL. */
+const char *parse_not_utf8(const char *s);
+
 /* The candidate nearest to `word` by edit distance (at most a third of its length + 1), or NULL. For "did you mean". */
 const char *parse_nearest(const char *word, const char *const *candidates, size_t n);
 
