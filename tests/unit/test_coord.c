@@ -835,12 +835,13 @@ static void a_standby_takes_over(void **state)
     assert_int_equal(WELCOME->welcome->epoch, 2);
 }
 
-static void a_foreign_schema_is_told(void **state)
+/* A coordinator on a database of another version ends at once, and says what to do. */
+static void told_and_gone(const char *conninfo, const char *name, const char *remedy)
 {
-    (void)state;
-    char log[128], text[2000] = "";
-    snprintf(log, sizeof log, "%s/empty.log", pgtest_dir(server));
-    pid_t pid = start(pgtest_conninfo(server), "ipc:///tmp/acsweep-test-never.sock", log);
+    char log[160], endpoint[200], text[2000] = "";
+    snprintf(log, sizeof log, "%s/%s.log", pgtest_dir(server), name);
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/%s.sock", pgtest_dir(server), name);
+    pid_t pid = start(conninfo, endpoint, log);
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
@@ -848,7 +849,18 @@ static void a_foreign_schema_is_told(void **state)
     AUTO(fclose) FILE *f = fopen(log, "r");
     assert_non_null(f);
     assert_true(fread(text, 1, sizeof text - 1, f) > 0);
-    assert_non_null(strstr(text, "acsweep db migrate"));
+    assert_non_null(strstr(text, remedy));
+}
+
+static void a_foreign_schema_is_told(void **state)
+{
+    (void)state;
+    told_and_gone(pgtest_conninfo(server), "empty", "acsweep db migrate");
+    const char *conninfo = pgtest_database(server, "newer");
+    struct db *d = pgtest_open(conninfo, DB_ADMIN);
+    pgtest_script(d, "INSERT INTO acsweep.schema_migration (version, name, checksum) VALUES (9999, 'later', 'x')");
+    db_close(d);
+    told_and_gone(conninfo, "newer", "use the newer program");
 }
 
 /* ---- GPUs ---- */
