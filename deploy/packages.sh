@@ -3,7 +3,7 @@
 PACKAGES_BUILD=(cmake ninja-build gcc libc6-dev pkg-config libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libpq-dev
     libconfig-dev liblapacke-dev libopenblas-openmp-dev libsodium-dev libjansson-dev)
 PACKAGES_RUN=(postgresql)
-PACKAGES_TEST=(clang libclang-rt-14-dev libcmocka-dev procps python3)
+PACKAGES_TEST=(clang libclang-rt-14-dev libcmocka-dev procps python3 slurm-wlm munge) # Slurm: tests/e2e/40-slurm.sh
 
 # packages_install NAME...: install those that are missing, through apt, as root; else say the command and exit 4.
 packages_install() {
