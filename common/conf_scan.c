@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/parse.h"
+#include "common/utf8.h"
+
 #define MAX_DEPTH 32
 
 struct scan {
@@ -131,8 +134,20 @@ static int find_include(const char *text, const char *place, struct err *e)
     return 0;
 }
 
+static int find_foreign_text(const char *text, const char *place, struct err *e)
+{
+    const char *at = utf8_find_invalid(text);
+    int line = 1;
+    for (const char *p = text; at && p < at; p++)
+        line += *p == '\n';
+    return at ? FAIL(e, ERR_INPUT, "%s:%d: byte 0x%02x is not UTF-8 text; save the file as UTF-8", place, line,
+                     (unsigned char)*at)
+              : 0;
+}
+
 int conf_scan(const char *text, const char *place, struct err *e)
 {
+    TRY(find_foreign_text(text, place, e));
     TRY(find_include(text, place, e));
     struct scan s = { .p = text, .place = place, .line = 1 };
     while (*s.p)

@@ -21,16 +21,21 @@ static size_t character(const unsigned char *p, bool *cut)
     return v < least[n] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff) ? 0 : n + 1;
 }
 
-bool utf8_is_valid(const char *s)
+const char *utf8_find_invalid(const char *s)
 {
     bool cut;
     for (const unsigned char *p = (const unsigned char *)s; *p;) {
         size_t n = character(p, &cut);
         if (!n)
-            return false;
+            return (const char *)p;
         p += n;
     }
-    return true;
+    return NULL;
+}
+
+bool utf8_is_valid(const char *s)
+{
+    return !utf8_find_invalid(s);
 }
 
 void utf8_mend(char *s)

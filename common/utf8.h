@@ -6,6 +6,8 @@
 #include <stdbool.h>
 
 bool utf8_is_valid(const char *s);
+/* The first byte that belongs to no character (surrogates, overlong forms and what is above U+10FFFF are none), or NULL. */
+const char *utf8_find_invalid(const char *s);
 /* Make it so, in place: a '?' for each byte that belongs to no character; one that was cut off at the end goes. */
 void utf8_mend(char *s);
 

@@ -19,6 +19,17 @@ static int by_name(const void *a, const void *b)
     return order ? order : (x->line > y->line) - (x->line < y->line);
 }
 
+int plan_check_name(const struct conf *c, const char *what, const char *name, size_t max, int line, struct err *e)
+{
+    size_t n = strlen(name);
+    if (n == 0 || n > max)
+        return conf_fail(c, line, e, "the name of %s must have 1..%zu bytes: '%.60s'", what, max, name);
+    for (const char *p = name; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return conf_fail(c, line, e, "the name of %s holds a control character", what);
+    return 0;
+}
+
 /* `name` is the first field of every conf struct that has one. */
 static int check_unique(const struct conf *c, const char *what, const struct conf_list *list, size_t size, struct err *e)
 {
@@ -27,11 +38,7 @@ static int check_unique(const struct conf *c, const char *what, const struct con
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < list->n; i++) {
         const struct conf_text *name = (const void *)((const char *)list->items + i * size);
-        if (strlen(name->s) == 0 || strlen(name->s) > POLICY_MAX_NAME)
-            return conf_fail(c, name->line, e, "the name of %s must have 1..%d bytes", what, POLICY_MAX_NAME);
-        for (const char *p = name->s; *p; p++)
-            if ((unsigned char)*p < 0x20 || *p == 0x7f)
-                return conf_fail(c, name->line, e, "the name of %s holds a control character", what);
+        TRY(plan_check_name(c, what, name->s, POLICY_MAX_NAME, name->line, e));
         all[i] = (struct named){ name->s, name->line };
     }
     qsort(all, list->n, sizeof *all, by_name);
@@ -44,8 +51,7 @@ static int check_unique(const struct conf *c, const char *what, const struct con
 
 int plan_check_names(const struct sweep_conf *s, const struct conf *c, struct err *e)
 {
-    if (strlen(s->name.s) == 0 || strlen(s->name.s) > POLICY_MAX_NAME)
-        return conf_fail(c, s->name.line, e, "the name of the sweep must have 1..%d bytes", POLICY_MAX_NAME);
+    TRY(plan_check_name(c, "the sweep", s->name.s, POLICY_MAX_NAME, s->name.line, e));
     if (s->benchmarks.n > POLICY_MAX_BENCHMARKS)
         return conf_fail(c, s->benchmarks.line, e, "more than %d benchmarks", POLICY_MAX_BENCHMARKS);
     TRY(check_unique(c, "a checkpoint", &s->checkpoints, sizeof(struct checkpoint_conf), e));

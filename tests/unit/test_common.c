@@ -94,6 +94,22 @@ static void nearest_name(void **state)
     assert_null(parse_nearest("zzzz", names, 3));
 }
 
+static void utf8_is_told_from_other_bytes(void **state)
+{
+    (void)state;
+    static const char good[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80";
+    assert_null(utf8_find_invalid(""));
+    assert_null(utf8_find_invalid(good));
+    static const char *const bad[] = { "\x80",         "\xff",         "\xc0\x80",         "\xe0\x80\x80", "\xf0\x80\x80\x80",
+                                       "\xed\xa0\x80", "\xc3",         "\xe2\x82",         "\xf0\x9f\x98", "\xf4\x90\x80\x80",
+                                       "\xc3(",        "\xf8\x88\x80\x80\x80" };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        char text[32];
+        snprintf(text, sizeof text, "ok %s", bad[i]);
+        assert_ptr_equal(utf8_find_invalid(text), text + 3);
+    }
+}
+
 static void buf_keeps_its_limit(void **state)
 {
     (void)state;
@@ -195,6 +211,7 @@ int main(void)
         cmocka_unit_test(words_of_a_list),
         cmocka_unit_test(texts_are_mended),
         cmocka_unit_test(nearest_name),
+        cmocka_unit_test(utf8_is_told_from_other_bytes),
         cmocka_unit_test(buf_keeps_its_limit),
         cmocka_unit_test(canonical_json_is_one_form),
         cmocka_unit_test(wire_refuses_what_is_no_message),

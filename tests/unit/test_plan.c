@@ -275,6 +275,9 @@ static void test_rules(void **state)
 
 static const char *const refused[][3] = {
     { "name = \"small\"", "nmae = \"small\"", "s.cfg:1: 'nmae' is not a key of the sweep; did you mean 'name'?" },
+    { "name = \"small\"", "name = \"sm\all\"", "s.cfg:1: the name of the sweep holds a control character" },
+    { "name = \"small\"", "name = \"\"", "s.cfg:1: the name of the sweep must have 1..255 bytes" },
+    { "max_size = 2;", "max_size = 2; separator = \"\\n\";", "s.cfg:6: the name of a representation holds a control character" },
     { "name = \"B\"", "name = \"A\"", "s.cfg:5: the name 'A' was given to an encoder before, in line 4" },
     { "checkpoint = \"m2\"", "checkpoint = \"m22\"", "s.cfg:5: no checkpoint is called 'm22'; did you mean 'm2'?" },
     { "checkpoint = \"m2\"", "checkpoint = \"lm\"", "s.cfg:5: checkpoint 'lm' has role llm, but here one with role encoder" },
