@@ -1,4 +1,5 @@
 acsweep_unit_test(opts LIBS acsweep_common)
+acsweep_unit_test(changes LIBS acsweep_cli)
 acsweep_unit_test(link LIBS acsweep_cli)
 acsweep_unit_test(show LIBS acsweep_cli acsweep_pgtest)
 

@@ -50,6 +50,18 @@ expect 0 acsweep sql --state "$SCRATCH/a" --json -c "SELECT note FROM policy_rou
 same "$(json "$OUT" '[("asks for the scores of 4 more" in row["note"]) for row in d]')" "[True, True, True, False, False]"
 none_left
 
+# Another setting makes other results, and explain names the field. The newest task of the name is meant.
+sed 's/screening_samples = 100/screening_samples = 200/' sweep.cfg >more.cfg
+expect 0 acsweep run more.cfg --state "$SCRATCH/a" -n 2
+expect 0 acsweep explain "stage1 A for screening" --state "$SCRATCH/a" --json
+same "$(json "$OUT" 'd["differs_from"]["changes"]')" "[{'field': 'training.samples', 'was': 100, 'is': 200}]"
+expect 0 acsweep explain "score_a B X" --state "$SCRATCH/a"
+has "$OUT" "which has the same name"
+grep -qE "^input connector +task [0-9]+ +task [0-9]+$" "$OUT" || fail "explain does not name the input that changed"
+expect 0 acsweep explain "stage1 B" --state "$SCRATCH/a" # found in the cache: only one of that name
+grep -q "same name" "$OUT" && fail "explain sees a difference where there is none"
+none_left
+
 # Killed at some moments and gone on.
 set -m
 for delay in 0.5 0.7 0.9; do
