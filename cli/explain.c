@@ -154,7 +154,7 @@ static int explain_json(struct db *d, int64_t task, const json_t *near, struct e
 
 static int run_explain(const struct opts *o, struct err *e)
 {
-    AUTO(reader_close) struct reader *r = reader_open(o, e);
+    AUTO(reader_close) struct reader *r = reader_open(o, DB_READER, e);
     if (!r)
         return -1;
     struct db *d = reader_db(r);
