@@ -17,8 +17,10 @@ static int64_t task_number(struct db *d, const char *text, struct err *e)
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     const struct sql_arg arg = SQL_TEXT(text);
     TRY(db_exec(d, SQL_SHOW_TASK_NAMED, &arg, 1, ROWS_ANY, &rows, e));
+    bool later = strncmp(text, "stage2 ", 7) == 0 || strncmp(text, "evaluate ", 9) == 0;
     if (db_rows_count(rows) == 0)
-        return FAIL(e, ERR_INPUT, "there is no task with the number or label '%s'", text);
+        return FAIL(e, ERR_INPUT, "there is no task with the number or label '%s'%s", text,
+                    later ? "; stage2 and evaluate exist once the policy has chosen their representation" : "");
     return db_i64(rows, 0, 0);
 }
 
