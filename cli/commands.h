@@ -17,6 +17,8 @@ extern const struct cmd cmd_db;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_drain;
 extern const struct cmd cmd_explain;
+extern const struct cmd cmd_extract;
+extern const struct cmd cmd_inspect;
 extern const struct cmd cmd_keygen;
 extern const struct cmd cmd_keys;
 extern const struct cmd cmd_plan;

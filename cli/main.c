@@ -75,6 +75,8 @@ static const struct cmd *const commands[] = {
     &cmd_workers,
     &cmd_drain,
     &cmd_policy,
+    &cmd_inspect,
+    &cmd_extract,
     &cmd_report,
     &cmd_sql,
     &cmd_db,
