@@ -42,40 +42,73 @@ static uint64_t all_bytes(const struct plan_cost *c, size_t *unknown)
 static int print_kinds(const struct plan_cost *c, struct err *e)
 {
     AUTO(table_free) struct table *t = table_create(
-        (const char *const[]){ "KIND", "TASKS", "AT ONCE", "IF CHOSEN", "GPU-HOURS" }, 5, e);
+        (const char *const[]){ "KIND", "TASKS", "AT ONCE", "ON DEMAND", "IF CHOSEN", "GPU-HOURS" }, 6, e);
     if (!t)
         return -1;
     for (size_t i = 0; i < PLAN_COST_KINDS; i++) {
         const struct plan_cost_kind *k = &c->kinds[i];
-        char tasks[32], now[32], later[32], hours[32];
+        char tasks[32], now[32], demand[32], later[32], hours[32];
         if (!k->tasks)
             continue;
         snprintf(tasks, sizeof tasks, "%zu", k->tasks);
-        snprintf(now, sizeof now, "%zu", k->tasks - k->deferred);
+        snprintf(now, sizeof now, "%zu", k->tasks - k->deferred - k->on_demand);
+        snprintf(demand, sizeof demand, "%zu", k->on_demand);
         snprintf(later, sizeof later, "%zu", k->deferred);
         snprintf(hours, sizeof hours, "%.1f", k->gpu_hours);
-        TRY(table_add(t, (const char *const[]){ k->kind, tasks, now, later, hours }, e));
+        TRY(table_add(t, (const char *const[]){ k->kind, tasks, now, demand, later, hours }, e));
     }
     table_print(t, stdout);
     return 0;
 }
 
-static int print_screens(const struct plan_cost *c, struct err *e)
+static bool is_own_screen(const struct plan *p, const struct plan_cost_screen *s)
+{
+    return p->policy.small_first ? !s->all && s->members == (size_t)p->policy.screen_members : s->all;
+}
+
+/* What policy.screen would cost otherwise; the plan's own line has a star. */
+static int print_screens(const struct plan *p, const struct plan_cost *c, struct err *e)
 {
     if (c->n_screens < 2)
         return 0;
-    AUTO(table_free) struct table *t =
-        table_create((const char *const[]){ "SCORE UP TO", "REPRESENTATIONS", "GPU-HOURS" }, 3, e);
+    AUTO(table_free) struct table *t = table_create(
+        (const char *const[]){ "SCORED AT ONCE", "COUNT", "GPU-HOURS", "LATER", "GPU-HOURS", "WITH THE BUDGET" }, 6, e);
     if (!t)
         return -1;
     for (size_t i = 0; i < c->n_screens; i++) {
-        char size[40], n[32], hours[32];
-        snprintf(size, sizeof size, "%zu member%s", c->screens[i].members, c->screens[i].members == 1 ? "" : "s");
-        snprintf(n, sizeof n, "%zu", c->screens[i].representations);
-        snprintf(hours, sizeof hours, "%.1f", c->screens[i].gpu_hours);
-        TRY(table_add(t, (const char *const[]){ size, n, hours }, e));
+        const struct plan_cost_screen *s = &c->screens[i];
+        char size[40], n[32], hours[32], later[32], later_hours[32], budget[32];
+        const char *star = is_own_screen(p, s) ? " *" : "";
+        if (s->all)
+            snprintf(size, sizeof size, "all%s", star);
+        else
+            snprintf(size, sizeof size, "up to %zu member%s%s", s->members, s->members == 1 ? "" : "s", star);
+        snprintf(n, sizeof n, "%zu", s->representations);
+        snprintf(hours, sizeof hours, "%.1f", s->gpu_hours);
+        snprintf(later, sizeof later, "%zu", s->later);
+        snprintf(later_hours, sizeof later_hours, "%.1f", s->later_hours);
+        snprintf(budget, sizeof budget, "%.1f", s->with_budget);
+        TRY(table_add(t, (const char *const[]){ size, n, hours, later, later_hours, budget }, e));
     }
-    printf("\nStage 1 and scores (representations.generate.max_size, stage1.samples change this):\n");
+    printf("\nStage 1 and scores by policy.screen and screen_members (later: what the rounds of %zu fine-tunes ask for):\n",
+           c->budget);
+    table_print(t, stdout);
+    return 0;
+}
+
+static int print_samples(const struct plan_cost *c, struct err *e)
+{
+    AUTO(table_free) struct table *t = table_create((const char *const[]){ "SAMPLES", "GPU-HOURS", "WITH THE BUDGET" }, 3, e);
+    if (!t)
+        return -1;
+    for (size_t i = 0; i < c->n_samples; i++) {
+        char samples[32], hours[32], budget[32];
+        snprintf(samples, sizeof samples, "%lld", (long long)c->samples[i].samples);
+        snprintf(hours, sizeof hours, "%.1f", c->samples[i].gpu_hours);
+        snprintf(budget, sizeof budget, "%.1f", c->samples[i].with_budget);
+        TRY(table_add(t, (const char *const[]){ samples, hours, budget }, e));
+    }
+    printf("\nStage 1 and scores by stage1.screening_samples (the first line is this plan):\n");
     table_print(t, stdout);
     return 0;
 }
@@ -88,7 +121,10 @@ static int print_text(const struct plan *p, const struct plan_cost *c, struct er
     printf("Sweep %s: %zu representation%s of %zu encoders, %zu benchmarks, %zu tasks\n\n", p->name, p->n_representations,
            p->n_representations == 1 ? "" : "s", p->n_encoders, p->n_benchmarks, p->n_tasks);
     TRY(print_kinds(c, e));
-    TRY(print_screens(c, e));
+    if (p->n_representations) {
+        TRY(print_screens(p, c, e));
+        TRY(print_samples(c, e));
+    }
     if (c->n_features)
         printf("\nFeatures to extract: %s%s\n", bytes_text(bytes, size, sizeof size),
                unknown ? " and what encoders without stated grid and channels, or sets without images, add" : "");
@@ -101,29 +137,62 @@ static int print_text(const struct plan *p, const struct plan_cost *c, struct er
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------------ */
 
+static json_t *kinds_json(const struct plan_cost *c)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < PLAN_COST_KINDS; i++) {
+        const struct plan_cost_kind *k = &c->kinds[i];
+        if (k->tasks)
+            json_array_append_new(all, json_pack("{s:s,s:I,s:I,s:I,s:f}", "kind", k->kind, "tasks", (json_int_t)k->tasks,
+                                                 "on_demand", (json_int_t)k->on_demand, "deferred",
+                                                 (json_int_t)k->deferred, "gpu_hours", k->gpu_hours));
+    }
+    return all;
+}
+
+static json_t *screens_json(const struct plan *p, const struct plan_cost *c)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < c->n_screens; i++) {
+        const struct plan_cost_screen *s = &c->screens[i];
+        json_array_append_new(all, json_pack("{s:s,s:o,s:b,s:I,s:f,s:I,s:f,s:f}", "screen", s->all ? "all" : "small_first",
+                                             "members", s->all ? json_null() : json_integer((json_int_t)s->members),
+                                             "chosen", (int)is_own_screen(p, s), "representations",
+                                             (json_int_t)s->representations, "gpu_hours", s->gpu_hours, "later",
+                                             (json_int_t)s->later, "later_gpu_hours", s->later_hours, "budget_gpu_hours",
+                                             s->with_budget));
+    }
+    return all;
+}
+
+static json_t *samples_json(const struct plan_cost *c)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < c->n_samples; i++)
+        json_array_append_new(all, json_pack("{s:I,s:f,s:f}", "samples", (json_int_t)c->samples[i].samples, "gpu_hours",
+                                             c->samples[i].gpu_hours, "budget_gpu_hours", c->samples[i].with_budget));
+    return all;
+}
+
+static json_t *features_json(const struct plan *p, const struct plan_cost *c)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < c->n_features; i++)
+        json_array_append_new(all, json_pack("{s:s,s:s,s:o}", "encoder", p->encoders[c->features[i].encoder].name, "image_set",
+                                             p->image_sets[c->features[i].image_set].name, "bytes",
+                                             c->features[i].bytes ? json_integer((json_int_t)c->features[i].bytes)
+                                                                  : json_null()));
+    return all;
+}
+
 static json_t *plan_json(const struct plan *p, const struct plan_cost *c)
 {
-    json_t *kinds = json_array(), *screens = json_array(), *features = json_array();
-    for (size_t i = 0; i < PLAN_COST_KINDS; i++)
-        if (c->kinds[i].tasks)
-            json_array_append_new(kinds, json_pack("{s:s,s:I,s:I,s:f}", "kind", c->kinds[i].kind, "tasks",
-                                                   (json_int_t)c->kinds[i].tasks, "deferred",
-                                                   (json_int_t)c->kinds[i].deferred, "gpu_hours", c->kinds[i].gpu_hours));
-    for (size_t i = 0; i < c->n_screens; i++)
-        json_array_append_new(screens, json_pack("{s:I,s:I,s:f}", "members", (json_int_t)c->screens[i].members,
-                                                 "representations", (json_int_t)c->screens[i].representations, "gpu_hours",
-                                                 c->screens[i].gpu_hours));
-    for (size_t i = 0; i < c->n_features; i++)
-        json_array_append_new(features, json_pack("{s:s,s:s,s:o}", "encoder", p->encoders[c->features[i].encoder].name,
-                                                  "image_set", p->image_sets[c->features[i].image_set].name, "bytes",
-                                                  c->features[i].bytes ? json_integer((json_int_t)c->features[i].bytes)
-                                                                       : json_null()));
-    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:{s:f,s:f,s:f,s:f}}", "sweep", p->name, "config_digest",
+    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:{s:f,s:f,s:f,s:f}}", "sweep", p->name, "config_digest",
                      p->config_digest, "representations", (json_int_t)p->n_representations, "encoders",
                      (json_int_t)p->n_encoders, "benchmarks", (json_int_t)p->n_benchmarks, "tasks", (json_int_t)p->n_tasks,
-                     "kinds", kinds, "screens", screens, "features", features, "gpu_hours", "scores", c->gpu_hours_scores,
-                     "fine_tune", c->gpu_hours_fine_tune, "budget", c->gpu_hours_budget, "exhaustive",
-                     c->gpu_hours_exhaustive);
+                     "kinds", kinds_json(c), "screens", screens_json(p, c), "screening_samples", samples_json(c), "features",
+                     features_json(p, c), "gpu_hours", "scores", c->gpu_hours_scores, "fine_tune", c->gpu_hours_fine_tune,
+                     "budget", c->gpu_hours_budget, "exhaustive", c->gpu_hours_exhaustive);
 }
 
 static int print_dot(const struct plan *p, bool all, struct err *e)

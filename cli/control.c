@@ -7,6 +7,7 @@
 
 #include "cli/link.h"
 #include "cli/progress.h"
+#include "common/mono.h"
 #include "common/parse.h"
 
 /* Ask once and print the line (or JSON) that comes back. */
@@ -131,10 +132,13 @@ const struct cmd cmd_drain = {
 
 /* ---- watch ------------------------------------------------------------------------------------------------------ */
 
+enum { SILENCE_S = 15 };
+
 struct watcher {
     struct progress *progress;
     const char *sweep; /* NULL = any */
     bool json, seen, over, failed;
+    int64_t heard; /* when the last picture came */
 };
 
 static void print_snapshot_json(const Acsweep__Snapshot *s)
@@ -167,10 +171,39 @@ static void on_snapshot(const Acsweep__Snapshot *s, void *arg)
     else
         progress_update(w->progress, s);
     w->seen = true;
+    w->heard = mono_now();
     w->over = strcmp(s->state, "running") != 0;
     w->failed = strcmp(s->state, "failed") == 0;
     for (size_t i = 0; i < s->n_stages; i++)
         w->failed |= s->stages[i]->failed > 0;
+}
+
+/* Is anything of that name running? An error when the coordinator does not answer. */
+static int ask_running(struct link *k, const char *sweep, int64_t timeout_ns, bool *running, struct err *e)
+{
+    Acsweep__SweepRef ref = ACSWEEP__SWEEP_REF__INIT;
+    Acsweep__ControlRequest r = ACSWEEP__CONTROL_REQUEST__INIT;
+    AUTO(free) char *json = NULL;
+    ref.name = (char *)(sweep ? sweep : "");
+    r.op_case = ACSWEEP__CONTROL_REQUEST__OP_STATUS;
+    r.status = &ref;
+    TRY(link_request(k, &r, timeout_ns, &json, NULL, e));
+    *running = strcmp(json, "[]") != 0;
+    return 0;
+}
+
+/* Pictures come twice a second; when none does, ask: the coordinator may be gone, or the sweep have ended out of sight. */
+static int mind_silence(struct link *k, struct watcher *w, int64_t interval_ns, int64_t timeout_ns, struct err *e)
+{
+    bool running;
+    if (w->over || mono_now() - w->heard < SILENCE_S * NS_PER_S + 2 * interval_ns)
+        return 0;
+    TRY(ask_running(k, w->sweep, timeout_ns, &running, e));
+    w->heard = mono_now();
+    if (!running)
+        return FAIL(e, ERR_INPUT, "the sweep ended, or was replaced, while the coordinator was out of reach; 'acsweep status' "
+                    "shows how it stands");
+    return 0;
 }
 
 static int run_watch(const struct opts *o, struct err *e)
@@ -181,20 +214,19 @@ static int run_watch(const struct opts *o, struct err *e)
     struct watcher w = { .progress = p, .sweep = opts_arg(o, 0), .json = opts_flag(o, "json") };
     if (!k)
         return -1;
-    Acsweep__SweepRef ref = ACSWEEP__SWEEP_REF__INIT;
-    Acsweep__ControlRequest r = ACSWEEP__CONTROL_REQUEST__INIT;
-    ref.name = (char *)(w.sweep ? w.sweep : "");
-    r.op_case = ACSWEEP__CONTROL_REQUEST__OP_STATUS;
-    r.status = &ref;
+    int64_t interval = opts_int(o, "interval"), timeout = opts_int(o, "timeout");
+    bool running;
     /* First watch, then ask whether there is anything to watch: its end cannot fall between the two. */
-    TRY(link_watch(k, ref.name, (uint64_t)(opts_int(o, "interval") / NS_PER_MS), on_snapshot, &w, e));
-    AUTO(free) char *running = NULL;
-    TRY(link_request(k, &r, opts_int(o, "timeout"), &running, NULL, e));
-    if (!w.seen && strcmp(running, "[]") == 0)
+    w.heard = mono_now();
+    TRY(link_watch(k, w.sweep ? w.sweep : "", (uint64_t)(interval / NS_PER_MS), on_snapshot, &w, e));
+    TRY(ask_running(k, w.sweep, timeout, &running, e));
+    if (!w.seen && !running)
         return FAIL(e, ERR_INPUT, "no sweep%s%s is running; 'acsweep status' shows those that ended", w.sweep ? " named " : "",
-                    ref.name);
-    while (!w.over)
+                    w.sweep ? w.sweep : "");
+    while (!w.over) {
         TRY(loop_once(l, NS_PER_S, e));
+        TRY(mind_silence(k, &w, interval, timeout, e));
+    }
     progress_end(p);
     return w.failed ? err_exit_code(ERR_TASK) : 0;
 }

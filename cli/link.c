@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "cli/state.h"
@@ -15,7 +16,8 @@ const struct opt link_options[] = {
     { .name = "timeout", .type = OPT_DURATION, .value = "TIME", .fallback = "60s",
       .help = "how long to wait for the coordinator's answer" },
     { .name = "key", .type = OPT_FILE, .value = "FILE", .env = "ACSWEEP_KEY",
-      .help = "own key (made by acsweep keygen), needed beyond loopback" },
+      .help = "own key (made by acsweep keygen), needed where the coordinator has keys; default: control.key in the state "
+              "directory, if there is one" },
     { 0 },
 };
 
@@ -118,24 +120,37 @@ struct link *link_connect(struct loop *l, const char *join, const char *key_file
     return TAKE(k);
 }
 
+/* Without --key: the one that lies in the state directory, if any. */
+static int find_key(const struct opts *o, const struct state *s, char **path, struct err *e)
+{
+    const char *given = opts_text(o, "key");
+    *path = NULL;
+    if (given)
+        return (*path = strdup(given)) ? 0 : FAIL_NOMEM(e);
+    AUTO(free) char *own = state_path(s, "control.key", e);
+    if (!own)
+        return -1;
+    if (access(own, F_OK) == 0)
+        *path = TAKE(own);
+    return 0;
+}
+
 struct link *link_open(const struct opts *o, struct loop *l, struct err *e)
 {
     const char *join = opts_text(o, "coordinator");
-    if (join)
-        return link_connect(l, join, opts_text(o, "key"), e);
     AUTO(state_close) struct state *s = state_open(opts_text(o, "state"), false, e);
-    AUTO(free) char *endpoint = NULL;
+    AUTO(free) char *address = NULL, *key = NULL;
     pid_t pid;
-    if (!s || state_coordinator(s, &endpoint, &pid, e) < 0)
+    if (!s || find_key(o, s, &key, e) < 0)
         return NULL;
-    if (!endpoint)
+    if (join)
+        return link_connect(l, join, key, e);
+    if (state_coordinator(s, &address, &pid, e) < 0)
+        return NULL;
+    if (!address)
         return FAIL_NULL(e, ERR_ENV, "no coordinator runs in %s; name one with --coordinator JOIN (or $ACSWEEP_COORDINATOR)",
                          state_dir(s));
-    if (strncmp(endpoint, "tcp://", 6) != 0)
-        return link_connect(l, endpoint, opts_text(o, "key"), e);
-    char text[512];
-    snprintf(text, sizeof text, "acsweep://%s", endpoint + 6);
-    return link_connect(l, text, opts_text(o, "key"), e);
+    return link_connect(l, address, key, e);
 }
 
 void link_close(struct link *k)

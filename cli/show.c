@@ -37,8 +37,7 @@ int show_rows(const struct db_rows *rows, const char *none, struct err *e)
     return 0;
 }
 
-/* One JSON text: an array of objects. */
-static int show_json(struct db *d, enum sql_id id, const struct sql_arg *args, size_t n, struct err *e)
+int show_json(struct db *d, enum sql_id id, const struct sql_arg *args, size_t n, struct err *e)
 {
     struct buf text = BUF_INIT(1 << 16);
     buf_printf(&text, "SELECT coalesce(json_agg(t), '[]')::text FROM (\n%s\n) t", sql_statements[id].text);
@@ -80,7 +79,7 @@ char *show_sweep_name(struct db *d, const char *given, struct err *e)
     return copy;
 }
 
-static int show_titled(struct db *d, enum sql_id id, const struct sql_arg *arg, size_t n, const char *title, struct err *e)
+int show_titled(struct db *d, enum sql_id id, const struct sql_arg *arg, size_t n, const char *title, struct err *e)
 {
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     TRY(db_exec(d, id, arg, n, ROWS_ANY, &rows, e));
@@ -186,64 +185,4 @@ const struct cmd cmd_status = {
     .options = { cli_state_options, cli_database_options, cli_json_options },
     .details = "Without a name: the newest sweep.",
     .run = run_status,
-};
-
-/* ---- explain ---------------------------------------------------------------------------------------------------- */
-
-/* A task may be named by number or by its label. */
-static int64_t task_number(struct db *d, const char *text, struct err *e)
-{
-    AUTO(db_rows_free) struct db_rows *rows = NULL;
-    const struct sql_arg arg = SQL_TEXT(text);
-    TRY(db_exec(d, SQL_SHOW_TASK_NAMED, &arg, 1, ROWS_ANY, &rows, e));
-    if (db_rows_count(rows) == 0)
-        return FAIL(e, ERR_INPUT, "there is no task with the number or label '%s'", text);
-    if (db_rows_count(rows) > 1)
-        return FAIL(e, ERR_INPUT, "%lld tasks are called '%s'; name one by number, such as %s",
-                    (long long)db_rows_count(rows), text, db_text(rows, 0, 0));
-    return db_i64(rows, 0, 0);
-}
-
-static int print_fields(const struct db_rows *rows)
-{
-    for (int c = 0; c < db_rows_columns(rows); c++)
-        if (!db_is_null(rows, 0, c) && *db_text(rows, 0, c))
-            printf("%-12s %s\n", db_rows_name(rows, c), db_text(rows, 0, c));
-    return 0;
-}
-
-static int run_explain(const struct opts *o, struct err *e)
-{
-    AUTO(reader_close) struct reader *r = reader_open(o, e);
-    if (!r)
-        return -1;
-    struct db *d = reader_db(r);
-    int64_t task = task_number(d, opts_arg(o, 0), e);
-    if (task < 0)
-        return -1;
-    const struct sql_arg arg = SQL_I64(task);
-    if (opts_flag(o, "json")) {
-        printf("{\"task\": ");
-        TRY(show_json(d, SQL_SHOW_TASK, &arg, 1, e));
-        printf(", \"inputs\": ");
-        TRY(show_json(d, SQL_SHOW_TASK_INPUTS, &arg, 1, e));
-        printf(", \"attempts\": ");
-        TRY(show_json(d, SQL_SHOW_TASK_ATTEMPTS, &arg, 1, e));
-        printf("}\n");
-        return 0;
-    }
-    AUTO(db_rows_free) struct db_rows *rows = NULL;
-    TRY(db_exec(d, SQL_SHOW_TASK, &arg, 1, 1, &rows, e));
-    TRY(print_fields(rows));
-    TRY(show_titled(d, SQL_SHOW_TASK_INPUTS, &arg, 1, "Inputs", e));
-    return show_titled(d, SQL_SHOW_TASK_ATTEMPTS, &arg, 1, "Attempts", e);
-}
-
-const struct cmd cmd_explain = {
-    .name = "explain",
-    .summary = "Say why a task is not running, where it ran, why it was retried, or that it was found in the cache",
-    .args = "TASK",
-    .options = { cli_state_options, cli_database_options, cli_json_options },
-    .details = "TASK is a number, or a label such as \"stage1 CLIP@336\".",
-    .run = run_explain,
 };

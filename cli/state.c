@@ -13,6 +13,7 @@
 
 #include "common/digest.h"
 #include "common/endpoint.h"
+#include "common/join.h"
 #include "common/mono.h"
 #include "sql/cluster.h"
 #include "sql/migrate.h"
@@ -178,21 +179,45 @@ int state_lock(struct state *s, struct err *e)
     return s->lock;
 }
 
-int state_coordinator(const struct state *s, char **endpoint, pid_t *pid, struct err *e)
+/* The join string for a coordinator on this machine: its key, and its own address, where "every interface" is loopback. */
+static int local_join(const char *endpoint, const char *join, struct buf *out)
 {
-    *endpoint = NULL;
+    struct join j = { 0 };
+    struct endpoint at;
+    struct err ignored = { 0 };
+    char loopback[64];
+    if (join && join_parse(join, &j, &ignored) < 0)
+        j = (struct join){ 0 };
+    if (endpoint_parse(endpoint, ENDPOINT_BIND, &at, &ignored) < 0)
+        return -1;
+    bool wildcard = strcmp(at.host, "*") == 0 || strcmp(at.host, "0.0.0.0") == 0 || strcmp(at.host, "::") == 0;
+    snprintf(loopback, sizeof loopback, "tcp://127.0.0.1:%u", at.port);
+    j.n = 1;
+    if (endpoint_parse(wildcard ? loopback : endpoint, ENDPOINT_CONNECT, &j.endpoints[0], &ignored) < 0)
+        return -1;
+    join_format(&j, out);
+    return 0;
+}
+
+int state_coordinator(const struct state *s, char **address, pid_t *pid, struct err *e)
+{
+    *address = NULL;
     *pid = 0;
     AUTO(free) char *path = state_path(s, "coordinator.json", e);
     if (!path)
         return -1;
     AUTO(json_decref) json_t *root = json_load_file(path, 0, NULL);
-    const char *text = NULL;
+    const char *endpoint = NULL;
     int number = 0;
-    if (!root || json_unpack(root, "{s:s, s:i}", "endpoint", &text, "pid", &number) != 0 || !alive(number))
+    if (!root || json_unpack(root, "{s:s, s:i}", "endpoint", &endpoint, "pid", &number) != 0 || !alive(number))
         return 0;
-    *endpoint = strdup(text);
+    AUTO(buf_free) struct buf join = BUF_INIT(JOIN_MAX_TEXT);
+    bool tcp = strncmp(endpoint, "tcp://", 6) == 0 &&
+               local_join(endpoint, json_string_value(json_object_get(root, "join")), &join) == 0;
+    TRY(buf_check(&join, "join string", e));
+    *address = strdup(tcp ? buf_text(&join) : endpoint);
     *pid = number;
-    return *endpoint ? 0 : FAIL_NOMEM(e);
+    return *address ? 0 : FAIL_NOMEM(e);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
  *
  *     DIR/lock               held by the acsweep run that works here, and by its coordinator
  *     DIR/coordinator.json   {"endpoint", "pid"} of the running coordinator, written by it
+ *     DIR/control.key        own key for a coordinator with keys, where --key names none; put there by the user
  *     DIR/logs/              one log per child
  *     DIR/workers/N/         spool and scratch of worker N
  *     DIR/report/            index.html, report.json, CSV tables
@@ -39,8 +40,9 @@ MUST_USE int state_lock(struct state *s, struct err *e);
  * The short directory is removed by state_close. */
 MUST_USE int state_endpoint(struct state *s, char *text, size_t size, struct err *e);
 
-/* What coordinator.json says: endpoint malloc'ed, NULL when there is no live coordinator. */
-MUST_USE int state_coordinator(const struct state *s, char **endpoint, pid_t *pid, struct err *e);
+/* Where the coordinator of coordinator.json is, as link_connect() takes it (an ipc:// endpoint, or a join string with its key),
+ * malloc'ed; NULL when there is no live one. */
+MUST_USE int state_coordinator(const struct state *s, char **address, pid_t *pid, struct err *e);
 
 /* A connection for reading: --database, or the private cluster of --state, started if it is down and stopped at the end.
  * ERR_INPUT when nothing was ever run there. */

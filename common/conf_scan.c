@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/parse.h"
+#include "common/utf8.h"
+
 #define MAX_DEPTH 32
 
 struct scan {
@@ -131,27 +134,23 @@ static int find_include(const char *text, const char *place, struct err *e)
     return 0;
 }
 
+static int find_foreign_text(const char *text, const char *place, struct err *e)
+{
+    const char *at = utf8_find_invalid(text);
+    int line = 1;
+    for (const char *p = text; at && p < at; p++)
+        line += *p == '\n';
+    return at ? FAIL(e, ERR_INPUT, "%s:%d: byte 0x%02x is not UTF-8 text; save the file as UTF-8", place, line,
+                     (unsigned char)*at)
+              : 0;
+}
+
 int conf_scan(const char *text, const char *place, struct err *e)
 {
+    TRY(find_foreign_text(text, place, e));
     TRY(find_include(text, place, e));
     struct scan s = { .p = text, .place = place, .line = 1 };
     while (*s.p)
         TRY(scan_one(&s, e));
     return 0;
 }
-
-/* libconfig forgets the text it is reading when a syntax error follows. Nothing else of it is excused. */
-#if defined __SANITIZE_ADDRESS__
-#define WITH_LEAK_CHECK
-#elif defined __has_feature
-#if __has_feature(address_sanitizer)
-#define WITH_LEAK_CHECK
-#endif
-#endif
-#ifdef WITH_LEAK_CHECK
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libconfig_yylex\nleak:strbuf_append\n";
-}
-#endif

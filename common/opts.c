@@ -324,20 +324,25 @@ static int unknown_setting(const struct opts *o, const struct opts_setting *s, c
                 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-static int take_setting(struct opts *o, const struct opts_setting *s, const char *path, struct err *e)
+/* *overruled: the command line or the environment said otherwise; kept by the caller from one element of a list to the
+ * next. */
+static int take_setting(struct opts *o, const struct opts_setting *s, const char *path, bool *overruled, struct err *e)
 {
     struct value *v = value_named(o, s->name, strlen(s->name));
     if (!v || strcmp(s->name, "config") == 0)
         return unknown_setting(o, s, path, e);
+    if (s->listed && !v->opt->many)
+        return FAIL(e, ERR_INPUT, "%s:%d: %s must be a text, a number, or true or false", path, s->line, s->name);
+    *overruled = s->more ? *overruled : v->n > 0;
     bool flag = v->opt->type == OPT_FLAG, is_true = strcmp(s->text, "true") == 0;
     if (flag && !is_true && strcmp(s->text, "false") != 0)
         return FAIL(e, ERR_INPUT, "%s:%d: %s must be true or false", path, s->line, s->name);
     struct err why = { 0 };
     struct value checked = *v;
-    if (convert(v->n > 0 ? &checked : v, s->text, &why) < 0)
+    if (convert(*overruled ? &checked : v, s->text, &why) < 0)
         return FAIL(e, ERR_INPUT, "%s:%d: %s: %s", path, s->line, s->name, why.text);
-    if (v->n > 0 || (flag && !is_true))
-        return 0; /* the command line or the environment said otherwise, or there is nothing to set */
+    if (*overruled || (flag && !is_true))
+        return 0; /* there is nothing to set */
     v->given = true;
     return value_add(v, s->text, e);
 }
@@ -351,8 +356,9 @@ static int fill_from_file(struct opts *o, struct err *e)
     o->file = opts_file_read(config->texts[0], e);
     if (!o->file)
         return -1;
+    bool overruled = false;
     for (size_t i = 0; i < o->file->n; i++)
-        TRY(take_setting(o, &o->file->settings[i], config->texts[0], e));
+        TRY(take_setting(o, &o->file->settings[i], config->texts[0], &overruled, e));
     return 0;
 }
 

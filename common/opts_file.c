@@ -39,14 +39,14 @@ static char *text_of(const config_setting_t *s)
     return NULL;
 }
 
-static int take(struct opts_file *f, const config_setting_t *s, const char *path, struct err *e)
+static int add(struct opts_file *f, const char *name, const config_setting_t *value, int line, struct err *e)
 {
-    int line = (int)config_setting_source_line(s);
-    if (config_setting_is_aggregate(s))
-        return FAIL(e, ERR_INPUT, "%s:%d: %.60s must be a text, a number, or true or false", path, line,
-                    config_setting_name(s));
-    struct opts_setting *to = &f->settings[f->n++];
-    *to = (struct opts_setting){ strdup(config_setting_name(s)), text_of(s), line };
+    struct opts_setting *more = realloc(f->settings, (f->n + 1) * sizeof *more);
+    if (!more)
+        return FAIL_NOMEM(e);
+    f->settings = more;
+    struct opts_setting *to = &more[f->n++];
+    *to = (struct opts_setting){ .name = strdup(name), .text = text_of(value), .line = line };
     if (!to->name || !to->text)
         return FAIL_NOMEM(e);
     for (char *p = to->name; *p; p++)
@@ -54,14 +54,34 @@ static int take(struct opts_file *f, const config_setting_t *s, const char *path
     return 0;
 }
 
+static int take_list(struct opts_file *f, const config_setting_t *s, const char *path, struct err *e)
+{
+    const char *name = config_setting_name(s);
+    for (int i = 0; i < config_setting_length(s); i++) {
+        const config_setting_t *item = config_setting_get_elem(s, (unsigned)i);
+        int line = (int)config_setting_source_line(item);
+        if (config_setting_is_aggregate(item))
+            return FAIL(e, ERR_INPUT, "%s:%d: %.60s must be a list of texts", path, line, name);
+        TRY(add(f, name, item, line, e));
+        f->settings[f->n - 1].listed = true;
+        f->settings[f->n - 1].more = i > 0;
+    }
+    return 0;
+}
+
+static int take(struct opts_file *f, const config_setting_t *s, const char *path, struct err *e)
+{
+    int line = (int)config_setting_source_line(s);
+    if (config_setting_is_group(s))
+        return FAIL(e, ERR_INPUT, "%s:%d: %.60s must be a text, a number, or true or false", path, line,
+                    config_setting_name(s));
+    return config_setting_is_aggregate(s) ? take_list(f, s, path, e) : add(f, config_setting_name(s), s, line, e);
+}
+
 static int take_all(struct opts_file *f, const config_t *tree, const char *path, struct err *e)
 {
     const config_setting_t *root = config_root_setting(tree);
-    int n = config_setting_length(root);
-    f->settings = calloc((size_t)n + 1, sizeof *f->settings);
-    if (!f->settings)
-        return FAIL_NOMEM(e);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < config_setting_length(root); i++)
         TRY(take(f, config_setting_get_elem(root, (unsigned)i), path, e));
     return 0;
 }
@@ -112,14 +132,14 @@ static void print_setting(FILE *out, const struct opt *p)
         fputs("# ", out);
     for (const char *c = p->name; *c; c++)
         fputc(*c == '-' ? '_' : *c, out);
-    fputs(" = ", out);
+    fputs(p->many ? " = [" : " = ", out);
     if (p->type == OPT_FLAG)
         fputs("false", out);
     else if (is_number(p) && p->fallback)
         fputs(p->fallback, out);
     else
         print_text(out, p->fallback ? p->fallback : "...");
-    fputs(";\n\n", out);
+    fputs(p->many ? "];\n\n" : ";\n\n", out);
 }
 
 void opts_file_print(FILE *out, const struct cmd *cmd)

@@ -1,5 +1,6 @@
 /* Settings files of the daemons (worker.cfg, coordinator.cfg): one `name = value;` for each option of the program, with
- * `_` for `-`, in libconfig syntax. The option table is the only description of a setting; see opts.h. */
+ * `_` for `-`, in libconfig syntax; `name = ["a", "b"];` for an option that may be given again. The option table is the
+ * only description of a setting; see opts.h. */
 #ifndef ACSWEEP_COMMON_OPTS_FILE_H
 #define ACSWEEP_COMMON_OPTS_FILE_H
 
@@ -11,6 +12,7 @@ struct opts_setting {
     char *name; /* as an option is called, with dashes */
     char *text; /* as it would stand on a command line; flags: "true" or "false" */
     int line;
+    bool listed, more; /* an element of a list; not its first */
 };
 struct opts_file {
     struct opts_setting *settings;

@@ -5,35 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Strings of proto3 are UTF-8; protobuf-c does not check it, and PostgreSQL and JSON would refuse the rest later. */
-static bool utf8_ok(const char *s)
-{
-    const unsigned char *p = (const unsigned char *)s;
-    while (*p) {
-        unsigned n = *p < 0x80 ? 0 : (*p & 0xe0) == 0xc0 ? 1 : (*p & 0xf0) == 0xe0 ? 2 : (*p & 0xf8) == 0xf0 ? 3 : 9;
-        uint32_t v = n == 0 ? *p : *p & (0x3fu >> n);
-        if (n == 9)
-            return false;
-        for (unsigned i = 1; i <= n; i++) {
-            if ((p[i] & 0xc0) != 0x80)
-                return false;
-            v = v << 6 | (p[i] & 0x3f);
-        }
-        static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
-        if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
-            return false;
-        p += n + 1;
-    }
-    return true;
-}
+#include "common/utf8.h"
 
+/* Strings of proto3 are UTF-8; protobuf-c does not check it, and PostgreSQL and JSON would refuse the rest later. */
 static bool strings_ok(const ProtobufCMessage *m);
 
 static bool field_ok(const ProtobufCFieldDescriptor *f, const void *value)
 {
     if (f->type == PROTOBUF_C_TYPE_STRING) {
         const char *s = *(char *const *)value;
-        return !s || utf8_ok(s);
+        return !s || utf8_is_valid(s);
     }
     const ProtobufCMessage *sub = *(ProtobufCMessage *const *)value;
     return !sub || strings_ok(sub);

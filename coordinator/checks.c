@@ -5,10 +5,10 @@
 
 /* Names become keys of indices, whose rows PostgreSQL limits to about 2,700 bytes; people want them shorter still. */
 #define NAME_MAX_BYTES 200
-#define PATH_MAX_BYTES 1024
+#define PATH_MAX_BYTES 4096
 #define MESSAGE_MAX_BYTES 65536
-#define METRICS_MAX 2000
-#define ARTIFACTS_MAX 1000
+#define METRICS_MAX 4096 /* as acsweep-exec has them, which refuses more where it can still say so */
+#define ARTIFACTS_MAX 1024
 #define INLINE_MAX_BYTES (1u << 20)
 #define DEVICES_MAX 1024
 #define EXECUTORS_MAX 256
@@ -108,13 +108,17 @@ static int check_artifacts(const Acsweep__Result *r, struct err *e)
     return 0;
 }
 
-int check_result(const Acsweep__Result *r, struct err *e)
+int check_result_token(const Acsweep__Result *r, struct err *e)
 {
     if (!r->token)
         return FAIL(e, ERR_PEER, "a result without a token");
     TRY(number("the attempt of a token", r->token->attempt, INT32_MAX, e));
     TRY(number("the task of a token", r->token->task_id, INT64_MAX, e));
-    TRY(number("the epoch of a token", r->token->epoch, INT64_MAX, e));
+    return number("the epoch of a token", r->token->epoch, INT64_MAX, e);
+}
+
+int check_result(const Acsweep__Result *r, struct err *e)
+{
     TRY(text("the message", r->message, MESSAGE_MAX_BYTES, e));
     TRY(number("the number of devices", r->n_devices, DEVICES_MAX, e));
     for (size_t i = 0; i < r->n_devices; i++) {

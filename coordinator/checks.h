@@ -14,6 +14,8 @@
 
 /* ERR_PEER with one line that names the field. */
 MUST_USE int check_hello(const Acsweep__Hello *h, struct err *e);
+/* Whether it can be told which attempt a result is about; and whether the rest of it can be stored. */
+MUST_USE int check_result_token(const Acsweep__Result *r, struct err *e);
 MUST_USE int check_result(const Acsweep__Result *r, struct err *e);
 
 /* The metric without which a success of this kind means nothing; NULL = it needs none. */

@@ -242,6 +242,7 @@ static int on_bye(const struct peer_call *p, struct err *e)
             TRY(coord_end_attempt(c, t, "cancelled", ACSWEEP__FAILURE_CLASS__PREEMPTED, false, "returned by its worker",
                                   e));
     }
+    p->w->draining = true; /* its process ends: should it greet once more, there is nothing for it to do */
     TRY(coord_worker_state(c, p->w, WORKER_LEFT, bye->reason, e));
     TRY(coord_event(c, "worker.left", NULL, 0, 0, p->w->id, bye->reason, e));
     return coord_kick(c, e);
@@ -285,6 +286,12 @@ static const struct route *route_of(int body)
     return NULL;
 }
 
+/* It said Bye and lingers. A heartbeat that was on its way must not make it greet again and be given tasks. */
+static bool has_left(const struct worker *w)
+{
+    return w && w->state == WORKER_LEFT && w->draining;
+}
+
 int peers_on_message(struct chan *ch, const struct peer_id *from, const char *user, envelope **m, void *arg,
                      struct err *e)
 {
@@ -301,6 +308,8 @@ int peers_on_message(struct chan *ch, const struct peer_id *from, const char *us
     enum access_role role = r->need == CONTROL ? ACCESS_CONTROL : ACCESS_WORKER;
     if (!access_may(c, user, role))
         return peers_refuse(c, from, (*m)->message_id, "key", access_remedy(role), e);
+    if (has_left(p.w) && r->need == WORKER)
+        return r->body == ACSWEEP__ENVELOPE__BODY_RESULTS ? r->handle(&p, e) : 0;
     if (r->need == WORKER && (!p.w || p.w->state == WORKER_LEFT))
         return peers_refuse(c, from, (*m)->message_id, "state", "say Hello first", e);
     if (p.w) {

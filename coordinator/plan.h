@@ -1,7 +1,7 @@
 /* The plan of a sweep: what sweep.cfg means, as read-only data. No run state, no I/O after plan_load.
  *
  * The task list holds every task that the sweep could ever run. Those with `deferred` (stage2 and evaluate) enter the
- * database only when the policy chooses their representation. Inputs refer to earlier entries of the same list, so the
+ * database only when the policy chooses their representation, those with `on_demand` when it asks for its scores. Inputs refer to earlier entries of the same list, so the
  * list is in topological order. Identities are content addresses (common/digest.h): equal work has equal identity in
  * every sweep. */
 #ifndef ACSWEEP_COORDINATOR_PLAN_H
@@ -73,7 +73,7 @@ struct plan_task {
     struct plan_resources resources;
     uint64_t time_limit_ms;
     int priority;      /* larger first */
-    bool deferred;
+    bool deferred, on_demand;
     size_t encoder, representation, benchmark, correspondence_set, image_set, score_setting; /* PLAN_NONE */
     int shard;         /* -1 = not sharded */
     struct plan_input *inputs;
@@ -97,6 +97,9 @@ struct plan_policy {
     double direction_prior;  /* default mode: 1 = trust the law, 0.8 = hedged, 0 = none */
     double stop_confidence;  /* stop when P(best is in the list of three) reaches this; 0 = never */
     bool rank_measured_first;
+    bool small_first;   /* only representations of up to screen_members are scored at once (the paper's way: all) */
+    int screen_members; /* and the references */
+    int screen_batch;   /* further ones that a round asks for */
 };
 
 struct plan {
@@ -115,6 +118,7 @@ struct plan {
         n_score_settings, n_tasks;
     struct plan_policy policy;
     struct plan_retry retry;
+    int64_t stage1_samples, screening_samples; /* of a connector for stage 2, and for the scores only; equal = one for both */
 };
 
 /* Small files that a config names (replay tables), by the name used there: from disk, or sent along by the client. Returns

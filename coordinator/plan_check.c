@@ -19,6 +19,17 @@ static int by_name(const void *a, const void *b)
     return order ? order : (x->line > y->line) - (x->line < y->line);
 }
 
+int plan_check_name(const struct conf *c, const char *what, const char *name, size_t max, int line, struct err *e)
+{
+    size_t n = strlen(name);
+    if (n == 0 || n > max)
+        return conf_fail(c, line, e, "the name of %s must have 1..%zu bytes: '%.60s'", what, max, name);
+    for (const char *p = name; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return conf_fail(c, line, e, "the name of %s holds a control character", what);
+    return 0;
+}
+
 /* `name` is the first field of every conf struct that has one. */
 static int check_unique(const struct conf *c, const char *what, const struct conf_list *list, size_t size, struct err *e)
 {
@@ -27,11 +38,7 @@ static int check_unique(const struct conf *c, const char *what, const struct con
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < list->n; i++) {
         const struct conf_text *name = (const void *)((const char *)list->items + i * size);
-        if (strlen(name->s) == 0 || strlen(name->s) > POLICY_MAX_NAME)
-            return conf_fail(c, name->line, e, "the name of %s must have 1..%d bytes", what, POLICY_MAX_NAME);
-        for (const char *p = name->s; *p; p++)
-            if ((unsigned char)*p < 0x20 || *p == 0x7f)
-                return conf_fail(c, name->line, e, "the name of %s holds a control character", what);
+        TRY(plan_check_name(c, what, name->s, POLICY_MAX_NAME, name->line, e));
         all[i] = (struct named){ name->s, name->line };
     }
     qsort(all, list->n, sizeof *all, by_name);
@@ -44,8 +51,7 @@ static int check_unique(const struct conf *c, const char *what, const struct con
 
 int plan_check_names(const struct sweep_conf *s, const struct conf *c, struct err *e)
 {
-    if (strlen(s->name.s) == 0 || strlen(s->name.s) > POLICY_MAX_NAME)
-        return conf_fail(c, s->name.line, e, "the name of the sweep must have 1..%d bytes", POLICY_MAX_NAME);
+    TRY(plan_check_name(c, "the sweep", s->name.s, POLICY_MAX_NAME, s->name.line, e));
     if (s->benchmarks.n > POLICY_MAX_BENCHMARKS)
         return conf_fail(c, s->benchmarks.line, e, "more than %d benchmarks", POLICY_MAX_BENCHMARKS);
     TRY(check_unique(c, "a checkpoint", &s->checkpoints, sizeof(struct checkpoint_conf), e));
@@ -146,6 +152,19 @@ int plan_check_space(struct plan_build *b, struct err *e)
     return 0;
 }
 
+static int check_screen(struct plan_build *b, struct err *e)
+{
+    const struct policy_conf *policy = &b->s->policy;
+    const struct train_conf *stage1 = &b->s->stage1;
+    if (b->p->policy.small_first && b->p->policy.mode != PLAN_POLICY_DEFAULT)
+        return conf_fail(b->conf, policy->line, e, "policy.screen = \"small_first\" needs policy.mode = \"default\": the other "
+                         "modes look at every score before they choose");
+    if (stage1->screening_samples > stage1->samples)
+        return conf_fail(b->conf, stage1->line, e, "stage1.screening_samples %lld is above stage1.samples %lld",
+                         (long long)stage1->screening_samples, (long long)stage1->samples);
+    return 0;
+}
+
 /* Image sets that are only named in identities. */
 static int check_image_sets(struct plan_build *b, struct err *e)
 {
@@ -201,6 +220,7 @@ int plan_check(struct plan_build *b, struct err *e)
 {
     TRY(check_same(b, e));
     TRY(check_references(b, e));
+    TRY(check_screen(b, e));
     TRY(check_image_sets(b, e));
     for (int k = 0; k < KIND_FAKE; k++)
         TRY(check_executor(b, (enum plan_kind)k, e));

@@ -252,6 +252,9 @@ static void load_policy(struct plan_build *b)
         .direction_prior = from->direction_prior,
         .stop_confidence = from->stop_confidence,
         .rank_measured_first = from->rank == 0,
+        .small_first = from->screen == 1,
+        .screen_members = (int)from->screen_members,
+        .screen_batch = (int)from->screen_batch,
     };
 }
 
@@ -371,12 +374,20 @@ static int load_digest(struct plan_build *b, const char *text, struct err *e)
     return 0;
 }
 
+static void load_stage1(struct plan_build *b)
+{
+    const struct train_conf *stage1 = &b->s->stage1;
+    b->p->stage1_samples = stage1->samples;
+    b->p->screening_samples = stage1->screening_samples ? stage1->screening_samples : stage1->samples;
+}
+
 static int build(struct plan_build *b, const char *text, plan_read_fn *read, void *arg, struct err *e)
 {
     TRY(load_digest(b, text, e));
     TRY(plan_check_names(b->s, b->conf, e));
     load_policy(b);
     load_retries(b);
+    load_stage1(b);
     TRY(load_checkpoints(b, e));
     TRY(load_image_sets(b, e));
     TRY(load_encoders(b, e));
@@ -387,6 +398,8 @@ static int build(struct plan_build *b, const char *text, plan_read_fn *read, voi
         TRY(plan_find_checkpoint(b, b->s->llm.checkpoint, "llm", &b->llm, e));
     TRY(plan_space(b, e));
     TRY(plan_check_space(b, e));
+    if (b->p->policy.mode == PLAN_POLICY_EXHAUSTIVE) /* everything, whatever the budget of the others would be */
+        b->p->policy.budget_fine_tunes = (int)b->p->n_representations;
     TRY(load_settings(b, e));
     TRY(load_replay(b, read, arg, e));
     TRY(plan_check(b, e));

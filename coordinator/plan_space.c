@@ -66,8 +66,7 @@ static int add(struct space *s, const char *name, const size_t *members, size_t 
     if (p->n_representations == s->cap)
         return conf_fail(b->conf, line, e, "the search space has more than %d representations; use a smaller max_size, or "
                          "exclude rules", POLICY_MAX_REPRESENTATIONS);
-    if (strlen(name) == 0 || strlen(name) > MAX_NAME)
-        return conf_fail(b->conf, line, e, "the name of a representation must have 1..%d bytes: '%.60s'", MAX_NAME, name);
+    TRY(plan_check_name(b->conf, "a representation", name, MAX_NAME, line, e));
     for (size_t i = 0; i < p->n_representations; i++)
         if (strcmp(p->representations[i].name, name) == 0)
             return conf_fail(b->conf, line, e, "two representations are called '%.80s'", name);

@@ -4,6 +4,9 @@
  *     stage1 (representation) -> score_a (representation x benchmark; also the references' stage1)
  *     stage1 -> stage2 (representation) -> evaluate (representation x benchmark)      deferred: the policy chooses
  *
+ * With stage1.screening_samples the connectors behind the scores are other, cheaper ones, and a chosen representation trains
+ * its own. With policy.screen = small_first the scores of large combinations are on demand.
+ *
  * An identity is SHA-256 over {"identity":...,"inputs":{name: identity},"kind":...,"version":...} as canonical JSON. What
  * only tells how to get there (GPUs, batch on a device, names, command lines) is in "execution" and not hashed. */
 #include <math.h>
@@ -58,7 +61,8 @@ struct graph_make {
     struct plan_build *b;
     char *use[ARRAY_LEN(uses)]; /* one shared string each */
     size_t cap;
-    size_t *stage1;   /* task of a representation */
+    size_t *stage1;   /* task of a representation: the connector that its A score looks at */
+    bool *at_once;    /* representation is scored before the policy is asked */
     size_t *extracts; /* first extract of encoder x image set; shards follow */
 };
 
@@ -228,6 +232,10 @@ static int add_extract(struct graph_make *g, size_t encoder, size_t images_of, i
     put(d.identity, "image_set", plan_image_set_json(&b->p->image_sets[images_of]));
     put(d.identity, "images", json_pack("{s:I,s:I}", "first", (json_int_t)(shard * per), "count", (json_int_t)count));
     put(d.identity, "geometry", json_string(b->s->scores.c.geometry == 0 ? "letterbox" : "stretch"));
+    if (b->s->scores.c.geometry == 1) /* the released code normalises every encoder's pixels alike */
+        put(d.identity, "pixels", json_string("half"));
+    /* the released code normalises every encoder's pixels alike; else they are normalised as the encoder wants it */
+    put(d.identity, "pixels", json_string(b->s->scores.c.geometry == 1 ? "half" : "own"));
     put(d.identity, "layer", json_integer(b->s->scores.c.layer));
     put(d.identity, "dtype", json_string((const char *const[]){ "bf16", "fp16", "fp32" }[b->s->features.dtype]));
     put(d.execution, "names", json_pack("{s:s,s:s,s:s}", "encoder", en->name, "checkpoint",
@@ -329,9 +337,10 @@ static int add_score_c(struct graph_make *g, size_t r, size_t k, struct err *e)
 /* ---- stage1, score_a, stage2, evaluate ------------------------------------------------------------------------------ */
 
 static void describe_training(const struct plan_build *b, struct draft *d, const struct conf_table *table,
-                              const struct train_conf *train)
+                              const struct train_conf *train, int64_t samples)
 {
     json_t *how = conf_json(table, train, CONF_IDENTITY);
+    put(how, "samples", json_integer(samples));
     if (train->tune != 2) { /* not lora: its settings are no part of what is computed */
         json_object_del(how, "lora_rank");
         json_object_del(how, "lora_alpha");
@@ -356,19 +365,27 @@ static json_t *describe_representation(const struct plan_build *b, struct draft 
     return names;
 }
 
-static int add_training(struct graph_make *g, enum plan_kind kind, size_t r, size_t after, size_t *index, struct err *e)
+static bool screens(const struct plan_build *b)
+{
+    return b->p->screening_samples != b->p->stage1_samples;
+}
+
+/* `after`: the connector that a stage2 begins with, PLAN_NONE for a stage1. */
+static int add_training(struct graph_make *g, size_t r, size_t after, int64_t samples, size_t *index, struct err *e)
 {
     struct plan_build *b = g->b;
-    bool first = kind == KIND_STAGE1;
+    bool first = after == PLAN_NONE;
+    enum plan_kind kind = first ? KIND_STAGE1 : KIND_STAGE2;
     const struct train_conf *train = first ? &b->s->stage1 : &b->s->stage2;
     const struct conf_table *table = first ? &stage1_conf_table : &stage2_conf_table;
     struct draft d = draft_start(kind);
     struct plan_task *t = NULL;
-    snprintf(d.label, sizeof d.label, "%s %s", plan_kinds[kind].name, b->p->representations[r].name);
+    snprintf(d.label, sizeof d.label, "%s %s%s", plan_kinds[kind].name, b->p->representations[r].name,
+             samples != train->samples ? " for screening" : "");
     json_t *names = describe_representation(b, &d, r);
     if (train->image_set.s)
         put(names, "image_set", json_string(train->image_set.s));
-    describe_training(b, &d, table, train);
+    describe_training(b, &d, table, train, samples);
     put(d.identity, "dtype", json_string((const char *const[]){ "bf16", "fp16", "fp32" }[b->s->features.dtype]));
     put(d.execution, "training",
         json_pack("{s:I,s:b}", "device_batch", (json_int_t)train->device_batch, "gradient_checkpointing",
@@ -381,7 +398,7 @@ static int add_training(struct graph_make *g, enum plan_kind kind, size_t r, siz
     TRY(rc);
     double full = first ? 558128.0 : 665298.0; /* samples of the LLaVA-1.5 recipe, which gpu_hours is about */
     t->representation = r;
-    t->gpu_seconds = train->gpu_hours * 3600 * (double)train->samples * train->epochs / full;
+    t->gpu_seconds = train->gpu_hours * 3600 * (double)samples * train->epochs / full;
     return 0;
 }
 
@@ -547,7 +564,8 @@ static int count_tasks(struct graph_make *g, struct err *e)
                 break;
             }
     }
-    total += (uint64_t)p->n_representations * (2 + 2 * p->n_benchmarks + p->n_correspondence_sets);
+    total += (uint64_t)p->n_representations *
+             (2 + screens(g->b) + 2 * p->n_benchmarks + p->n_correspondence_sets);
     if (total > MAX_TASKS)
         return conf_fail(g->b->conf, 0, e, "%llu tasks are more than %u; use fewer representations, or larger shards",
                          (unsigned long long)total, MAX_TASKS);
@@ -556,20 +574,51 @@ static int count_tasks(struct graph_make *g, struct err *e)
     return 0;
 }
 
-static int make_representation(struct graph_make *g, size_t r, struct err *e)
+static bool is_reference(const struct plan_build *b, size_t r)
+{
+    for (size_t i = 0; i < b->n_references; i++)
+        if (b->references[i] == r)
+            return true;
+    return false;
+}
+
+/* References are always wanted: every A score looks at their connectors. */
+static void choose_at_once(struct graph_make *g)
 {
     const struct plan *p = g->b->p;
+    for (size_t r = 0; r < p->n_representations; r++)
+        g->at_once[r] = !p->policy.small_first || is_reference(g->b, r) ||
+                        p->representations[r].n_members <= (size_t)p->policy.screen_members;
+}
+
+static int make_connector(struct graph_make *g, size_t r, struct err *e)
+{
+    TRY(add_training(g, r, PLAN_NONE, g->b->p->screening_samples, &g->stage1[r], e));
+    g->b->p->tasks[g->stage1[r]].on_demand = !g->at_once[r];
+    return 0;
+}
+
+static int make_representation(struct graph_make *g, size_t r, struct err *e)
+{
+    struct plan *p = g->b->p;
+    size_t first = p->n_tasks;
     for (size_t k = 0; k < p->n_correspondence_sets; k++)
         TRY(add_score_c(g, r, k, e));
     for (size_t i = 0; i < p->n_benchmarks; i++)
         TRY(add_score_a(g, r, i, e));
+    for (size_t i = first; i < p->n_tasks; i++)
+        p->tasks[i].on_demand = !g->at_once[r];
     return 0;
 }
 
 static int make_deferred(struct graph_make *g, size_t r, struct err *e)
 {
-    size_t model;
-    TRY(add_training(g, KIND_STAGE2, r, g->stage1[r], &model, e));
+    size_t connector = g->stage1[r], model;
+    if (screens(g->b)) {
+        TRY(add_training(g, r, PLAN_NONE, g->b->p->stage1_samples, &connector, e));
+        g->b->p->tasks[connector].deferred = true;
+    }
+    TRY(add_training(g, r, connector, g->b->s->stage2.samples, &model, e));
     for (size_t i = 0; i < g->b->p->n_benchmarks; i++)
         TRY(add_evaluate(g, r, i, model, e));
     return 0;
@@ -580,7 +629,7 @@ static int make_all(struct graph_make *g, const bool *encoder_used, struct err *
     const struct plan *p = g->b->p;
     TRY(add_extracts(g, encoder_used, e));
     for (size_t r = 0; r < p->n_representations; r++)
-        TRY(add_training(g, KIND_STAGE1, r, PLAN_NONE, &g->stage1[r], e));
+        TRY(make_connector(g, r, e));
     for (size_t r = 0; r < p->n_representations; r++)
         TRY(make_representation(g, r, e));
     for (size_t r = 0; r < p->n_representations; r++)
@@ -597,10 +646,11 @@ int plan_tasks(struct plan_build *b, struct err *e)
         if (!(g.use[i] = plan_text(b, uses[i], e)))
             return -1;
     AUTO(free) bool *encoder_used = calloc(p->n_encoders + 1, sizeof *encoder_used);
+    AUTO(free) bool *at_once = g.at_once = calloc(p->n_representations + 1, sizeof *at_once);
     AUTO(free) size_t *stage1 = g.stage1 = calloc(p->n_representations + 1, sizeof *stage1);
     AUTO(free) size_t *extracts = g.extracts = calloc(p->n_encoders * p->n_image_sets + 1, sizeof *extracts);
     p->tasks = arena_array(b->arena, g.cap, sizeof *p->tasks);
-    if (!encoder_used || !stage1 || !extracts || !p->tasks)
+    if (!encoder_used || !at_once || !stage1 || !extracts || !p->tasks)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < p->n_encoders * p->n_image_sets; i++)
         extracts[i] = PLAN_NONE;
@@ -608,5 +658,6 @@ int plan_tasks(struct plan_build *b, struct err *e)
         for (size_t i = 0; i < p->representations[r].n_members; i++)
             encoder_used[p->representations[r].members[i]] = true;
     qsort_r(b->references, b->n_references, sizeof *b->references, by_identity_index, p);
+    choose_at_once(&g);
     return make_all(&g, encoder_used, e);
 }

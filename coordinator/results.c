@@ -137,6 +137,17 @@ static void strike(struct coord *c, struct worker *w, bool good)
     log_warn("worker.quarantined", KV_STR("worker", w->id), KV_STR("node", w->node));
 }
 
+/* A result that cannot be stored is a failure of its attempt: its worker would send it for ever, and another try give
+ * it again. */
+static void judge_broken(struct commit_end *end, const char *why)
+{
+    end->outcome = "failed";
+    end->failure = ACSWEEP__FAILURE_CLASS__DATA;
+    end->charged = true;
+    end->message = (char *)why;
+    end->next = end->task->cancel_wanted ? EV_CANCELLED : EV_STORED_FAILED;
+}
+
 /* Sort an outcome into what happens next. */
 static int judge(struct coord *c, struct commit_end *end, struct err *e)
 {
@@ -280,14 +291,19 @@ static struct task *result_task(const struct peer_call *p, const Acsweep__Result
 }
 #endif
 
-static int take_result(const struct peer_call *p, const Acsweep__Result *r, bool *kept, struct err *e)
+/* `broken`: why the result cannot be stored as it is, or NULL. */
+static int take_result(const struct peer_call *p, const Acsweep__Result *r, const char *broken, bool *kept,
+                       struct err *e)
 {
     struct task *t = result_task(p, r);
     if (!t)
         return answer_stale(p, r->token, e);
     char *holder = t->worker ? t->worker->id : t->worker_id;
     struct commit_end end = { .task = t, .result = r, .message = r->message, .worker_id = holder, .ack = p->w };
-    TRY(judge(p->c, &end, e));
+    if (broken)
+        judge_broken(&end, broken);
+    else
+        TRY(judge(p->c, &end, e));
     TRY(graph_move(&p->c->graph, t, EV_OUTCOME_IN, e));
     *kept = true;
     return commit_add_end(p->c->gathering, &end, e);
@@ -300,9 +316,15 @@ int peers_on_results(const struct peer_call *p, struct err *e)
     struct err why = { 0 }; /* one line for all of the message */
     if (list->n_results > CHECK_RESULTS_MAX)
         FAIL(&why, ERR_PEER, "%zu results in one message; at most %d are allowed", list->n_results, CHECK_RESULTS_MAX);
-    for (size_t i = 0; i < list->n_results && i < CHECK_RESULTS_MAX; i++)
-        if (check_result(list->results[i], &why) == 0)
-            TRY(take_result(p, list->results[i], &kept, e));
+    for (size_t i = 0; i < list->n_results && i < CHECK_RESULTS_MAX; i++) {
+        const Acsweep__Result *r = list->results[i];
+        struct err broken = { 0 };
+        if (check_result_token(r, &why) < 0)
+            continue;
+        if (check_result(r, &broken) < 0 && !why.kind)
+            why = broken;
+        TRY(take_result(p, r, broken.kind ? broken.text : NULL, &kept, e));
+    }
     if (why.kind) {
         log_warn("result.refused", KV_STR("worker", p->w->id), KV_ERR(&why));
         TRY(peers_refuse(p->c, p->from, (*p->m)->message_id, "result", why.text, e));

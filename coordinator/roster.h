@@ -24,7 +24,7 @@ struct worker {
     struct peer_id peer; /* where it is reached; changes with every connection */
     char user[64];       /* its CURVE public key, "" without */
     enum worker_state state;
-    bool draining; /* asked to drain: never JOINED again */
+    bool draining; /* asked to drain, or said Bye: never JOINED again */
     uint32_t cpus, slots, credits;
     uint64_t memory_bytes;
     uint32_t devices_per_slot;    /* 0 = CPU slots */

@@ -66,6 +66,10 @@ static int write_choices(struct db *d, struct stored_sweep *s, const struct roun
             if (p->tasks[i].deferred && p->tasks[i].representation == choice->representation)
                 index[n++] = i;
     }
+    for (size_t w = 0; w < r->answer->n_wants; w++)
+        for (size_t i = 0; i < p->n_tasks; i++)
+            if (p->tasks[i].on_demand && p->tasks[i].representation == r->answer->wants[w].representation)
+                index[n++] = i;
     return store_write_tasks(d, s, &ids, index, n, r->round, e);
 }
 

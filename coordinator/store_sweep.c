@@ -166,12 +166,13 @@ static int write_sweep(struct db *d, const struct submission *sub, struct stored
     AUTO(free) char *plan_json = submission_json(sub, e);
     if (!plan_json)
         return -1;
-    char policy[300];
+    char policy[400];
     snprintf(policy, sizeof policy,
              "{\"mode\":\"%s\",\"batch\":%d,\"fine_tunes\":%d,\"gpu_hours\":%.17g,\"direction_prior\":%.17g,"
-             "\"stop_confidence\":%.17g}",
+             "\"stop_confidence\":%.17g,\"screen\":\"%s\",\"screen_members\":%d,\"screen_batch\":%d}",
              mode_names[p->policy.mode], p->policy.batch, p->policy.budget_fine_tunes, p->policy.budget_gpu_hours,
-             p->policy.direction_prior, p->policy.stop_confidence);
+             p->policy.direction_prior, p->policy.stop_confidence, p->policy.small_first ? "small_first" : "all",
+             p->policy.screen_members, p->policy.screen_batch);
     return ONE_ID(d, SQL_SWEEP_UPSERT, &s->id, e, SQL_TEXT(p->name), SQL_TEXT(sub->config), SQL_TEXT(p->config_digest),
                   SQL_TEXT(plan_json), SQL_TEXT(policy), SQL_I64((int64_t)p->policy.seed));
 }
@@ -196,7 +197,7 @@ static int submit_in_transaction(struct db *d, const struct submission *sub, str
     s->revived = db_rows_count(revived) > 0;
     size_t n = 0;
     for (size_t i = 0; i < p->n_tasks; i++)
-        if (!p->tasks[i].deferred)
+        if (!p->tasks[i].deferred && !p->tasks[i].on_demand)
             index[n++] = i;
     return store_write_tasks(d, s, &ids, index, n, 0, e);
 }

@@ -53,10 +53,10 @@ struct sweep {
     const struct plan *plan;     /* = stored->plan */
     int64_t id;
     enum sweep_state state;
-    struct task **tasks; /* by plan index; NULL = deferred and not chosen yet */
+    struct task **tasks; /* by plan index; NULL = not chosen, or its scores not asked for, yet */
     double *value;       /* by plan index, as results come */
     enum rep_state *reps;
-    size_t open_now;    /* tasks of the first phase (scores and what they need) that have not ended */
+    size_t open_now;    /* scores, and what they need, that are in the database and have not ended */
     double gpu_seconds; /* measured, for policy.budget.gpu_hours */
     int round;
     bool round_open, busy, dirty; /* busy: a policy job is with the database */
@@ -83,8 +83,8 @@ struct stored_sweep *store_load(struct db *d, int64_t sweep_id, struct err *e);
 /* Ids of the running sweeps; malloc'ed. */
 MUST_USE int store_running(struct db *d, int64_t **ids, size_t *n, struct err *e);
 
-/* One policy round as rows: fits, predictions, choices; and the deferred tasks of the chosen representations, whose
- * states come back in stored->tasks. `final` also ends the sweep. */
+/* One policy round as rows: fits, predictions, choices; and the deferred tasks of the chosen representations, and the tasks
+ * behind the scores that it asks for, whose states come back in stored->tasks. `final` also ends the sweep. */
 struct round_rows;
 MUST_USE int store_round(struct db *d, struct stored_sweep *s, const struct round_rows *r, struct err *e);
 MUST_USE int store_round_measured(struct db *d, int64_t sweep_id, int round, struct err *e);

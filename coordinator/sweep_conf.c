@@ -213,7 +213,9 @@ static const struct conf_table scores_table = { "scores", sizeof(struct scores_c
     { T_(CONF_REAL, gpu_hours), .fallback = hours_, .lo = 0, .hi = BIG, .help = "estimate: GPU-hours of the full recipe; scaled by samples x epochs" }
 
 static const struct conf_key stage1_keys[] = {
-    TRAIN_KEYS("558128", "256", "0.001", "plain", "32", "28", "connector", "random"), { 0 }
+    TRAIN_KEYS("558128", "256", "0.001", "plain", "32", "28", "connector", "random"),
+    { T_(CONF_INT, screening_samples), .fallback = "0", .lo = 0, .hi = BIG, .help = "samples for connectors that only serve the A score; stage 2 then trains its own from `samples`; 0 = one connector for both" },
+    { 0 }
 };
 static const struct conf_key stage2_keys[] = {
     TRAIN_KEYS("665298", "128", "0.00002", "v1", "16", "80", "full", "grouped"), { 0 }
@@ -326,6 +328,9 @@ static const struct conf_key policy_keys[] = {
     { D_(CONF_GROUP, budget), .table = &budget_table, .help = "when to stop" },
     { D_(CONF_REAL, direction_prior), .fallback = "1", .lo = 0, .hi = 1, .help = "1 = trust that more A and C is better, 0.8 = hedged, 0 = not at all" },
     { D_(CONF_REAL, stop_confidence), .fallback = "0", .lo = 0, .hi = 1, .help = "stop when P(best is in the list of three) reaches this; 0 = never" },
+    { D_(CONF_CHOICE, screen), .fallback = "all", .choices = "all|small_first", .help = "score every representation at once, or the small ones and then those that the policy asks for (mode default)" },
+    { D_(CONF_INT, screen_members), .fallback = "2", .lo = 1, .hi = 32, .help = "with small_first: members of the largest that are scored at once; 2 = singles and pairs" },
+    { D_(CONF_INT, screen_batch), .fallback = "8", .lo = 1, .hi = 4096, .help = "with small_first: representations whose scores each round asks for" },
     { D_(CONF_CHOICE, rank), .fallback = "measured_first", .choices = "measured_first|paper", .help = "measured ones rank by their value, or all by prediction" },
     { 0 },
 };

@@ -78,6 +78,7 @@ struct train_conf { /* stage1 and stage2 have the same fields and different defa
     int64_t device_batch;
     bool gradient_checkpointing;
     double gpu_hours;
+    int64_t screening_samples; /* stage1 only */
     int line;
 };
 struct evaluate_conf {
@@ -113,6 +114,8 @@ struct policy_conf {
         double gpu_hours;
     } budget;
     double direction_prior, stop_confidence;
+    int screen;
+    int64_t screen_members, screen_batch;
     int line;
 };
 struct target_conf {

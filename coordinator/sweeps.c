@@ -421,9 +421,38 @@ static const enum policy_mode modes[] = {
     [PLAN_POLICY_EXHAUSTIVE] = POLICY_MODE_EXHAUSTIVE,
 };
 
+/* What may still be scored, when not all is scored at once: representations whose tasks are not in the database. */
+static int open_screen(const struct sweep *s, struct policy_screen *screen, struct err *e)
+{
+    const struct plan *p = s->plan;
+    const size_t **members = calloc(p->n_representations + 1, sizeof *members);
+    size_t *n_members = calloc(p->n_representations + 1, sizeof *n_members);
+    bool *asked = calloc(p->n_representations + 1, sizeof *asked);
+    *screen = (struct policy_screen){ members, n_members, asked, (size_t)p->policy.screen_batch };
+    if (!members || !n_members || !asked)
+        return FAIL_NOMEM(e);
+    for (size_t r = 0; r < p->n_representations; r++) {
+        members[r] = p->representations[r].members;
+        n_members[r] = p->representations[r].n_members;
+        asked[r] = true;
+    }
+    for (size_t i = 0; i < p->n_tasks; i++)
+        if (p->tasks[i].on_demand && !s->tasks[i])
+            asked[p->tasks[i].representation] = false;
+    return 0;
+}
+
+static void close_screen(struct policy_screen *screen)
+{
+    free((void *)screen->members);
+    free((void *)screen->n_members);
+    free((void *)screen->asked);
+}
+
 static struct policy_answer *ask_policy(const struct sweep *s, int round, size_t batch, struct err *e)
 {
     const struct plan *p = s->plan;
+    struct policy_screen screen __attribute__((cleanup(close_screen))) = { 0 };
     AUTO(free) bool *excluded = calloc(p->n_representations + 1, sizeof *excluded);
     AUTO(free) double *weights = calloc(p->n_benchmarks + 1, sizeof *weights);
     if (!excluded || !weights)
@@ -431,7 +460,7 @@ static struct policy_answer *ask_policy(const struct sweep *s, int round, size_t
     for (size_t i = 0; i < p->n_benchmarks; i++)
         weights[i] = p->benchmarks[i].weight;
     AUTO(policy_table_destroy) struct policy_table *t = observe(s, excluded, e);
-    if (!t)
+    if (!t || (p->policy.small_first && open_screen(s, &screen, e) < 0))
         return NULL;
     const struct policy_question q = {
         .mode = modes[p->policy.mode],
@@ -442,6 +471,7 @@ static struct policy_answer *ask_policy(const struct sweep *s, int round, size_t
         .excluded = excluded,
         .direction_prior = p->policy.direction_prior,
         .ranking = p->policy.rank_measured_first ? POLICY_RANKING_MEASURED_FIRST : POLICY_RANKING_PAPER,
+        .screen = p->policy.small_first ? &screen : NULL,
     };
     return policy_choose(t, &q, e);
 }
@@ -526,7 +556,7 @@ static int round_done(struct db_job *job, const struct err *why, struct err *e)
         s->dirty = true;
         for (size_t i = 0; i < j->answer->n_choices; i++)
             s->reps[j->answer->choices[i].representation] = REP_CHOSEN;
-        snprintf(s->note, sizeof s->note, "%s", j->answer->n_choices ? j->answer->choices[0].reason : "");
+        snprintf(s->note, sizeof s->note, "%s", j->answer->n_choices ? j->answer->choices[0].reason : j->rows.note);
         rc = merge(c, s, e);
         if (rc == 0)
             rc = sweeps_advance(c, e);
@@ -610,6 +640,18 @@ static int no_round(struct coord *c, struct sweep *s, struct err *why, struct er
     return start_end(c, s, SWEEP_FAILED, why->text, e);
 }
 
+/* Scores that could not lead to a fine-tune any more are not asked for. */
+static void settle_wants(const struct sweep *s, struct round_rows *rows, struct policy_answer *a, size_t tuned)
+{
+    const struct plan *p = s->plan;
+    if (rows->final || (a->n_choices > 0 && tuned + a->n_choices >= (size_t)p->policy.budget_fine_tunes))
+        a->n_wants = 0;
+    if (a->n_wants > 0)
+        snprintf(rows->note, sizeof rows->note, "asks for the scores of %zu more, first %.80s: %.100s", a->n_wants,
+                 p->representations[a->wants[0].representation].name, a->wants[0].reason);
+    text_cut(rows->note, sizeof rows->note);
+}
+
 /* Next round, or the final one when the budget is used, nothing is left to choose, or the list is sure enough. */
 static int start_round(struct coord *c, struct sweep *s, size_t tuned, struct err *e)
 {
@@ -632,7 +674,7 @@ static int start_round(struct coord *c, struct sweep *s, size_t tuned, struct er
         return no_round(c, s, &why, e);
     }
     bool sure = policy->stop_confidence > 0 && j->answer->p_best_in_list >= policy->stop_confidence;
-    j->rows.final = batch == 0 || j->answer->n_choices == 0 || sure;
+    j->rows.final = batch == 0 || j->answer->n_choices + j->answer->n_wants == 0 || sure;
     if (j->rows.final)
         j->answer->n_choices = 0;
     j->rows.mode = policy_mode_name(modes[policy->mode]);
@@ -641,10 +683,10 @@ static int start_round(struct coord *c, struct sweep *s, size_t tuned, struct er
              !j->rows.final ? ""
              : sure         ? "sure enough of the list of three"
              : spent        ? "the budget of GPU-hours is used"
-             : batch == 0   ? "the budget is used"
-                            : "nothing is left to choose",
+             : batch == 0 && j->answer->n_candidates > 0 ? "the budget is used"
+                                                         : "nothing is left to choose",
              j->rows.final && j->answer->note[0] ? "; " : "", j->answer->note);
-    text_cut(j->rows.note, sizeof j->rows.note);
+    settle_wants(s, &j->rows, j->answer, tuned);
     dbthread_post(c->db, &j->job);
     return 0;
 }

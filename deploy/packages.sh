@@ -4,7 +4,7 @@ PACKAGES_BUILD=(cmake ninja-build gcc libc6-dev pkg-config libzmq3-dev libprotob
     libconfig-dev liblapacke-dev libopenblas-openmp-dev libsodium-dev libjansson-dev libjpeg62-turbo-dev libpng-dev
     libwebp-dev g++ libtorch-dev libopenblas0-openmp)
 PACKAGES_RUN=(postgresql)
-PACKAGES_TEST=(clang libclang-rt-14-dev libcmocka-dev procps python3)
+PACKAGES_TEST=(clang libclang-rt-14-dev libcmocka-dev procps python3 slurm-wlm munge) # Slurm: tests/e2e/40-slurm.sh
 
 # packages_install NAME...: install those that are missing, through apt, as root; else say the command and exit 4.
 packages_install() {

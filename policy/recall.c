@@ -25,15 +25,26 @@ static double fraction(size_t k, size_t n)
     return k < n ? (double)k / (double)n : 1;
 }
 
+/* How many come before row r in the order of a + c; equal ones in the order of the table. */
+static size_t place_by_sum(const struct policy_points *p, size_t r)
+{
+    size_t before = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        double sum = p->a[i] + p->c[i], own = p->a[r] + p->c[r];
+        before += sum > own || (sum == own && i < r);
+    }
+    return before;
+}
+
 /* Chance, and the order by a + c: the best one's place in that order decides everything. */
 static void fill_baselines(struct policy_recall *r, const struct policy_replay *g)
 {
     const struct policy_points *p = &g->points;
-    size_t before = 0;
-    for (size_t i = 0; i < g->n; i++) {
-        double lead = p->a[i] + p->c[i] - p->a[g->best] - p->c[g->best];
-        before += lead > 0 || (lead == 0 && i < g->best);
-    }
+    size_t before = place_by_sum(p, g->best);
+    for (size_t i = 0; i < g->n; i++)
+        r->a_plus_c_regret[place_by_sum(p, i)] = p->y[g->best] - p->y[i];
+    for (size_t k = 1; k < g->n; k++)
+        r->a_plus_c_regret[k] = fmin(r->a_plus_c_regret[k], r->a_plus_c_regret[k - 1]);
     for (size_t k = 1; k <= g->n; k++) {
         r->chance.cumulative[k - 1] = fraction(k + 3, g->n);
         r->chance.list3[k - 1] = fraction(k + 2, g->n);
@@ -54,6 +65,7 @@ int policy_recall_create(struct policy_recall *r, size_t n, struct err *e)
     lay_curves(&r->chance, &at, n);
     lay_curves(&r->a_plus_c, &at, n);
     r->regret = at;
+    r->a_plus_c_regret = at + n;
     return 0;
 }
 

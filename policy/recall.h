@@ -35,9 +35,10 @@ struct policy_recall {
     struct policy_curves chance;   /* blind: min(1, (k+3)/n), min(1, (k+2)/n), k/n */
     struct policy_curves a_plus_c; /* fine-tune and list in the order of a + c, no model */
     double *regret;                /* [n] mean of best y minus y of the recommended one, normalised scale */
+    double *a_plus_c_regret;       /* [n] the same for the best measured one in the order of a + c */
     double *block;                 /* owns all of the above, curve after curve */
 };
-enum { POLICY_RECALL_CURVES = 10 };
+enum { POLICY_RECALL_CURVES = 11 };
 
 /* Zero curves of out->n = n points. */
 MUST_USE int policy_recall_create(struct policy_recall *out, size_t n, struct err *e);

@@ -43,12 +43,13 @@ static void integer(struct buf *out, int64_t value, bool last)
 
 static void write_ranking(const struct report *r, struct buf *out)
 {
-    buf_puts(out, "rank,representation,measured_target,expected_target,sd,measured,chosen_in_round,failure\n");
+    buf_puts(out, "rank,representation,measured_target,measured_target_standard_error,expected_target,sd,measured,chosen_in_round,failure\n");
     for (size_t i = 0; i < r->n_representations; i++) {
         const struct report_representation *v = &r->representations[r->ranking[i]];
         real(out, v->rank ? v->rank : NAN, false);
         text(out, v->name, false);
         real(out, v->target, false);
+        real(out, v->target_se, false);
         real(out, v->mean, false);
         real(out, v->sd, false);
         integer(out, v->measured, false);
@@ -71,13 +72,14 @@ static void write_scores(const struct report *r, struct buf *out)
 
 static void write_performances(const struct report *r, struct buf *out)
 {
-    buf_puts(out, "representation,benchmark,metric,performance,expected_by_policy,expected_before_measured,law\n");
+    buf_puts(out, "representation,benchmark,metric,performance,standard_error,expected_by_policy,expected_before_measured,law\n");
     for (size_t i = 0; i < r->n_representations; i++)
         for (size_t b = 0; b < r->n_benchmarks; b++) {
             text(out, r->representations[i].name, false);
             text(out, r->benchmarks[b].name, false);
             text(out, r->benchmarks[b].metric, false);
             real(out, report_cell(r, r->performance, i, b), false);
+            real(out, report_cell(r, r->standard_error, i, b), false);
             real(out, report_cell(r, r->expected, i, b), false);
             real(out, report_cell(r, r->before, i, b), false);
             real(out, report_cell(r, r->by_law, i, b), true);

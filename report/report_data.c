@@ -5,6 +5,7 @@
 
 #include "policy/table.h"
 #include "report/report_law.h"
+#include "report/report_precision.h"
 #include "sql/sql_text.h"
 
 enum { ATTEMPTS_MAX = 5000, FAILURES_MAX = 200, KEPT_MAX = 16 };
@@ -144,8 +145,8 @@ static size_t cell_of(const struct report *r, const struct db_rows *rows, int64_
 static int read_cells(struct report *r, struct db *d, struct err *e)
 {
     size_t n = r->n_representations * r->n_benchmarks;
-    double **const all[] = { &r->a, &r->c, &r->performance, &r->by_law, &r->expected, &r->before, &r->before_sd,
-                             &r->known };
+    double **const all[] = { &r->a,      &r->c,         &r->performance, &r->by_law, &r->expected,
+                             &r->before, &r->before_sd, &r->known,       &r->standard_error };
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (!(*all[i] = cells_create(n)))
             return FAIL_NOMEM(e);
@@ -158,6 +159,9 @@ static int read_cells(struct report *r, struct db *d, struct err *e)
         r->a[cell] = real_of(rows, i, "a");
         r->c[cell] = real_of(rows, i, "c");
         r->performance[cell] = real_of(rows, i, "performance");
+        r->standard_error[cell] =
+            report_standard_error(&r->benchmarks[cell % r->n_benchmarks], r->performance[cell],
+                                  real_of(rows, i, "questions"), real_of(rows, i, "standard_error"));
     }
     return 0;
 }
@@ -361,7 +365,7 @@ static void measure_targets(struct report *r)
 {
     double total = 0;
     for (size_t i = 0; i < r->n_representations; i++)
-        r->representations[i].target = r->representations[i].measured ? 0 : NAN;
+        r->representations[i].target = r->representations[i].target_se = r->representations[i].measured ? 0 : NAN;
     for (size_t b = 0; b < r->n_benchmarks; b++)
         total += r->benchmarks[b].weight > 0 ? r->benchmarks[b].weight : 0;
     for (size_t b = 0; b < r->n_benchmarks; b++) {
@@ -371,9 +375,12 @@ static void measure_targets(struct report *r)
             low = fmin(low, report_cell(r, r->performance, i, b)); /* fmin and fmax pass over NaN */
             high = fmax(high, report_cell(r, r->performance, i, b));
         }
-        for (size_t i = 0; i < r->n_representations && weight > 0; i++)
-            r->representations[i].target +=
-                high > low ? weight * (report_cell(r, r->performance, i, b) - low) / (high - low) : 0;
+        double scale = high > low ? weight / (high - low) : 0;
+        for (size_t i = 0; i < r->n_representations && weight > 0; i++) {
+            struct report_representation *v = &r->representations[i];
+            v->target += scale > 0 ? scale * (report_cell(r, r->performance, i, b) - low) : 0;
+            v->target_se = hypot(v->target_se, scale * report_cell(r, r->standard_error, i, b));
+        }
     }
 }
 
@@ -403,6 +410,7 @@ struct report *report_read(struct db *d, const char *sweep, struct err *e)
         return NULL;
     mark_measured(r);
     measure_targets(r);
+    report_mark_ties(r);
     if (report_law_apply(r, e) < 0)
         return NULL;
     return TAKE(r);
@@ -416,7 +424,7 @@ void report_free(struct report *r)
         free(r->recalls[i].block);
     }
     void *const blocks[] = { r->benchmarks, r->representations, r->ranking,  r->a,      r->c,     r->performance,
-                             r->by_law,     r->expected,        r->before,  r->before_sd, r->known, r->fits,            r->rounds,  r->choices, r->costs, r->attempts,
+                             r->by_law,     r->expected,        r->before,  r->before_sd, r->known, r->standard_error, r->fits,            r->rounds,  r->choices, r->costs, r->attempts,
                              r->failures,   r->recalls };
     for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
         free(blocks[i]);
@@ -434,6 +442,15 @@ const struct report_fit *report_fit_of(const struct report *r, size_t benchmark)
         if (r->fits[i].benchmark == benchmark)
             return &r->fits[i];
     return NULL;
+}
+
+bool report_is_scored(const struct report *r, size_t representation)
+{
+    for (size_t b = 0; b < r->n_benchmarks; b++)
+        if (r->benchmarks[b].weight > 0 && (!isfinite(report_cell(r, r->a, representation, b)) ||
+                                            !isfinite(report_cell(r, r->c, representation, b))))
+            return false;
+    return true;
 }
 
 size_t report_count_measured(const struct report *r)

@@ -32,6 +32,8 @@ struct report_representation {
     int rank;            /* in the final ranking, 0 = not ranked */
     double mean, sd;     /* the target as the policy expects it, normalised over the measured ones, latest round */
     double target;       /* the target as measured, same scale; NaN = not measured */
+    double target_se;    /* its standard error from the numbers of questions; NaN = not known */
+    bool tied;           /* measured, and not told apart from the best measured one by its questions */
     bool measured;       /* all benchmarks of the target are measured */
     const char *failure; /* why it left the search space, "" = it did not */
 };
@@ -70,7 +72,7 @@ struct report_failure {
     const char *label, *kind, *state, *failure, *message, *worker;
     int64_t attempts, charged;
 };
-/* How often the best was found after 1..n fine-tunes (shares in 0..1), for one benchmark or (benchmark = n_benchmarks) the
+/* How often the best was found after 1..n fine-tunes (shares in 0..1), and what was missed, for one benchmark or (benchmark = n_benchmarks) the
  * mean of all. `cumulative` counts as the paper does: the best was in the list of three by then; its random baseline has
  * to fine-tune the best itself. `list3`: the best is in the strict list of three, the best measured and the two most
  * promising others. */
@@ -83,6 +85,9 @@ enum report_curve {
     REPORT_DEFAULT_LIST3,
     REPORT_A_PLUS_C_LIST3,
     REPORT_CHANCE_LIST3,
+    REPORT_PAPER_REGRET, /* the rest: how much worse than the best the recommended one is, as a share of the range */
+    REPORT_DEFAULT_REGRET,
+    REPORT_A_PLUS_C_REGRET,
     REPORT_CURVES,
 };
 struct report_recall {
@@ -108,6 +113,7 @@ struct report {
      * while these are too few for it to say anything. `expected`: the policy's expectation in the latest round; `before`
      * and `before_sd`: in the round that chose the representation, hence before it was measured. */
     double *a, *c, *performance, *by_law, *expected, *before, *before_sd;
+    double *standard_error; /* of the performance, from the number of questions; NaN = not known */
     double *known; /* performance, and in a replay also what is recorded but was not asked for */
 
     struct report_fit *fits;
@@ -118,6 +124,8 @@ struct report {
     struct report_failure *failures;
     struct report_recall *recalls;
     size_t n_fits, n_rounds, n_choices, n_attempts, n_costs, n_failures, n_recalls;
+    size_t list[3], n_list; /* the list of three that the policy recommends now: representation indices, best first */
+    double p_best_in_list;  /* its confidence, of the scored ones; NaN = the mode has none */
     int64_t attempts_total; /* `attempts` holds the earliest ones up to a limit */
     uint64_t recall_runs;   /* drawn runs of the paper's policy behind its curves; 0 = exact */
 
@@ -136,6 +144,8 @@ static inline UNUSED double report_cell(const struct report *r, const double *ce
 }
 /* The latest stored fit of a benchmark, or NULL. */
 const struct report_fit *report_fit_of(const struct report *r, size_t benchmark);
+/* Has A and C for every benchmark of the target. */
+bool report_is_scored(const struct report *r, size_t representation);
 size_t report_count_measured(const struct report *r);
 size_t report_count_chosen(const struct report *r);
 

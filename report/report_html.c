@@ -87,12 +87,16 @@ static void summary_tiles(const struct report *r, struct buf *out)
              strcmp(r->state, "running") ? "" : " so far");
     tile(out, "wall time", text);
     if (r->recorded)
-        snprintf(text, sizeof text, "none (replay)");
+        snprintf(text, sizeof text, "none");
     else
         snprintf(text, sizeof text, "%s", report_duration(bill.gpu, took));
-    tile(out, "GPU time, measured", text);
+    tile(out, "GPU time", text);
     snprintf(text, sizeof text, "%zu", r->n_benchmarks);
     tile(out, "benchmarks", text);
+    if (isfinite(r->p_best_in_list)) {
+        snprintf(text, sizeof text, "%.0f %%", 100 * r->p_best_in_list);
+        tile(out, "best in list of three", text);
+    }
     buf_puts(out, "</div>\n");
 }
 
@@ -147,6 +151,25 @@ static void section_summary(const struct report *r, struct buf *out)
 
 /* ---- ranking ----------------------------------------------------------------------------------------------------- */
 
+/* "circular_accuracy" may break between its words. */
+static void metric_name(struct buf *out, const char *metric)
+{
+    AUTO(free) char *text = strdup(metric);
+    for (char *c = text; c && *c; c++)
+        *c = *c == '_' ? ' ' : *c;
+    svg_escape(out, text ? text : metric);
+}
+
+/* A measured value over its standard error. */
+static void cell_measured(struct buf *out, double value, double se, int decimals)
+{
+    char text[2][REPORT_NUMBER_SIZE];
+    buf_printf(out, "<td class=\"n\">%s", report_fixed(value, decimals, text[0]));
+    if (isfinite(value) && isfinite(se))
+        buf_printf(out, "<br/><small>\xc2\xb1 %s</small>", report_fixed(se, decimals, text[1]));
+    buf_puts(out, "</td>");
+}
+
 static void ranking_table(const struct report *r, struct buf *out)
 {
     static const char *const titles[] = { "#rank", "representation", "#measured<br/>target", "#expected<br/>target",
@@ -158,9 +181,9 @@ static void ranking_table(const struct report *r, struct buf *out)
     for (size_t b = 0; b < r->n_benchmarks; b++) {
         buf_puts(out, "<th class=\"n\">");
         svg_escape(out, r->benchmarks[b].name);
-        buf_puts(out, "<br/>");
-        svg_escape(out, r->benchmarks[b].metric);
-        buf_puts(out, "</th>");
+        buf_puts(out, "<br/><small>");
+        metric_name(out, r->benchmarks[b].metric);
+        buf_puts(out, "</small></th>");
     }
     buf_puts(out, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < r->n_representations; i++) {
@@ -172,21 +195,64 @@ static void ranking_table(const struct report *r, struct buf *out)
         else
             cell_text(out, "n", "");
         cell_text(out, "l", v->name);
-        cell_real(out, v->target, 3);
+        cell_measured(out, v->target, v->target_se, 3);
         cell_real(out, v->mean, 3);
         cell_real(out, v->sd, 3);
-        cell_text(out, "", v->measured ? "measured" : *v->failure ? "failed" : v->rank ? "predicted" : "not ranked");
+        cell_text(out, "", v->measured                    ? "measured"
+                           : *v->failure                  ? "failed"
+                           : v->rank                      ? "predicted"
+                           : report_is_scored(r, rep)     ? "not ranked"
+                                                          : "not scored");
         if (v->chosen_in >= 0)
-            buf_printf(out, "<td>round %d</td>", v->chosen_in);
+            buf_printf(out, "<td class=\"n\">round %d</td>", v->chosen_in);
         else
             cell_text(out, "", "");
         for (size_t b = 0; b < r->n_benchmarks; b++) {
             double value = report_cell(r, r->performance, rep, b);
-            cell_real(out, value, report_decimals(value));
+            cell_measured(out, value, report_cell(r, r->standard_error, rep, b), report_decimals(value));
         }
         buf_puts(out, "</tr>\n");
     }
     table_end(out);
+}
+
+/* The list of three, how sure the policy is of it, and who cannot be told from the best. */
+static void recommendation(const struct report *r, struct buf *out)
+{
+    char percent[REPORT_NUMBER_SIZE];
+    size_t tied = 0;
+    bool known = false;
+    if (r->n_list)
+        buf_puts(out, "<h3>The list of three</h3>\n<ol>");
+    for (size_t i = 0; i < r->n_list; i++) {
+        const struct report_representation *v = &r->representations[r->list[i]];
+        buf_puts(out, "<li>");
+        svg_escape(out, v->name);
+        buf_printf(out, " <span class=\"dim\">%s</span></li>", v->measured ? "measured" : "not fine-tuned yet");
+    }
+    if (r->n_list)
+        buf_puts(out, strcmp(r->mode, "default") ? "</ol>\n"
+                                                 : "</ol>\n<p class=\"dim\">The best measured one, and the two most promising "
+                                                   "others.</p>\n");
+    if (isfinite(r->p_best_in_list))
+        buf_printf(out, "<p>By the policy's own belief the best of the scored ones is among these with %s %%.</p>\n",
+                   report_fixed(100 * r->p_best_in_list, 0, percent));
+    for (size_t i = 0; i < r->n_representations; i++) {
+        const struct report_representation *v = &r->representations[r->ranking[i]];
+        known |= isfinite(v->target_se);
+        if (!v->tied)
+            continue;
+        buf_puts(out, tied++ ? ", " : "<p>Not told apart from the best measured one by their questions (less than two standard "
+                                      "errors behind it): ");
+        svg_escape(out, v->name);
+    }
+    if (tied)
+        buf_puts(out, ".</p>\n");
+    else if (known)
+        buf_puts(out, "<p>The best measured one is more than two standard errors ahead of all others.</p>\n");
+    else if (report_count_measured(r))
+        buf_puts(out, "<p class=\"dim\">The target has no standard error: <code>questions</code> and <code>maximum</code> are not "
+                      "stated for all of its benchmarks, and the evaluations report none.</p>\n");
 }
 
 static void section_ranking(const struct report *r, struct buf *out)
@@ -197,13 +263,15 @@ static void section_ranking(const struct report *r, struct buf *out)
                       "finished round.</p>\n");
     else {
         buf_puts(out, "<p>The target is the weighted mean of the benchmarks the policy aims at, each from 0, the worst measured, to "
-                      "1, the best measured. Hollow, with one standard deviation: what the policy expects (pale where the "
-                      "value is known by now). Some modes state no deviation.</p>\n"
+                      "1, the best measured. Filled, with one standard error from the numbers of questions: measured. Hollow, "
+                      "with one standard deviation: what the policy expects (pale where the value is known by now).</p>\n"
                       "<div class=\"legend\"><span><i class=\"disc\" style=\"background:var(--accent)\"></i>measured</span>"
                       "<span><i class=\"ring\" style=\"border-color:var(--accent)\"></i>expected</span></div>\n"
-                      "<figure class=\"narrow\">");
+                      "<div class=\"split\"><figure class=\"narrow\">");
         plot_ranking(r, out);
-        buf_puts(out, "</figure>\n");
+        buf_puts(out, "</figure><div>");
+        recommendation(r, out);
+        buf_puts(out, "</div></div>\n");
         if (r->n_representations > PLOT_RANKING_MAX)
             buf_printf(out, "<p class=\"dim\">The figure shows the first %d of %zu; the table has all.</p>\n",
                        PLOT_RANKING_MAX, r->n_representations);
@@ -216,14 +284,17 @@ static void section_ranking(const struct report *r, struct buf *out)
 static void fit_stats(const struct report_fit *fit, struct buf *out)
 {
     char text[4][REPORT_NUMBER_SIZE];
-    buf_printf(out,
-               "<p class=\"stats\">fitted on <b>%d</b> \xc2\xb7 R\xc2\xb2 <b>%s</b> \xc2\xb7 adjusted <b>%s</b> \xc2\xb7 "
-               "leave-one-out <b>%s</b> \xc2\xb7 Spearman <b>%s</b>%s</p>\n",
-               fit->n_train, report_fixed(fit->r2, 3, text[0]), report_fixed(fit->r2_adjusted, 3, text[1]),
-               report_fixed(fit->r2_loo, 3, text[2]), report_fixed(fit->spearman, 3, text[3]),
-               fit->n_train < REPORT_LAW_POINTS ? " \xc2\xb7 too few points: six coefficients can meet all, R\xc2\xb2 says "
-                                                  "nothing"
-                                                : "");
+    if (fit->n_train < REPORT_LAW_POINTS)
+        buf_printf(out,
+                   "<p class=\"stats\">fitted on <b>%d</b>: too few points, six coefficients can meet all of them and "
+                   "R\xc2\xb2 says nothing</p>\n",
+                   fit->n_train);
+    else
+        buf_printf(out,
+                   "<p class=\"stats\">fitted on <b>%d</b> \xc2\xb7 R\xc2\xb2 <b>%s</b> \xc2\xb7 adjusted <b>%s</b> \xc2\xb7 "
+                   "leave-one-out <b>%s</b> \xc2\xb7 Spearman <b>%s</b></p>\n",
+                   fit->n_train, report_fixed(fit->r2, 3, text[0]), report_fixed(fit->r2_adjusted, 3, text[1]),
+                   report_fixed(fit->r2_loo, 3, text[2]), report_fixed(fit->spearman, 3, text[3]));
 }
 
 static void law_card(const struct report *r, size_t b, struct buf *out)
@@ -233,7 +304,7 @@ static void law_card(const struct report *r, size_t b, struct buf *out)
     svg_escape(out, r->benchmarks[b].name);
     if (*r->benchmarks[b].metric) {
         buf_puts(out, " <span class=\"dim\">");
-        svg_escape(out, r->benchmarks[b].metric);
+        metric_name(out, r->benchmarks[b].metric);
         buf_puts(out, "</span>");
     }
     buf_puts(out, "</h3>\n");
@@ -264,7 +335,7 @@ static void section_law(const struct report *r, struct buf *out)
              "<p>Left: predicted against measured performance; on the dashed line both are equal. Filled: the degree-2 law of "
              "alignment A and correspondence C, fitted by least squares on these same points, drawn from seven points up. "
              "Hollow: what the policy expected, \xc2\xb1 1 sd, in the round that chose the representation, before it was "
-             "measured. Right: the search space in the plane of A and C. R\xc2\xb2 is of the points fitted; leave-one-out "
+             "measured; pale at the edge where that was far off. Across: one standard error of the measured value. Right: the search space in the plane of A and C. R\xc2\xb2 is of the points fitted; leave-one-out "
              "tells how well the law predicts a point it has not seen.</p>\n"
              "<div class=\"legend\"><span><i class=\"disc\" style=\"background:var(--accent)\"></i>left: by the law</span>"
              "<span><i class=\"ring\" style=\"border-color:var(--accent)\"></i>left: expected before measuring</span>"
@@ -278,15 +349,64 @@ static void section_law(const struct report *r, struct buf *out)
 
 /* ---- recall ------------------------------------------------------------------------------------------------------ */
 
-static void recall_pair(const struct report *r, const struct report_recall *recall, struct buf *out)
+static void recall_figures(const struct report *r, const struct report_recall *recall, struct buf *out)
 {
-    static const char *const captions[] = { "the paper's count: in the list by then",
-                                            "strict: in the list just then" };
-    for (int strict = 0; strict < 2; strict++) {
-        buf_printf(out, "<figure><figcaption>%s</figcaption>", captions[strict]);
-        plot_recall(r, recall, strict, out);
+    static const char *const captions[] = {
+        [PLOT_RECALL_PAPER] = "the paper's count: in the list by then",
+        [PLOT_RECALL_STRICT] = "strict: in the list just then",
+        [PLOT_REGRET] = "what choosing the first of the list would miss",
+    };
+    for (int kind = PLOT_RECALL_PAPER; kind <= PLOT_REGRET; kind++) {
+        buf_printf(out, "<figure><figcaption>%s</figcaption>", captions[kind]);
+        plot_recall(r, recall, kind, out);
         buf_puts(out, "</figure>");
     }
+}
+
+/* Best measured representation of a benchmark, SIZE_MAX without any. */
+static size_t best_measured(const struct report *r, const double *cells, size_t b)
+{
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < r->n_representations; i++) {
+        double v = report_cell(r, cells, i, b);
+        if (isfinite(v) && (best == SIZE_MAX || v > report_cell(r, cells, best, b)))
+            best = i;
+    }
+    return best;
+}
+
+/* What this sweep missed, where the truth is known: a near tie misses nothing that counts. */
+static void regret_table(const struct report *r, struct buf *out)
+{
+    static const char *const titles[] = { "benchmark", "truly best", "#value", "best fine-tuned", "#value", "#missed",
+                                          "#standard error" };
+    bool begun = false;
+    for (size_t k = 0; k < r->n_recalls; k++) {
+        size_t b = r->recalls[k].benchmark;
+        if (b >= r->n_benchmarks)
+            continue;
+        size_t truth = best_measured(r, r->known, b), found = best_measured(r, r->performance, b);
+        if (truth == SIZE_MAX || found == SIZE_MAX)
+            continue;
+        double best = report_cell(r, r->known, truth, b), value = report_cell(r, r->performance, found, b);
+        int decimals = report_decimals(best);
+        if (!begun) {
+            buf_puts(out, "<h3>What this sweep missed</h3>\n");
+            table_begin(out, titles, ARRAY_LEN(titles));
+        }
+        begun = true;
+        buf_puts(out, "<tr>");
+        cell_text(out, "l", r->benchmarks[b].name);
+        cell_text(out, "l", r->representations[truth].name);
+        cell_real(out, best, decimals);
+        cell_text(out, "l", r->representations[found].name);
+        cell_real(out, value, decimals);
+        cell_real(out, best - value, decimals);
+        cell_real(out, report_cell(r, r->standard_error, found, b), decimals);
+        buf_puts(out, "</tr>\n");
+    }
+    if (begun)
+        table_end(out);
 }
 
 static void recall_missing(const struct report *r, struct buf *out)
@@ -310,7 +430,8 @@ static void recall_text(const struct report *r, struct buf *out)
         buf_puts(out, "The paper's policy draws at random: its curve is the exact mean over all draws. ");
     buf_puts(out,
              "The default policy has no chance in it: one run per benchmark. The random baseline of the paper has to "
-             "fine-tune the best itself; blind chance of the same list of three is the fair one.</p>\n"
+             "fine-tune the best itself; blind chance of the same list of three is the fair one. Where the best are nearly equal, recall is luck; regret counts how "
+             "much is missed, from 0 to 100 % of the way between the worst and the best.</p>\n"
              "<div class=\"legend\"><span><i class=\"line\" style=\"border-color:var(--k-stage2)\"></i>paper's policy</span>"
              "<span><i class=\"line\" style=\"border-color:var(--accent)\"></i>default policy</span>"
              "<span><i class=\"line dotted\" style=\"border-color:var(--k-score_a)\"></i>order by A + C</span>"
@@ -324,14 +445,14 @@ static void recall_card(const struct report *r, const struct report_recall *reca
     svg_escape(out, r->benchmarks[recall->benchmark].name);
     buf_puts(out, " <span class=\"dim\">best: ");
     svg_escape(out, recall->best);
-    buf_puts(out, "</span></h3><div class=\"pair\">");
-    recall_pair(r, recall, out);
+    buf_puts(out, "</span></h3><div class=\"trio\">");
+    recall_figures(r, recall, out);
     buf_puts(out, "</div></div>\n");
 }
 
 static void section_recall(const struct report *r, struct buf *out)
 {
-    heading(out, "recall", "Recall@3 against the number of fine-tunes");
+    heading(out, "recall", "Recall@3 and regret against the number of fine-tunes");
     if (r->n_recalls == 0) {
         recall_missing(r, out);
         return;
@@ -339,12 +460,13 @@ static void section_recall(const struct report *r, struct buf *out)
     recall_text(r, out);
     const struct report_recall *mean = &r->recalls[r->n_recalls - 1];
     if (mean->benchmark >= r->n_benchmarks) {
-        buf_printf(out, "<div class=\"card\"><h3>mean of %zu benchmark%s</h3><div class=\"grid\">", r->n_recalls - 1,
+        buf_printf(out, "<div class=\"card\"><h3>mean of %zu benchmark%s</h3><div class=\"trio\">", r->n_recalls - 1,
                    r->n_recalls == 2 ? "" : "s");
-        recall_pair(r, mean, out);
+        recall_figures(r, mean, out);
         buf_puts(out, "</div></div>\n");
     }
-    buf_puts(out, "<details><summary>Each benchmark</summary><div class=\"grid\">\n");
+    regret_table(r, out);
+    buf_puts(out, "<details><summary>Each benchmark</summary><div class=\"stack\">\n");
     for (size_t i = 0; i < r->n_recalls; i++)
         if (r->recalls[i].benchmark < r->n_benchmarks)
             recall_card(r, &r->recalls[i], out);

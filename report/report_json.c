@@ -20,9 +20,11 @@ static json_t *json_ranking(const struct report *r)
     json_t *list = json_array();
     for (size_t i = 0; i < r->n_representations; i++) {
         const struct report_representation *v = &r->representations[r->ranking[i]];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "rank",
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:b, s:o, s:o}", "rank",
                                               v->rank ? json_integer(v->rank) : json_null(), "representation", text(v->name),
-                                              "measured_target", real(v->target), "expected_target", real(v->mean), "sd", real(v->sd), "measured", (int)v->measured,
+                                              "measured_target", real(v->target), "measured_target_standard_error",
+                                              real(v->target_se), "tied_with_best", (int)v->tied, "expected_target",
+                                              real(v->mean), "sd", real(v->sd), "measured", (int)v->measured,
                                               "chosen_in_round",
                                               v->chosen_in >= 0 ? json_integer(v->chosen_in) : json_null(), "failure",
                                               text(v->failure)));
@@ -30,14 +32,24 @@ static json_t *json_ranking(const struct report *r)
     return list;
 }
 
+/* The list of three and how sure the policy is that it holds the best. */
+static json_t *json_recommendation(const struct report *r)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < r->n_list; i++)
+        json_array_append_new(names, text(r->representations[r->list[i]].name));
+    return json_pack("{s:o, s:o}", "list", names, "p_best_in_list", real(r->p_best_in_list));
+}
+
 static json_t *json_cells(const struct report *r, size_t b)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < r->n_representations; i++)
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "representation",
+        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "representation",
                                               text(r->representations[i].name), "a", real(report_cell(r, r->a, i, b)), "c",
                                               real(report_cell(r, r->c, i, b)), "performance",
-                                              real(report_cell(r, r->performance, i, b)), "expected",
+                                              real(report_cell(r, r->performance, i, b)), "standard_error",
+                                              real(report_cell(r, r->standard_error, i, b)), "expected",
                                               real(report_cell(r, r->expected, i, b)), "expected_before_measured",
                                               real(report_cell(r, r->before, i, b)), "law",
                                               real(report_cell(r, r->by_law, i, b))));
@@ -101,6 +113,8 @@ static json_t *json_recall(const struct report *r)
         [REPORT_CHANCE_CUMULATIVE] = "chance_cumulative", [REPORT_RANDOM_MEASURED] = "random_measured",
         [REPORT_PAPER_LIST3] = "paper_list3",             [REPORT_DEFAULT_LIST3] = "default_list3",
         [REPORT_A_PLUS_C_LIST3] = "a_plus_c_list3",       [REPORT_CHANCE_LIST3] = "chance_list3",
+        [REPORT_PAPER_REGRET] = "paper_regret",           [REPORT_DEFAULT_REGRET] = "default_regret",
+        [REPORT_A_PLUS_C_REGRET] = "a_plus_c_regret",
     };
     json_t *list = json_array();
     for (size_t i = 0; i < r->n_recalls; i++) {
@@ -160,6 +174,7 @@ void report_json(const struct report *r, struct buf *out)
                              (int)r->n_representations, "fine_tunes_chosen", (int)report_count_chosen(r), "measured",
                              (int)report_count_measured(r));
     json_object_set_new(root, "ranking", json_ranking(r));
+    json_object_set_new(root, "recommendation", json_recommendation(r));
     json_object_set_new(root, "benchmarks", json_benchmarks(r));
     json_object_set_new(root, "rounds", json_rounds(r));
     json_object_set_new(root, "recall", json_recall(r));

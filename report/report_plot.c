@@ -30,6 +30,13 @@ bool plot_has_law(const struct report *r, size_t benchmark)
     return false;
 }
 
+/* One standard error of the measured value to both sides, from the number of questions. */
+static void measured_bar(const struct report *r, size_t i, size_t benchmark, double y, struct svg_plot *p)
+{
+    double x = report_cell(r, r->performance, i, benchmark), se = report_cell(r, r->standard_error, i, benchmark);
+    svg_bar(p, x - se, y, x + se, y, "bar");
+}
+
 /* What the policy expected before it knew, with its standard deviation. */
 static void before_dot(const struct report *r, size_t i, size_t benchmark, struct svg_plot *p)
 {
@@ -38,8 +45,13 @@ static void before_dot(const struct report *r, size_t i, size_t benchmark, struc
     char tip[700], t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE], t3[REPORT_NUMBER_SIZE];
     snprintf(tip, sizeof tip, "%.300s: measured %s, the policy expected %s \xc2\xb1 %s when it chose it",
              r->representations[i].name, report_number(x, t1), report_number(y, t2), report_number(sd, t3));
-    if (isfinite(y) && isfinite(sd))
-        svg_line(p, x, fmax(y - sd, p->y.lo), x, fmin(y + sd, p->y.hi), "bar");
+    if (isfinite(y) && (y < p->y.lo || y > p->y.hi)) { /* far off: pale, at the edge */
+        svg_dot(p, x, y < p->y.lo ? p->y.lo : p->y.hi, 4.5, "guess past", NULL, NULL, tip);
+        return;
+    }
+    if (isfinite(sd))
+        svg_bar(p, x, fmax(y - sd, p->y.lo), x, fmin(y + sd, p->y.hi), "bar");
+    measured_bar(r, i, benchmark, y, p);
     svg_dot(p, x, y, 4.5, "guess", NULL, NULL, tip);
 }
 
@@ -49,25 +61,44 @@ static void law_dot(const struct report *r, size_t i, size_t benchmark, struct s
     char tip[700], t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE];
     snprintf(tip, sizeof tip, "%.300s: measured %s, by the law %s", r->representations[i].name, report_number(x, t1),
              report_number(y, t2));
+    measured_bar(r, i, benchmark, y, p);
     svg_dot(p, x, y, 4.5, "dot", NULL, NULL, tip);
+}
+
+/* A value and both ends of its bar. */
+static void add_with_bar(struct svg_range *range, double value, double half)
+{
+    svg_range_add(range, value);
+    svg_range_add(range, value - half);
+    svg_range_add(range, value + half);
+}
+
+/* All that is measured or by the law; early expectations may be far off and stretch it by a third to each side at most. */
+static struct svg_range law_range(const struct report *r, size_t benchmark)
+{
+    struct svg_range range = SVG_RANGE_EMPTY, wide;
+    for (size_t i = 0; i < r->n_representations; i++) {
+        if (!is_measured(r, i, benchmark))
+            continue;
+        add_with_bar(&range, report_cell(r, r->performance, i, benchmark), report_cell(r, r->standard_error, i, benchmark));
+        svg_range_add(&range, report_cell(r, r->by_law, i, benchmark));
+    }
+    wide = range;
+    for (size_t i = 0; i < r->n_representations; i++)
+        if (is_measured(r, i, benchmark))
+            add_with_bar(&wide, report_cell(r, r->before, i, benchmark), report_cell(r, r->before_sd, i, benchmark));
+    double room = (range.hi - range.lo) / 3;
+    return room > 0 ? (struct svg_range){ fmax(wide.lo, range.lo - room), fmin(wide.hi, range.hi + room) } : wide;
 }
 
 void plot_law(const struct report *r, size_t benchmark, struct buf *out)
 {
     char name[300];
     snprintf(name, sizeof name, "%.200s: performance predicted against measured", r->benchmarks[benchmark].name);
-    struct svg_range range = SVG_RANGE_EMPTY;
-    for (size_t i = 0; i < r->n_representations; i++) {
-        if (!is_measured(r, i, benchmark))
-            continue;
-        svg_range_add(&range, report_cell(r, r->performance, i, benchmark));
-        svg_range_add(&range, report_cell(r, r->by_law, i, benchmark));
-        svg_range_add(&range, report_cell(r, r->before, i, benchmark));
-    }
     struct svg_plot p;
     svg_begin(&p, out, SMALL_WIDTH, SMALL_HEIGHT, name);
     svg_margins(&p, 54, 8, 12, 42);
-    p.x = p.y = svg_range_pad(range, 0.08);
+    p.x = p.y = svg_range_pad(law_range(r, benchmark), 0.08);
     svg_axis_x(&p, "measured", 4, "");
     svg_axis_y(&p, "predicted", 5, "");
     svg_line(&p, p.x.lo, p.y.lo, p.x.hi, p.y.hi, "ideal");
@@ -172,7 +203,7 @@ bool plot_has_ranking(const struct report *r)
 
 void plot_ranking(const struct report *r, struct buf *out)
 {
-    enum { ROW = 22, WIDTH = 460, NAME_MAX_LENGTH = 18 };
+    enum { ROW = 20, WIDTH = 400, NAME_MAX_LENGTH = 18 };
     size_t n = ranked(r);
     if (n > PLOT_RANKING_MAX)
         n = PLOT_RANKING_MAX;
@@ -180,10 +211,8 @@ void plot_ranking(const struct report *r, struct buf *out)
     size_t longest = 4;
     for (size_t i = 0; i < n; i++) {
         const struct report_representation *v = &r->representations[r->ranking[i]];
-        double sd = isfinite(v->sd) ? v->sd : 0;
-        svg_range_add(&range, v->target);
-        svg_range_add(&range, v->mean - sd);
-        svg_range_add(&range, v->mean + sd);
+        add_with_bar(&range, v->target, v->target_se);
+        add_with_bar(&range, v->mean, v->sd);
         size_t length = svg_text_length(v->name);
         longest = length > longest ? length : longest;
     }
@@ -196,14 +225,17 @@ void plot_ranking(const struct report *r, struct buf *out)
     for (size_t i = 0; i < n; i++) {
         const struct report_representation *v = &r->representations[r->ranking[i]];
         char tip[700], rank[16], t0[REPORT_NUMBER_SIZE], t1[REPORT_NUMBER_SIZE], t2[REPORT_NUMBER_SIZE];
+        char t3[REPORT_NUMBER_SIZE];
         double y = (double)i + 0.5;
         snprintf(rank, sizeof rank, "%d", v->rank);
-        snprintf(tip, sizeof tip, "%.300s: measured %s, expected %s \xc2\xb1 %s", v->name,
-                 report_fixed(v->target, 3, t0), report_fixed(v->mean, 3, t1), report_fixed(v->sd, 3, t2));
+        snprintf(tip, sizeof tip, "%.300s: measured %s \xc2\xb1 %s, expected %s \xc2\xb1 %s", v->name,
+                 report_fixed(v->target, 3, t0), report_fixed(v->target_se, 3, t3), report_fixed(v->mean, 3, t1),
+                 report_fixed(v->sd, 3, t2));
         svg_text(&p, 22, svg_y(&p, y) + 4, "end", "tick", rank, 8);
         svg_text(&p, 30, svg_y(&p, y) + 4, "start", v->measured ? "strong" : "plain", v->name, NAME_MAX_LENGTH);
         svg_line(&p, v->mean - v->sd, y, v->mean + v->sd, y, v->measured ? "bar past" : "bar");
         svg_dot(&p, v->mean, y, v->measured ? 3.5 : 5, v->measured ? "guess past" : "guess", NULL, NULL, tip);
+        svg_line(&p, v->target - v->target_se, y, v->target + v->target_se, y, "bar known");
         svg_dot(&p, v->target, y, 5, "dot", NULL, NULL, tip);
     }
     svg_end(&p);
@@ -213,24 +245,45 @@ void plot_ranking(const struct report *r, struct buf *out)
 
 static const struct {
     enum report_curve curve;
-    bool strict;
+    enum plot_recall_kind kind;
     const char *class, *name;
 } recall_curves[] = {
-    { REPORT_RANDOM_MEASURED, false, "random", "random, as the paper counts" },
-    { REPORT_CHANCE_CUMULATIVE, false, "chance", "chance, the same list" },
-    { REPORT_PAPER_CUMULATIVE, false, "paper", "paper's policy" },
-    { REPORT_DEFAULT_CUMULATIVE, false, "ours", "default policy" },
-    { REPORT_CHANCE_LIST3, true, "chance", "chance, the same list" },
-    { REPORT_PAPER_LIST3, true, "paper", "paper's policy" },
-    { REPORT_A_PLUS_C_LIST3, true, "sum", "order by A + C" },
-    { REPORT_DEFAULT_LIST3, true, "ours", "default policy" },
+    { REPORT_RANDOM_MEASURED, PLOT_RECALL_PAPER, "random", "random, as the paper counts" },
+    { REPORT_CHANCE_CUMULATIVE, PLOT_RECALL_PAPER, "chance", "chance, the same list" },
+    { REPORT_PAPER_CUMULATIVE, PLOT_RECALL_PAPER, "paper", "paper's policy" },
+    { REPORT_DEFAULT_CUMULATIVE, PLOT_RECALL_PAPER, "ours", "default policy" },
+    { REPORT_CHANCE_LIST3, PLOT_RECALL_STRICT, "chance", "chance, the same list" },
+    { REPORT_PAPER_LIST3, PLOT_RECALL_STRICT, "paper", "paper's policy" },
+    { REPORT_A_PLUS_C_LIST3, PLOT_RECALL_STRICT, "sum", "order by A + C" },
+    { REPORT_DEFAULT_LIST3, PLOT_RECALL_STRICT, "ours", "default policy" },
+    { REPORT_PAPER_REGRET, PLOT_REGRET, "paper", "paper's policy" },
+    { REPORT_A_PLUS_C_REGRET, PLOT_REGRET, "sum", "order by A + C" },
+    { REPORT_DEFAULT_REGRET, PLOT_REGRET, "ours", "default policy" },
 };
 
-void plot_recall(const struct report *r, const struct report_recall *recall, bool strict, struct buf *out)
+static const struct {
+    const char *name, *axis;
+} recall_plots[] = {
+    [PLOT_RECALL_PAPER] = { "Recall@3", "Recall@3" },
+    [PLOT_RECALL_STRICT] = { "Strict list of three", "best in the list of three" },
+    [PLOT_REGRET] = { "Regret", "regret, of the range" },
+};
+
+/* 0 to 100 %, or for regrets to the largest one. */
+static struct svg_range recall_range(const struct report_recall *recall, enum plot_recall_kind kind)
+{
+    struct svg_range range = { 0, kind == PLOT_REGRET ? 1 : 100 };
+    for (size_t c = 0; kind == PLOT_REGRET && c < ARRAY_LEN(recall_curves); c++)
+        for (size_t i = 0; recall_curves[c].kind == kind && i < recall->n; i++)
+            svg_range_add(&range, 100 * recall->curves[recall_curves[c].curve][i]);
+    return range;
+}
+
+void plot_recall(const struct report *r, const struct report_recall *recall, enum plot_recall_kind kind, struct buf *out)
 {
     bool mean = recall->benchmark >= r->n_benchmarks;
     char name[300];
-    snprintf(name, sizeof name, "%s against the number of fine-tunes: %.200s", strict ? "Strict list of three" : "Recall@3",
+    snprintf(name, sizeof name, "%s against the number of fine-tunes: %.200s", recall_plots[kind].name,
              mean ? "mean of the benchmarks" : r->benchmarks[recall->benchmark].name);
     AUTO(free) double *x = malloc((recall->n + 1) * sizeof *x), *y = malloc((recall->n + 1) * sizeof *y);
     if (!x || !y) {
@@ -238,14 +291,14 @@ void plot_recall(const struct report *r, const struct report_recall *recall, boo
         return;
     }
     struct svg_plot p;
-    svg_begin(&p, out, mean ? 420 : SMALL_WIDTH, mean ? 290 : 220, name);
+    svg_begin(&p, out, mean ? 340 : SMALL_WIDTH, mean ? 260 : 220, name);
     svg_margins(&p, 62, 10, 14, 42);
     p.x = (struct svg_range){ 1, (double)recall->n };
-    p.y = (struct svg_range){ 0, 100 };
-    svg_axis_x(&p, "fine-tunes", mean ? 14 : 7, "");
-    svg_axis_y(&p, strict ? "best in the list of three" : "Recall@3", 5, " %");
+    p.y = recall_range(recall, kind);
+    svg_axis_x(&p, "fine-tunes", 7, "");
+    svg_axis_y(&p, recall_plots[kind].axis, 5, " %");
     for (size_t c = 0; c < ARRAY_LEN(recall_curves); c++) {
-        if (recall_curves[c].strict != strict)
+        if (recall_curves[c].kind != kind)
             continue;
         for (size_t i = 0; i < recall->n; i++) {
             x[i] = (double)i + 1;

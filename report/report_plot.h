@@ -12,8 +12,12 @@ bool plot_has_plane(const struct report *r, size_t benchmark);
 void plot_plane(const struct report *r, size_t benchmark, struct buf *out); /* A and C, coloured by performance */
 bool plot_has_ranking(const struct report *r);
 void plot_ranking(const struct report *r, struct buf *out);
-/* As the paper counts, or by the strict list of three. */
-void plot_recall(const struct report *r, const struct report_recall *recall, bool strict, struct buf *out);
+enum plot_recall_kind {
+    PLOT_RECALL_PAPER,  /* as the paper counts: in the list by then */
+    PLOT_RECALL_STRICT, /* in the strict list of three just then */
+    PLOT_REGRET,        /* how much worse than the best the recommended one is */
+};
+void plot_recall(const struct report *r, const struct report_recall *recall, enum plot_recall_kind kind, struct buf *out);
 /* Number of lanes (worker and slot) of the timeline, 0 = nothing to draw. */
 size_t plot_timeline(const struct report *r, struct buf *out);
 bool plot_has_cost(const struct report *r);

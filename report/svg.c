@@ -221,12 +221,29 @@ void svg_text(struct svg_plot *p, double px, double py, const char *anchor, cons
     buf_puts(p->out, "</text>\n");
 }
 
+static void take(struct svg_plot *p, struct svg_box box)
+{
+    if (p->n_taken < SVG_LABELS_MAX)
+        p->taken[p->n_taken++] = box;
+}
+
 void svg_line(struct svg_plot *p, double x0, double y0, double x1, double y1, const char *class)
 {
     if (!isfinite(x0) || !isfinite(y0) || !isfinite(x1) || !isfinite(y1))
         return;
     buf_printf(p->out, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", class, svg_x(p, x0),
                svg_y(p, y0), svg_x(p, x1), svg_y(p, y1));
+}
+
+void svg_bar(struct svg_plot *p, double x0, double y0, double x1, double y1, const char *class)
+{
+    enum { ROOM = 2 };
+    if (!isfinite(x0) || !isfinite(y0) || !isfinite(x1) || !isfinite(y1))
+        return;
+    double left = svg_x(p, fmin(x0, x1)), right = svg_x(p, fmax(x0, x1));
+    double top = svg_y(p, fmax(y0, y1)), bottom = svg_y(p, fmin(y0, y1));
+    take(p, (struct svg_box){ left - ROOM, top - ROOM, right - left + 2 * ROOM, bottom - top + 2 * ROOM });
+    svg_line(p, x0, y0, x1, y1, class);
 }
 
 void svg_curve(struct svg_plot *p, const double *x, const double *y, size_t n, const char *class)
@@ -240,12 +257,6 @@ void svg_curve(struct svg_plot *p, const double *x, const double *y, size_t n, c
         pen_down = known;
     }
     buf_puts(p->out, "\"/>\n");
-}
-
-static void take(struct svg_plot *p, struct svg_box box)
-{
-    if (p->n_taken < SVG_LABELS_MAX)
-        p->taken[p->n_taken++] = box;
 }
 
 static void tooltip_close(struct svg_plot *p, const char *element, const char *tooltip)

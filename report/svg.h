@@ -72,6 +72,8 @@ void svg_axis_y(struct svg_plot *p, const char *title, int ticks, const char *un
 void svg_text(struct svg_plot *p, double px, double py, const char *anchor, const char *class, const char *text, size_t max);
 /* A line between two points of the data. */
 void svg_line(struct svg_plot *p, double x0, double y0, double x1, double y1, const char *class);
+/* The same, and no label may go over it; for bars along an axis. */
+void svg_bar(struct svg_plot *p, double x0, double y0, double x1, double y1, const char *class);
 /* A curve; missing values break it. */
 void svg_curve(struct svg_plot *p, const double *x, const double *y, size_t n, const char *class);
 /* A dot at a data point. `class` styles it; `fill` and `ring`, when given, override its colours. */

@@ -1,4 +1,5 @@
 acsweep_unit_test(opts LIBS acsweep_common)
+acsweep_unit_test(changes LIBS acsweep_cli)
 acsweep_unit_test(link LIBS acsweep_cli)
 acsweep_unit_test(show LIBS acsweep_cli acsweep_pgtest)
 
@@ -12,4 +13,6 @@ acsweep_e2e_test(10-cli 120)
 acsweep_e2e_test(20-replay 600 release-only)
 acsweep_e2e_test(50-environment 300)
 acsweep_e2e_test(25-control 120)
+acsweep_e2e_test(28-screen 120)
 acsweep_e2e_test(60-command 180)
+acsweep_e2e_test(70-gpus 300)

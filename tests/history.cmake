@@ -19,7 +19,7 @@ add_executable(coordinator_mutant ${CMAKE_SOURCE_DIR}/coordinator/main.c ${coord
 target_link_libraries(coordinator_mutant PRIVATE acsweep_plan acsweep_policy acsweep_sql acsweep_common)
 target_compile_definitions(coordinator_mutant PRIVATE ACSWEEP_MUTATE_FENCE ACSWEEP_VERSION="${PROJECT_VERSION}")
 set_target_properties(coordinator_mutant PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-acsweep_fault_test(mutant 300 faults.py --scale 0.2 --faults-for 30 --only worker --expect-violation
+acsweep_fault_test(mutant 300 faults.py --scenario stale --faults-for 40 --expect-violation
                    --coordinator ${CMAKE_BINARY_DIR}/tests/coordinator_mutant)
 if(NOT ACSWEEP_MUTATE)
   acsweep_fault_test(standby 180 standby.py)

@@ -1,19 +1,23 @@
 # The worker's rooms: acsweep-exec and acsweep-worker as real programs, their parts one by one.
-foreach(name exec agent)
-  acsweep_unit_test(${name} LIBS acsweep_common acsweep_proctree)
-  add_dependencies(test_${name} acsweep-worker acsweep-exec)
+add_library(worker_rig STATIC ${CMAKE_CURRENT_SOURCE_DIR}/lib/made_task.c ${CMAKE_CURRENT_SOURCE_DIR}/lib/agent_rig.c)
+target_link_libraries(worker_rig PUBLIC acsweep_common acsweep_proctree PkgConfig::CMOCKA)
+target_compile_definitions(worker_rig PRIVATE BINARY_DIR="${CMAKE_BINARY_DIR}")
+
+# Libraries of a GPU's driver that obey the test.
+foreach(name cudart nvml)
+  add_library(fake_${name} MODULE ${CMAKE_CURRENT_SOURCE_DIR}/lib/fake_${name}.c)
+  set_target_properties(fake_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 endforeach()
 
-acsweep_unit_test(spool LIBS acsweep_agent)
+foreach(name exec agent agent_gpus slot devices gpu spool leftovers paths layout)
+  acsweep_unit_test(${name} LIBS worker_rig acsweep_agent)
+  target_compile_definitions(test_${name} PRIVATE FAKE_CUDART="$<TARGET_FILE:fake_cudart>"
+                             FAKE_NVML="$<TARGET_FILE:fake_nvml>")
+  add_dependencies(test_${name} acsweep-worker acsweep-exec fake_cudart fake_nvml)
+endforeach()
 
-add_library(fake_cudart MODULE ${CMAKE_CURRENT_SOURCE_DIR}/lib/fake_cudart.c)
-set_target_properties(fake_cudart PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-acsweep_unit_test(gpu LIBS acsweep_agent)
-target_compile_definitions(test_gpu PRIVATE FAKE_CUDART="$<TARGET_FILE:fake_cudart>")
-add_dependencies(test_gpu acsweep-exec fake_cudart)
+acsweep_unit_test(energy LIBS acsweep_executors)
+target_compile_definitions(test_energy PRIVATE FAKE_NVML="$<TARGET_FILE:fake_nvml>")
+add_dependencies(test_energy fake_nvml)
 
-acsweep_unit_test(slot LIBS acsweep_agent)
-add_dependencies(test_slot acsweep-exec)
-
-target_compile_definitions(test_agent PRIVATE FAKE_CUDART="$<TARGET_FILE:fake_cudart>")
-add_dependencies(test_agent fake_cudart)
+acsweep_fuzz_target(gpu LIBS acsweep_agent)

@@ -2,6 +2,7 @@
  *
  *     joining --welcomed--> ready <--welcomed/lost--> cut_off --grace over: kill what runs
  *     any --SIGTERM, Drain--> draining --all done and acknowledged, or out of time--> leaving --> end of the loop
+ *                                draining --SIGTERM after a Drain, shorter Drain--> draining, in a hurry
  *
  * While cut off, tasks go on and results wait in the spool. See worker/README.md. */
 #ifndef ACSWEEP_WORKER_AGENT_H
@@ -16,6 +17,7 @@
 #include "common/loop.h"
 #include "common/own.h"
 #include "worker/gpu.h"
+#include "worker/paths.h"
 
 struct agent;
 
@@ -26,11 +28,16 @@ struct agent_options {
     const struct key_pair *keys; /* NULL without CURVE */
     const char *worker_id, *node, *boot_id;
     const char *exec_path, *state_dir, *scratch;
+    const char *store;           /* where the artifact store is on this node; NULL = where the coordinator says */
+    const struct paths *paths;   /* where data and checkpoints are */
     const char *labels;          /* JSON object */
     uint32_t slots;              /* 0 = one for each device set, or one for all CPUs */
     uint32_t credits;            /* assignments taken in advance, per slot */
     uint32_t devices_per_slot;
-    const struct gpu_list *gpus;
+    const struct gpu_list *gpus; /* as probed at the start; looked at again by the agent */
+    uint64_t gpu_leak_bytes;     /* see worker/devices.h, also for the next three */
+    int64_t gpu_check_ns, gpu_return_ns, gpu_retry_ns;
+    int64_t keep_idle_ns; /* see worker/slots.h */
     int64_t disconnect_grace_ns; /* 0 = as the coordinator says */
     int64_t drain_grace_ns;      /* for a checkpoint after SIGTERM */
     int64_t resend_ns;           /* unacknowledged results are sent again after this */
@@ -43,7 +50,8 @@ struct agent *agent_create(const struct agent_options *o, struct err *e);
 void agent_destroy(struct agent *a);
 DEFINE_CLEANUP(agent_destroy, struct agent *)
 
-/* A signal asks for the end: the first time drain and leave, the second time kill and leave. */
+/* A signal asks for the end: the first time drain and leave, the second time kill and leave. Signals within a second
+ * count as one: scancel and srun may both send it. */
 MUST_USE int agent_terminate(struct agent *a, const char *reason, struct err *e);
 
 #endif

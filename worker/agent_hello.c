@@ -1,27 +1,39 @@
 #include "worker/agent_hello.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/wire.h"
+#include "worker/node.h"
+#include "worker/slots.h"
 
 #ifndef ACSWEEP_VERSION
 #define ACSWEEP_VERSION "unknown"
 #endif
 
-int hello_facts_make(struct hello_facts *f, const struct agent_options *o, struct err *e)
+void hello_facts_make(struct hello_facts *f, const struct devices *d, size_t slots, bool shared_store)
 {
-    *f = (struct hello_facts){ .o = *o };
-    if (o->devices_per_slot == 0)
-        return FAIL(e, ERR_INPUT, "devices_per_slot must be at least 1");
-    for (size_t i = 0; i < o->gpus->n; i++) {
-        f->devices[i] = &o->gpus->gpus[i];
-        if (strcmp(o->gpus->gpus[i].state, "ok") == 0) /* a sick device is reported but runs nothing */
-            f->device_uuids[f->n_devices++] = (char *)o->gpus->gpus[i].uuid;
+    struct device_view views[GPU_MAX];
+    *f = (struct hello_facts){ .slots = (uint32_t)slots, .shared_store = shared_store };
+    f->n_executors = devices_probed(d)->n_executors;
+    f->n_devices = devices_view(d, views);
+    for (size_t i = 0; i < f->n_devices; i++) {
+        snprintf(f->devices[i].uuid, sizeof f->devices[i].uuid, "%s", views[i].gpu->uuid);
+        f->devices[i].state = views[i].state;
     }
-    uint32_t sets = (uint32_t)(f->n_devices / o->devices_per_slot);
-    f->slots = o->slots ? o->slots : sets ? sets : 1;
-    return 0;
+}
+
+bool hello_facts_equal(const struct hello_facts *a, const struct hello_facts *b)
+{
+    if (a->slots != b->slots || a->shared_store != b->shared_store || a->n_devices != b->n_devices ||
+        a->n_executors != b->n_executors)
+        return false;
+    for (size_t i = 0; i < a->n_devices; i++)
+        if (strcmp(a->devices[i].uuid, b->devices[i].uuid) != 0 ||
+            strcmp(a->devices[i].state, b->devices[i].state) != 0)
+            return false;
+    return true;
 }
 
 /* Pointers to the elements, as protobuf-c wants them; NULL when memory is out. */
@@ -33,75 +45,83 @@ static Acsweep__Token **token_pointers(const Acsweep__Token *list, size_t n)
     return p;
 }
 
-static void fill_devices(const struct hello_facts *f, Acsweep__Device *devices, Acsweep__Device **list)
+static size_t fill_devices(const struct devices *d, Acsweep__Device devices[GPU_MAX], Acsweep__Device *list[GPU_MAX])
 {
-    for (size_t i = 0; i < f->o.gpus->n; i++) {
-        const struct gpu *g = f->devices[i];
+    struct device_view views[GPU_MAX];
+    size_t n = devices_view(d, views);
+    for (size_t i = 0; i < n; i++) {
+        const struct gpu *g = views[i].gpu;
         acsweep__device__init(&devices[i]);
         devices[i].uuid = (char *)g->uuid;
         devices[i].name = (char *)g->name;
         devices[i].memory_bytes = g->memory_bytes;
         devices[i].free_bytes = g->free_bytes;
         devices[i].compute_capability = g->compute_capability;
-        devices[i].state = strcmp(g->state, "ok") == 0 ? (char *)"ok" : (char *)"sick";
+        devices[i].state = (char *)views[i].state;
         list[i] = &devices[i];
     }
+    return n;
 }
 
-static void fill_node(const struct hello_facts *f, Acsweep__Hello *h)
+static void fill_node(const struct agent_options *o, const struct hello_facts *f, Acsweep__Hello *h)
 {
-    h->worker_id = (char *)f->o.worker_id;
-    h->node = (char *)f->o.node;
-    h->boot_id = (char *)f->o.boot_id;
+    uint32_t credits_max = SLOTS_QUEUE_MAX / f->slots;
+    h->worker_id = (char *)o->worker_id;
+    h->node = (char *)o->node;
+    h->boot_id = (char *)o->boot_id;
     h->version = (char *)ACSWEEP_VERSION;
     h->protocol_min = WIRE_VERSION;
     h->protocol_max = WIRE_VERSION;
     h->cpus = node_cpus();
     h->memory_bytes = node_memory();
     h->slots = f->slots;
-    h->credits = f->o.credits;
-    h->labels = (char *)f->o.labels;
+    h->credits = o->credits < credits_max ? o->credits : credits_max;
+    h->labels = (char *)o->labels;
     h->shared_store = f->shared_store;
     h->pid = (int32_t)getpid();
 }
 
-int hello_send(struct uplink *u, const struct hello_facts *f, const Acsweep__Token *held, size_t n, struct err *e)
+int hello_send(struct uplink *u, const struct agent_options *o, const struct hello_facts *f, const struct devices *d,
+               const Acsweep__Token *held, size_t n, struct err *e)
 {
     Acsweep__Device devices[GPU_MAX], *device_list[GPU_MAX];
     char *executors[GPU_MAX_EXECUTORS + 1] = { (char *)"noop" };
+    const struct gpu_list *probed = devices_probed(d);
     AUTO(free) Acsweep__Token **running = token_pointers(held, n);
     if (!running)
         return FAIL_NOMEM(e);
     Acsweep__Hello h = ACSWEEP__HELLO__INIT;
-    fill_node(f, &h);
-    fill_devices(f, devices, device_list);
-    h.n_devices = f->o.gpus->n;
+    fill_node(o, f, &h);
+    h.n_devices = fill_devices(d, devices, device_list);
     h.devices = device_list;
     h.n_running = n;
     h.running = running;
-    for (size_t i = 0; i < f->o.gpus->n_executors; i++)
-        executors[i + 1] = (char *)f->o.gpus->executors[i];
-    h.n_executors = f->o.gpus->n_executors + 1;
+    for (size_t i = 0; i < probed->n_executors; i++)
+        executors[i + 1] = (char *)probed->executors[i];
+    h.n_executors = probed->n_executors + 1;
     h.executors = executors;
     envelope m = ACSWEEP__ENVELOPE__INIT;
     m.body_case = ACSWEEP__ENVELOPE__BODY_HELLO;
     m.hello = &h;
-    return uplink_send_hello(u, &m, e) < 0 ? -1 : 0;
+    return uplink_send_hello(u, &m, e);
 }
 
-int heartbeat_send(struct uplink *u, const Acsweep__Token *held, size_t n, struct err *e)
+int heartbeat_send(struct uplink *u, const struct devices *d, const Acsweep__Token *held, size_t n, struct err *e)
 {
+    Acsweep__Device devices[GPU_MAX], *device_list[GPU_MAX];
     AUTO(free) Acsweep__Token **running = token_pointers(held, n);
     if (!running)
         return FAIL_NOMEM(e);
     Acsweep__Heartbeat h = ACSWEEP__HEARTBEAT__INIT;
     h.n_running = n;
     h.running = running;
+    h.n_devices = d ? fill_devices(d, devices, device_list) : 0;
+    h.devices = device_list;
     h.free_host_bytes = node_free_memory();
     envelope m = ACSWEEP__ENVELOPE__INIT;
     m.body_case = ACSWEEP__ENVELOPE__BODY_HEARTBEAT;
     m.heartbeat = &h;
-    return uplink_send(u, &m, e) < 0 ? -1 : 0;
+    return uplink_send(u, &m, e);
 }
 
 int bye_send(struct uplink *u, const char *reason, const Acsweep__Token *returned, size_t n, struct err *e)

@@ -1,5 +1,4 @@
-/* What this node has: CPUs, memory, and GPUs as told by `acsweep-exec --probe`, a process of its own, so that the agent
- * never opens a CUDA context. */
+/* The GPUs of this node as `acsweep-exec --probe` (worker/exec/probe.h) tells of them; worker/probe.h runs it. */
 #ifndef ACSWEEP_WORKER_GPU_H
 #define ACSWEEP_WORKER_GPU_H
 
@@ -13,9 +12,10 @@
 #define GPU_MAX_EXECUTORS 16
 
 struct gpu {
-    char uuid[64], name[128], state[160];
+    char uuid[64], name[128];
+    char state[160]; /* "ok", or "sick: " and why */
     uint64_t memory_bytes, free_bytes;
-    uint32_t compute_capability;
+    uint32_t compute_capability; /* 80 means 8.0 */
 };
 struct gpu_list {
     struct gpu gpus[GPU_MAX];
@@ -27,11 +27,5 @@ struct gpu_list {
 
 /* Read the probe's line of JSON. ERR_PEER when it is not what a probe says. */
 MUST_USE int gpu_parse(const char *text, struct gpu_list *out, struct err *e);
-/* Run `exec_path --probe` and wait for it, at most `timeout_ns`; a broken driver may hang. */
-MUST_USE int gpu_probe(const char *exec_path, int64_t timeout_ns, struct gpu_list *out, struct err *e);
-
-uint32_t node_cpus(void);
-uint64_t node_memory(void);
-uint64_t node_free_memory(void);
 
 #endif

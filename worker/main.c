@@ -13,15 +13,18 @@
 #include <sys/stat.h>
 #include <zmq.h>
 
+#include "common/chan.h"
 #include "common/log.h"
 #include "common/mono.h"
 #include "common/opts.h"
 #include "common/parse.h"
 #include "worker/agent.h"
 #include "worker/orphans.h"
+#include "worker/probe.h"
 #include "worker/settings.h"
 
 #define PROBE_WAIT (60 * NS_PER_S)
+#define FILES_WANTED 65536 /* an exec takes two: a thousand of them more than the usual 1,024 */
 
 struct names {
     char boot_id[40], worker_id[80], node[256];
@@ -93,8 +96,8 @@ static int lock_state(const char *dir, int *fd, struct err *e)
 static void probe_node(const char *exec_path, struct gpu_list *gpus)
 {
     struct err e = { 0 };
-    if (gpu_probe(exec_path, PROBE_WAIT, gpus, &e) < 0) {
-        log_error("probe", KV_ERR(&e), KV_STR("action", "joining without GPUs and with executor noop only"));
+    if (probe_now(exec_path, PROBE_WAIT, gpus, &e) < 0) {
+        log_error("probe", KV_ERR(&e), KV_STR("action", "joining with executor noop only; asking again later"));
         *gpus = (struct gpu_list){ 0 };
     }
     for (size_t i = 0; i < gpus->n; i++)
@@ -125,11 +128,18 @@ static int serve(struct loop *l, void *zmq, const struct settings *s, const stru
         .exec_path = s->exec_path,
         .state_dir = s->state_dir,
         .scratch = s->scratch,
+        .store = s->store,
+        .paths = &s->paths,
         .labels = s->labels,
         .slots = s->slots,
         .credits = s->credits,
         .devices_per_slot = s->devices_per_slot,
         .gpus = &gpus,
+        .gpu_leak_bytes = s->gpu_leak_bytes,
+        .gpu_check_ns = s->gpu_check_ns,
+        .gpu_return_ns = s->gpu_return_ns,
+        .gpu_retry_ns = s->gpu_retry_ns,
+        .keep_idle_ns = s->keep_idle_ns,
         .disconnect_grace_ns = s->disconnect_grace_ns,
         .drain_grace_ns = s->drain_grace_ns,
         .resend_ns = s->resend_ns,
@@ -167,7 +177,6 @@ static int run_worker(const struct opts *opts, struct err *e)
     AUTO(close) int lock = -1;
     struct names names;
     TRY(settings_read(opts, &s, e));
-    log_setup("acsweep-worker", s.log_level, s.log_json ? LOG_JSON : LOG_LOGFMT);
     TRY(make_names(&s, &names, e));
     TRY(make_dir(s.state_dir, e));
     TRY(make_dir(s.scratch, e));
@@ -178,6 +187,7 @@ static int run_worker(const struct opts *opts, struct err *e)
         log_warn("orphans", KV_I64("killed", orphans), KV_STR("left_by", "an agent of this state directory that was killed"));
     block_signals();
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* what a dead exec leaves behind becomes ours to end */
+    chan_raise_file_limit(FILES_WANTED);
     AUTO(zmq_context) void *zmq = zmq_ctx_new();
     AUTO(loop_destroy) struct loop *l = loop_create(e);
     if (!zmq || !l)

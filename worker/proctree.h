@@ -16,10 +16,12 @@ size_t proctree_signal(pid_t root, int sig);
  * true when none is left. Zombies do not count: their parent has yet to collect them. */
 bool proctree_kill_all(pid_t root, int passes);
 
-/* Direct children, zombies too, of `parent`; `room` of them at most. */
-size_t proctree_children(pid_t parent, pid_t *out, size_t room);
+/* Direct children, zombies too, of `parent`: how many there are in *out (malloc'ed; NULL without memory). */
+size_t proctree_children(pid_t parent, pid_t **out);
 
-/* SIGSTOP root so that it can start nothing new, kill its descendants, then root itself. */
+/* SIGSTOP the roots so that they can start nothing new, kill their descendants, then the roots themselves. Many at once
+ * cost hardly more than one. */
+void proctree_kill_with_roots(const pid_t *roots, size_t n);
 void proctree_kill_with_root(pid_t root);
 
 /* How often the kernel's out-of-memory killer has struck on this machine (and in our own control group), 0 if unknown.

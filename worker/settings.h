@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/opts.h"
 #include "common/own.h"
+#include "worker/paths.h"
 
 struct settings {
     struct join join;
@@ -19,9 +20,12 @@ struct settings {
     bool has_keys, history, log_json;
     enum log_level log_level;
     char *state_dir, *scratch, *exec_path, *name, *labels;
+    char *store; /* NULL = where the coordinator says */
+    struct paths paths;
     uint32_t slots, credits, devices_per_slot;
     int64_t disconnect_grace_ns, drain_grace_ns, resend_ns;
-    uint64_t leak_limit_bytes;
+    int64_t gpu_check_ns, gpu_return_ns, gpu_retry_ns, keep_idle_ns;
+    uint64_t leak_limit_bytes, gpu_leak_bytes;
 };
 
 extern const struct opt settings_options[];

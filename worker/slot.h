@@ -1,76 +1,86 @@
-/* The places of a worker where tasks run: a pool of slots, each with one acsweep-exec that is kept alive between tasks.
+/* Inside the pool (worker/slots.h): one slot, its exec, and what may happen to them.
  *
  *     empty --spawn--> idle --assign--> busy --result--> idle
  *                                       busy --cancel, time limit--> stopping --result or kill--> dying
- *            any --exec died--> empty        idle --leak over the limit--> dying --> empty
+ *            any --exec died--> empty        idle --leak, long idle, devices needed--> dying --> empty
  *
- * Assignments wait in one queue: a CPU task runs in whichever slot is free first, a GPU task in the slot that it was
- * placed on. The pool answers every assignment with exactly one result through on_result, however its exec ends, except
- * for fenced ones, which end in silence, and those that slots_give_back takes out of the queue. */
+ * A dying exec that does not die (its process is stuck in a driver) is answered for after a while and keeps its slot.
+ */
 #ifndef ACSWEEP_WORKER_SLOT_H
 #define ACSWEEP_WORKER_SLOT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "common/map.h"
+#include "common/mono.h"
+#include "worker/slot_exec.h"
+#include "worker/slots.h"
+#include "worker/token.h"
 
-#include "common/err.h"
-#include "common/loop.h"
-#include "common/own.h"
-#include "proto/acsweep.pb-c.h"
+#define SLOTS_PAUSE (2 * NS_PER_S) /* before the next exec, when several died at once */
 
-struct slots;
+enum slot_state { SLOT_EMPTY, SLOT_IDLE, SLOT_BUSY, SLOT_STOPPING, SLOT_DYING };
 
-
-/* Called from the loop. Messages belong to the pool and are valid during the call only. */
-struct slot_handlers {
-    int (*on_started)(const Acsweep__Started *s, void *arg, struct err *e);
-    int (*on_progress)(const Acsweep__Progress *p, void *arg, struct err *e);
-    int (*on_result)(const Acsweep__Result *r, void *arg, struct err *e);
-    /* An attempt whose processes were killed by us; for the history. */
-    void (*on_killed)(const Acsweep__Token *t, const char *why, void *arg);
-    void *arg;
+struct work { /* one assignment that the pool holds */
+    struct token_key key;
+    Acsweep__Assignment *a;
+    struct slot *slot;         /* where it runs, NULL = in the queue */
+    struct work *next, *prior; /* in the queue */
 };
 
-struct slot_options {
-    struct loop *loop;
-    const char *exec_path;      /* acsweep-exec */
-    const char *worker_id, *scratch, *store;
-    size_t n;                   /* number of slots */
-    char *const *devices;       /* UUIDs; slot i holds devices_per_slot of them from i * devices_per_slot on */
-    size_t n_devices, devices_per_slot;
-    uint64_t leak_limit_bytes;  /* an idle exec that grew by more since its first task is replaced */
-    bool adopt_strays;          /* kill children of this process that are no exec: what a dead exec left behind */
-    struct slot_handlers on;
+struct slot {
+    struct slots *pool;
+    uint32_t index;
+    enum slot_state state;
+    struct slot_exec *exec;
+    size_t which[GPU_MAX]; /* devices that its exec is bound to */
+    size_t n_devices;
+    struct work *work;        /* what runs: busy, stopping, or dying when it still needs an answer */
+    struct loop_timer *timer; /* patience when idle or dying, time limit when busy, grace when stopping */
+    struct work *fenced;      /* what ran, in nobody's books any more, until its exec is gone */
+    int64_t kill_at;          /* when stopping */
+    char reason[64];          /* why it is stopping */
+    bool kill;                /* with the next batch */
+    bool answered;            /* its exec has ended a task */
+    uint64_t base_rss;        /* after the first task of this exec, 0 before */
+    uint64_t oom_kills;       /* before the task began */
+    int64_t started_us, started;
 };
 
-/* Strings are copied. No process is started before the first task. */
-struct slots *slots_create(const struct slot_options *o, struct err *e);
-/* Kills every exec with all that it started. */
-void slots_destroy(struct slots *s);
-DEFINE_CLEANUP(slots_destroy, struct slots *)
+struct slots {
+    struct slot_options o;
+    char *exec_path, *worker_id, *scratch, *store;
+    struct slot *list;
+    size_t n;
+    size_t running;            /* slots with work */
+    struct work *first, *last; /* the queue */
+    size_t queued;
+    struct map held;           /* token -> work, running and queued */
+    struct loop_timer *killer; /* ends execs in batches */
+    struct loop_timer *strays;
+    int stray_rounds;
+    struct loop_timer *pause; /* armed: no exec is started, because several in a row died at once */
+    int fast_deaths;
+};
 
-/* The store's path comes with the coordinator's Welcome; execs that start from now on know it. */
-MUST_USE int slots_set_store(struct slots *s, const char *store, struct err *e);
+/* ---- slot.c ---- */
 
-/* Takes *a over (sets it to NULL). A token that the pool already holds is ignored: 1; else 0. */
-MUST_USE int slots_add(struct slots *s, Acsweep__Assignment **a, struct err *e);
+/* Start `w` here: the slot is idle with the right devices, or empty; then an exec is started, bound to `n` devices. */
+MUST_USE int slot_start(struct slot *s, struct work *w, size_t n, struct err *e);
+/* Ask the running attempt to stop. */
+MUST_USE int slot_stop(struct slot *s, const char *reason, int64_t grace_ns, struct err *e);
+/* End its exec; the killing is done soon, together with others. */
+void slot_replace(struct slot *s);
+/* Answer for a task that runs in no slot, and take it: as stopped for a reason, or as failed. */
+MUST_USE int slot_answer_stopped(struct slots *p, struct work *w, const char *reason, struct err *e);
+MUST_USE int slot_answer_unstarted(struct slots *p, struct work *w, Acsweep__FailureClass class, const char *why,
+                                   struct err *e);
+int slot_on_timer(struct loop *l, void *arg, struct err *e);
 
-/* Ask the attempt to stop; kill it after the grace. reason as in the proto's Cancel. false when it is not here. */
-MUST_USE int slots_cancel(struct slots *s, const Acsweep__Token *t, const char *reason, int64_t grace_ns, bool *here,
-                          struct err *e);
-/* The same for every running attempt. */
-MUST_USE int slots_cancel_all(struct slots *s, const char *reason, int64_t grace_ns, struct err *e);
-/* Kill at once, with no result. */
-void slots_fence(struct slots *s, const Acsweep__Token *t);
+/* ---- slots.c ---- */
 
-/* Take what waits in the queue out of it, unstarted: returns how many tokens are in *tokens (malloc'ed). */
-MUST_USE int slots_give_back(struct slots *s, Acsweep__Token **tokens, size_t *n, struct err *e);
-
-bool slots_holds(const struct slots *s, const Acsweep__Token *t);
-size_t slots_held(const struct slots *s); /* running and queued */
-size_t slots_running(const struct slots *s);
-/* Tokens of all held attempts; `room` of them at most. */
-size_t slots_tokens(const struct slots *s, Acsweep__Token *out, size_t room);
+/* Take the work out of the pool's books; free it with work_free. */
+struct work *slots_forget(struct slots *p, struct work *w);
+void work_free(struct work *w);
+/* An exec died: look for what it left, and count deaths that came too fast. */
+void slots_exec_died(struct slots *p, bool too_fast);
 
 #endif

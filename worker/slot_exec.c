@@ -20,6 +20,8 @@
 #define OUT_LIMIT ((size_t)4 * WIRE_MAX_BYTES)
 #define CHUNK ((size_t)65536)
 #define IN_LIMIT ((size_t)WIRE_MAX_BYTES + 4 + CHUNK)
+#define EOF_WAIT (10 * NS_PER_S) /* for an exec that has closed its pipe to be gone */
+#define DIE_TRIES 400            /* of 5 ms */
 
 extern char **environ;
 
@@ -28,7 +30,9 @@ struct slot_exec {
     pid_t pid; /* 0 once collected */
     int fd, pidfd;
     struct loop_source *io, *end;
+    struct loop_timer *timer; /* armed at the end of the stream */
     struct buf in, out;
+    bool killed;
     struct slot_exec_handlers on;
     bool *destroyed; /* set by slot_exec_destroy while a callback of ours runs */
     char broken[240];
@@ -124,11 +128,18 @@ static int spawn(const struct slot_exec_options *o, int child_fd, pid_t *pid, st
 
 /* ---- messages ----------------------------------------------------------------------------------------------------- */
 
+static void kill_tree(struct slot_exec *x)
+{
+    x->killed = true;
+    if (x->pid > 0)
+        proctree_kill_with_root(x->pid);
+}
+
 static void mark_broken(struct slot_exec *x, const struct err *e)
 {
     snprintf(x->broken, sizeof x->broken, "%.200s", e->text);
     loop_remove(TAKE(x->io));
-    slot_exec_kill(x);
+    kill_tree(x);
 }
 
 static uint32_t frame_length(const struct buf *b)
@@ -224,8 +235,18 @@ static int on_io(struct loop *l, short events, void *arg, struct err *e)
     int gone = receive(x, &eof, e);
     if (gone != 0)
         return gone < 0 ? -1 : 0;
-    if (eof)
+    if (eof) { /* it is ending, or has lost its mind: nobody hears it any more */
         loop_remove(TAKE(x->io));
+        loop_timer_arm(x->timer, EOF_WAIT, 0);
+    }
+    return 0;
+}
+
+static int on_timer(struct loop *l, void *arg, struct err *e)
+{
+    (void)l;
+    (void)e;
+    kill_tree(arg);
     return 0;
 }
 
@@ -258,16 +279,30 @@ static int watch(struct slot_exec *x, struct err *e)
         return FAIL(e, ERR_ENV, "pidfd_open: %s (Linux 5.3 or newer is needed)", strerror(errno));
     x->io = loop_add_fd(x->loop, x->fd, ZMQ_POLLIN, on_io, x, e);
     x->end = x->io ? loop_add_fd(x->loop, x->pidfd, ZMQ_POLLIN, on_end, x, e) : NULL;
-    return x->end ? 0 : -1;
+    x->timer = x->end ? loop_add_timer(x->loop, -1, 0, on_timer, x, e) : NULL;
+    return x->timer ? 0 : -1;
 }
 
 static int say_hello(struct slot_exec *x, const struct slot_exec_options *o, struct err *e)
 {
+    size_t n = o->paths ? o->paths->n : 0;
+    AUTO(free) Acsweep__NamedPath *paths = calloc(n + 1, sizeof *paths);
+    AUTO(free) Acsweep__NamedPath **list = calloc(n + 1, sizeof *list);
+    if (!paths || !list)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < n; i++) {
+        acsweep__named_path__init(&paths[i]);
+        paths[i].name = o->paths->list[i].name;
+        paths[i].path = o->paths->list[i].path;
+        list[i] = &paths[i];
+    }
     Acsweep__ExecHello h = ACSWEEP__EXEC_HELLO__INIT;
     h.slot = o->slot;
     h.worker_id = (char *)o->worker_id;
     h.devices = (char **)o->devices;
     h.n_devices = o->n_devices;
+    h.n_paths = n;
+    h.paths = list;
     envelope m = ACSWEEP__ENVELOPE__INIT;
     m.body_case = ACSWEEP__ENVELOPE__BODY_EXEC_HELLO;
     m.exec_hello = &h;
@@ -298,12 +333,14 @@ void slot_exec_destroy(struct slot_exec *x)
     if (x->destroyed)
         *x->destroyed = true;
     if (x->pid > 0) {
-        proctree_kill_with_root(x->pid);
-        while (waitpid(x->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+        if (!x->killed)
+            kill_tree(x);
+        for (int i = 0; i < DIE_TRIES && waitpid(x->pid, NULL, WNOHANG) == 0; i++)
+            mono_sleep(5 * NS_PER_MS);
     }
     loop_remove(x->io);
     loop_remove(x->end);
+    loop_remove_timer(x->timer);
     if (x->fd >= 0)
         close(x->fd);
     if (x->pidfd >= 0)
@@ -326,10 +363,20 @@ int slot_exec_send(struct slot_exec *x, envelope *m, struct err *e)
     return 0;
 }
 
-void slot_exec_kill(struct slot_exec *x)
+int slot_exec_kill_all(struct slot_exec *const *list, size_t n, struct err *e)
 {
-    if (x->pid > 0)
-        proctree_kill_with_root(x->pid);
+    AUTO(free) pid_t *pids = calloc(n + 1, sizeof *pids);
+    size_t alive = 0;
+    if (!pids)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < n; i++) {
+        list[i]->killed = true;
+        if (list[i]->pid > 0)
+            pids[alive++] = list[i]->pid;
+    }
+    if (alive)
+        proctree_kill_with_roots(pids, alive);
+    return 0;
 }
 
 pid_t slot_exec_pid(const struct slot_exec *x)

@@ -8,6 +8,7 @@
 
 #include "common/loop.h"
 #include "common/wire.h"
+#include "worker/paths.h"
 
 struct slot_exec;
 
@@ -22,6 +23,7 @@ struct slot_exec_handlers {
 struct slot_exec_options {
     struct loop *loop;
     const char *path, *worker_id, *scratch, *store;
+    const struct paths *paths; /* NULL = none */
     uint32_t slot;
     char *const *devices;
     size_t n_devices;
@@ -29,14 +31,14 @@ struct slot_exec_options {
 };
 
 struct slot_exec *slot_exec_spawn(const struct slot_exec_options *o, struct err *e);
-/* Kills it with all its descendants if it still runs, and collects it. */
+/* Kills it with all its descendants if it still runs, and collects it; one that cannot die is left behind. */
 void slot_exec_destroy(struct slot_exec *x);
 DEFINE_CLEANUP(slot_exec_destroy, struct slot_exec *)
 
 /* Queued and written as the pipe takes it. */
 MUST_USE int slot_exec_send(struct slot_exec *x, envelope *m, struct err *e);
-/* Kill the tree now; on_end follows. */
-void slot_exec_kill(struct slot_exec *x);
+/* Kill the trees now, all together; on_end follows for each. */
+MUST_USE int slot_exec_kill_all(struct slot_exec *const *list, size_t n, struct err *e);
 pid_t slot_exec_pid(const struct slot_exec *x);
 
 #endif

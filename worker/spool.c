@@ -33,10 +33,11 @@ struct node {
 struct spool {
     int fd;
     char *dir, *path;
-    off_t size;      /* of the file */
+    off_t size;          /* of the file */
+    off_t compact_above; /* grows when that failed */
     size_t live_bytes;
     struct node *oldest, *newest;
-    size_t count;
+    size_t count, settled, memory_only;
     bool dirty;
     struct node *buckets[BUCKETS];
 };
@@ -102,6 +103,8 @@ static void drop_node(struct spool *s, struct node *n)
     *(n->older ? &n->older->newer : &s->oldest) = n->newer;
     *(n->newer ? &n->newer->older : &s->newest) = n->older;
     s->count--;
+    s->settled -= n->entry.settled;
+    s->memory_only -= n->memory_only;
     s->live_bytes -= n->entry.len + HEAD_SIZE;
     free(n);
 }
@@ -160,14 +163,16 @@ int spool_add(struct spool *s, const Acsweep__Result *r, struct err *e)
     if (find(s, r->token))
         return 0;
     size_t len = acsweep__result__get_packed_size(r);
-    if (len > WIRE_MAX_BYTES)
+    if (len > SPOOL_MAX_BYTES)
         return FAIL(e, ERR_BUG, "a result of %zu bytes", len);
     struct node *n = node_make(r->token, len, e);
     if (!n)
         return -1;
     acsweep__result__pack(r, n->bytes);
+    n->entry.leaves = r->identity[0] != '\0';
     struct err full = { 0 };
     n->memory_only = write_record(s, 'R', n->bytes, len, &full) < 0;
+    s->memory_only += n->memory_only;
     if (n->memory_only)
         log_error("spool.add", KV_ERR(&full), KV_STR("action", "the result is kept in memory and sent from there"));
     link_node(s, n);
@@ -175,16 +180,33 @@ int spool_add(struct spool *s, const Acsweep__Result *r, struct err *e)
     return 0;
 }
 
-int spool_commit(struct spool *s, struct err *e)
+void spool_retry(struct spool *s)
+{
+    struct err full = { 0 };
+    size_t before = s->memory_only;
+    for (struct node *n = s->oldest; s->memory_only && n; n = n->newer) {
+        if (!n->memory_only)
+            continue;
+        if (write_record(s, 'R', n->bytes, n->entry.len, &full) < 0)
+            break;
+        n->memory_only = false;
+        s->memory_only--;
+        s->dirty = true;
+    }
+    if (s->memory_only < before)
+        log_info("spool.written", KV_I64("results", before - s->memory_only), KV_I64("left", s->memory_only));
+}
+
+void spool_commit(struct spool *s)
 {
     if (!s->dirty)
-        return 0;
+        return;
     if (fdatasync(s->fd) < 0)
-        return FAIL(e, ERR_ENV, "%s: fdatasync: %s", s->path, strerror(errno));
+        log_error("spool.sync", KV_STR("path", s->path), KV_STR("error", strerror(errno)),
+                  KV_STR("action", "the results are sent all the same"));
     for (struct node *n = s->newest; n && !n->committed; n = n->older)
         n->committed = true;
     s->dirty = false;
-    return 0;
 }
 
 static int start_file(int fd, struct spool *s, struct err *e)
@@ -227,32 +249,57 @@ static int compact(struct spool *s, struct err *e)
     s->fd = fd;
     s->size = fresh.size;
     s->dirty = true; /* the next commit marks them all, and nothing is lost meanwhile */
+    s->memory_only = 0;
+    for (struct node *n = s->oldest; n; n = n->newer)
+        n->memory_only = false;
     return sync_dir(s->dir, e);
 }
 
-static int tidy(struct spool *s, struct err *e)
+static int empty(struct spool *s, struct err *e)
 {
-    if (s->count == 0 && s->size > EMPTY_ABOVE)
-        return start_file(s->fd, s, e);
-    if (s->size > COMPACT_ABOVE && (off_t)s->live_bytes < s->size / 4)
-        return compact(s, e);
+    if (ftruncate(s->fd, MAGIC_SIZE) < 0)
+        return FAIL(e, ERR_ENV, "%s: %s", s->path, strerror(errno));
+    s->size = MAGIC_SIZE;
     return 0;
 }
 
-int spool_ack(struct spool *s, const Acsweep__Token *t, bool *here, struct err *e)
+/* A file that stays longer than it need be harms nobody; try again when it has grown. */
+static void tidy(struct spool *s)
+{
+    struct err why = { 0 };
+    bool all_gone = s->count == 0 && s->size > EMPTY_ABOVE;
+    bool mostly = s->size > s->compact_above && (off_t)s->live_bytes < s->size / 4;
+    if (!all_gone && !mostly)
+        return;
+    if ((all_gone ? empty(s, &why) : compact(s, &why)) == 0) {
+        s->compact_above = COMPACT_ABOVE;
+        return;
+    }
+    s->compact_above = s->size + COMPACT_ABOVE;
+    log_warn("spool.tidy", KV_ERR(&why));
+}
+
+void spool_settle(struct spool *s, struct spool_entry *x)
+{
+    s->settled += !x->settled;
+    x->settled = true;
+}
+
+void spool_ack(struct spool *s, const Acsweep__Token *t)
 {
     struct node *n = find(s, t);
-    *here = n != NULL;
-    if (!n)
-        return 0;
-    drop_node(s, n);
+    bool written = n && !n->memory_only;
+    if (n)
+        drop_node(s, n);
+    if (!written)
+        return;
     Acsweep__Token plain = token_copy(t);
     uint8_t bytes[64];
     size_t len = acsweep__token__pack(&plain, bytes);
     struct err full = { 0 };
     if (write_record(s, 'A', bytes, len, &full) < 0) /* it will be sent again after a restart, and be fenced: no harm */
         log_warn("spool.ack", KV_ERR(&full));
-    return tidy(s, e);
+    tidy(s);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
@@ -265,12 +312,13 @@ static int take_result(struct spool *s, const uint8_t *p, size_t len, struct err
             acsweep__result__free_unpacked(r, NULL);
         return FAIL(e, ERR_ENV, "%s: a record is whole but holds no result; move the file away", s->path);
     }
-    struct node *n = find(s, r->token) ? NULL : node_make(r->token, len, e);
-    bool known = find(s, r->token) != NULL;
+    bool known = find(s, r->token) != NULL, leaves = r->identity[0] != '\0';
+    struct node *n = known ? NULL : node_make(r->token, len, e);
     acsweep__result__free_unpacked(r, NULL);
     if (!n)
         return known ? 0 : -1;
     memcpy(n->bytes, p, len);
+    n->entry.leaves = leaves;
     n->committed = true;
     link_node(s, n);
     return 0;
@@ -349,6 +397,7 @@ struct spool *spool_open(const char *dir, struct err *e)
     if (!s)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
     s->fd = -1;
+    s->compact_above = COMPACT_ABOVE;
     s->dir = strdup(dir);
     if (!s->dir || asprintf(&s->path, "%s/spool", dir) < 0)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
@@ -373,18 +422,21 @@ void spool_close(struct spool *s)
     free(s);
 }
 
-bool spool_holds(const struct spool *s, const Acsweep__Token *t)
+struct spool_entry *spool_find(const struct spool *s, const Acsweep__Token *t)
 {
-    return find(s, t) != NULL;
+    struct node *n = find(s, t);
+    return n ? &n->entry : NULL;
 }
 
 size_t spool_count(const struct spool *s)
 {
-    return s->count;
+    return s->count - s->settled;
 }
 
 struct spool_entry *spool_next(const struct spool *s, const struct spool_entry *after)
 {
     struct node *n = after ? ((const struct node *)(const void *)after)->newer : s->oldest;
+    while (n && n->committed && n->entry.settled)
+        n = n->newer;
     return n && n->committed ? &n->entry : NULL;
 }

@@ -21,4 +21,14 @@ static inline Acsweep__Token token_copy(const Acsweep__Token *t)
     return copy;
 }
 
+/* As bytes, for a map. */
+struct token_key {
+    uint64_t task_id, epoch, attempt;
+};
+
+static inline struct token_key token_key(const Acsweep__Token *t)
+{
+    return (struct token_key){ t->task_id, t->epoch, t->attempt };
+}
+
 #endif

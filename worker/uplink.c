@@ -105,7 +105,7 @@ static int greet(struct uplink *u, struct err *e)
     return u->o.on.on_greet(u->o.on.arg, e);
 }
 
-static int refused(struct uplink *u, const Acsweep__Refused *r, struct err *e)
+static int refused(struct uplink *u, const Acsweep__Refused *r, uint64_t answers, struct err *e)
 {
     if (strcmp(r->code, "version") == 0 || strcmp(r->code, "key") == 0)
         return FAIL(e, ERR_PEER, "the coordinator refuses this worker (%s): %s", r->code, r->reason);
@@ -117,7 +117,7 @@ static int refused(struct uplink *u, const Acsweep__Refused *r, struct err *e)
     if (u->state == GREETING || strcmp(r->code, "not_leader") == 0)
         return step_back(u, r->reason[0] ? r->reason : r->code, e);
     log_warn("uplink.refused", KV_STR("code", r->code), KV_STR("reason", r->reason));
-    return 0;
+    return u->state == UP && strcmp(r->code, "result") == 0 ? u->o.on.on_refused(r, answers, u->o.on.arg, e) : 0;
 }
 
 static int on_message(struct chan *c, const struct peer_id *from, const char *user, envelope **m, void *arg, struct err *e)
@@ -130,7 +130,7 @@ static int on_message(struct chan *c, const struct peer_id *from, const char *us
     case ACSWEEP__ENVELOPE__BODY_WELCOME:
         return welcomed(u, (*m)->welcome, e);
     case ACSWEEP__ENVELOPE__BODY_REFUSED:
-        return refused(u, (*m)->refused, e);
+        return refused(u, (*m)->refused, (*m)->answers, e);
     default:
         return u->state == UP ? u->o.on.on_message(m, u->o.on.arg, e) : 0;
     }

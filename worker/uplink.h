@@ -26,6 +26,8 @@ struct uplink_handlers {
     int (*on_welcome)(const Acsweep__Welcome *w, void *arg, struct err *e);
     /* Everything else; *m may be taken. */
     int (*on_message)(envelope **m, void *arg, struct err *e);
+    /* A Refused with code "result" to the message of that id. */
+    int (*on_refused)(const Acsweep__Refused *r, uint64_t answers, void *arg, struct err *e);
     /* The line was up and is lost. */
     int (*on_lost)(void *arg, struct err *e);
     int (*on_writable)(void *arg, struct err *e);
@@ -46,7 +48,8 @@ void uplink_destroy(struct uplink *u);
 DEFINE_CLEANUP(uplink_destroy, struct uplink *)
 
 bool uplink_is_up(const struct uplink *u);
-/* 0 = on its way, 1 = not now (keep it). A message to a coordinator that is gone counts as not now. */
+/* 0 = on its way, and m has its message_id; 1 = not now (keep it). A message to a coordinator that is gone counts as
+ * not now. */
 MUST_USE int uplink_send(struct uplink *u, envelope *m, struct err *e);
 /* The same for a Hello, also while greeting. */
 MUST_USE int uplink_send_hello(struct uplink *u, envelope *m, struct err *e);

@@ -1,8 +1,16 @@
 -- What each kind of task took. Sums are what this sweep spent; means are per finished task, all its attempts together,
--- including those that an earlier sweep had paid for.
-WITH per_task AS (
+-- including those that an earlier sweep had paid for. Of stage 1 the mean is over connectors that a stage 2 began with, once
+-- there are such: those for screening may be cheaper.
+WITH begun AS MATERIALIZED (
+    SELECT i.input_task_id
+    FROM acsweep.sweep_task st
+    JOIN acsweep.task t USING (task_id)
+    JOIN acsweep.task_input i USING (task_id)
+    WHERE st.sweep_id = $1::bigint AND t.kind = 'stage2'),
+per_task AS (
     SELECT t.task_id, t.kind, t.state, st.cached, count(a.task_id) AS attempts,
            count(a.task_id) FILTER (WHERE a.outcome <> 'succeeded') AS unsuccessful,
+           t.kind <> 'stage1' OR t.task_id IN (SELECT input_task_id FROM begun) AS full_price,
            sum(a.wall_seconds) AS wall, sum(a.gpu_seconds) AS gpu, sum(nullif(a.energy_joules, 0)) AS energy
     FROM acsweep.sweep_task st
     JOIN acsweep.task t USING (task_id)
@@ -15,8 +23,10 @@ SELECT kind, count(*) AS tasks, count(*) FILTER (WHERE state = 'done') AS done, 
        sum(wall) FILTER (WHERE NOT cached) AS wall_seconds,
        sum(gpu) FILTER (WHERE NOT cached) AS gpu_seconds,
        sum(energy) FILTER (WHERE NOT cached) AS energy_joules,
-       avg(wall) FILTER (WHERE state = 'done') AS mean_wall_seconds,
-       avg(gpu) FILTER (WHERE state = 'done') AS mean_gpu_seconds
+       coalesce(avg(wall) FILTER (WHERE state = 'done' AND full_price), avg(wall) FILTER (WHERE state = 'done'))
+           AS mean_wall_seconds,
+       coalesce(avg(gpu) FILTER (WHERE state = 'done' AND full_price), avg(gpu) FILTER (WHERE state = 'done'))
+           AS mean_gpu_seconds
 FROM per_task
 GROUP BY kind
 ORDER BY array_position(ARRAY['identify', 'extract', 'stage1', 'score_a', 'score_c', 'stage2', 'evaluate'], kind), kind

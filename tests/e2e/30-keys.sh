@@ -56,6 +56,11 @@ CFG
 expect 4 acsweep submit sweep.cfg --coordinator "$JOIN" --key keys/good.key
 has "$ERR" "keys allow FILE.pub --role control"
 expect 0 acsweep submit sweep.cfg --coordinator "$JOIN" --key keys/boss.key
+# On the coordinator's own machine its state directory has the address and key, and may have one's own key.
+expect 4 acsweep submit sweep.cfg --state "$SCRATCH" --timeout 2s
+has "$ERR" "does not allow our public key"
+cp keys/boss.key control.key
+expect 0 acsweep submit sweep.cfg --state "$SCRATCH"
 worker boss
 wait_for 20 "the boss's refusal" grep -q "keys allow FILE.pub --role worker" boss.log
 

@@ -41,10 +41,17 @@ one_line
 expect 3 acsweep run --state b "$SCRATCH"
 one_line
 
-# A schema that is newer than the program: a coordinator says so and goes.
-expect 0 acsweep run --state c small.cfg
+# Text that is not UTF-8, or that would spoil a terminal.
+broken 'name = "x";\n# caf\351\n' 'broken.cfg:2'
+broken 'name = "a\001b";\nload = { tasks = 1; };\n' 'control character'
+
+# A name that would do harm where texts are glued into SQL or paths.
+printf 'name = "x%s; DROP TABLE task; -- \\"{}/../%%n";\nload = { tasks = 3; executor = "fake"; };\n' "'" >odd.cfg
+expect 0 acsweep run --state c odd.cfg
 none_left
-expect 0 acsweep sql --state c -c "SELECT max(version) AS v FROM schema_migration"
+expect 0 acsweep status --state c --json
+same "$(json "$OUT" 'd["sweeps"][0]["sweep"]')" "x'; DROP TABLE task; -- \"{}/../%n"
+same "$(json "$OUT" 'd["sweeps"][0]["state"]')" done
 
 # A full disk: a small file system for the state directory.
 if [[ $(id -u) == 0 ]] && mkdir -p full && chmod 711 . && mount -t tmpfs -o size=48m,mode=711 tmpfs full 2>/dev/null; then

@@ -5,7 +5,8 @@ Sweeps of made-up tasks with dependencies are submitted one after another, while
 stopped beyond the lease, PostgreSQL is killed, and a proxy repeats, replays and delays messages. When all have ended,
 history_check judges the history. What happens is drawn from the seed, which is printed.
 
-    faults.py [--seed S] [--scale X] [--expect-violation] [--keep]      (ACSWEEP_BIN: programs, ACSWEEP_TESTS: test tools)
+    faults.py [--seed S] [--scale X] [--scenario NAME] [--expect-violation] [--keep]
+    (ACSWEEP_BIN: programs, ACSWEEP_TESTS: test tools)
 """
 import argparse
 import ctypes
@@ -40,6 +41,11 @@ SWEEPS = [
     ("checkpoints", 300, 2, "fake", 'outcome = "checkpoint"; fail_attempts = 2;'),
     ("quick-5", 3000, 100, "noop", ""),
 ]
+# For a coordinator without its fence. Workers do nothing but stand still for longer than a lease, while their tasks end: what
+# they send when they go on is stale, and its task, leased to another, waits there behind several seconds of work. Who lets
+# such a result in starts the tasks behind it before that other worker has finished it: every stop shows several times over.
+STALE = [(f"stale-{i}", 160, 4, "fake", 'sleep_ms = 600; sleep_max_ms = 1400;') for i in range(3)]
+SCENARIOS = {"all": SWEEPS, "stale": STALE}
 
 
 def die_with_us():
@@ -193,6 +199,12 @@ class World:
     def one_fault(self):
         r = self.random
         worker = r.choice(self.workers)
+        if self.options.scenario == "stale":
+            awake = [w for w in self.workers if w.stopped_until is None]
+            if len(awake) > WORKERS / 2: # the others must be there to take its tasks
+                r.choice(awake).freeze(r.uniform(LEASE + 0.7, LEASE + 1.7))
+                self.faults["worker stopped"] = self.faults.get("worker stopped", 0) + 1
+            return
         faults = [
             (6, "worker killed", worker.kill),
             (6, "worker stopped", lambda: worker.freeze(r.uniform(LEASE, 3 * LEASE))),
@@ -200,14 +212,12 @@ class World:
             (2, "coordinator stopped", lambda: self.coordinator.freeze(r.uniform(0.5, 2 * LEASE))),
             (1, "PostgreSQL killed", lambda: self.postgres.crash(r.choice([0, 0, 1, 4]))),
         ]
-        if self.options.only:
-            faults = [f for f in faults if self.options.only in f[1]]
         weight, name, act = r.choices(faults, [f[0] for f in faults])[0]
         act()
         self.faults[name] = self.faults.get(name, 0) + 1
 
     def go(self):
-        todo, n, total = [(i, *s) for i, s in enumerate(SWEEPS)], 0, 0
+        todo, total = [(i, *s) for i, s in enumerate(SCENARIOS[self.options.scenario])], 0
         began = time.monotonic()
         next_submit = next_fault = began
         calm = None
@@ -271,7 +281,7 @@ def main():
     a.add_argument("--scale", type=float, default=float(os.environ.get("ACSWEEP_FAULT_SCALE", 1)))
     a.add_argument("--faults-for", type=float, default=120, help="seconds; after that what is left may end in peace")
     a.add_argument("--patience", type=float, default=60, help="seconds for that")
-    a.add_argument("--only", default="", help="only faults whose name holds this")
+    a.add_argument("--scenario", choices=SCENARIOS, default="all", help="sweeps and faults")
     a.add_argument("--coordinator", default="", help="program to use as coordinator")
     a.add_argument("--expect-violation", action="store_true", help="of a deliberately broken build: fail unless it is noticed")
     a.add_argument("--keep", action="store_true", help="keep logs and database")

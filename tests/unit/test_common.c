@@ -10,6 +10,7 @@
 #include "common/digest.h"
 #include "common/mono.h"
 #include "common/parse.h"
+#include "common/utf8.h"
 #include "common/wire.h"
 
 static void first_error_is_kept(void **state)
@@ -93,6 +94,22 @@ static void nearest_name(void **state)
     assert_null(parse_nearest("zzzz", names, 3));
 }
 
+static void utf8_is_told_from_other_bytes(void **state)
+{
+    (void)state;
+    static const char good[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80";
+    assert_null(utf8_find_invalid(""));
+    assert_null(utf8_find_invalid(good));
+    static const char *const bad[] = { "\x80",         "\xff",         "\xc0\x80",         "\xe0\x80\x80", "\xf0\x80\x80\x80",
+                                       "\xed\xa0\x80", "\xc3",         "\xe2\x82",         "\xf0\x9f\x98", "\xf4\x90\x80\x80",
+                                       "\xc3(",        "\xf8\x88\x80\x80\x80" };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        char text[32];
+        snprintf(text, sizeof text, "ok %s", bad[i]);
+        assert_ptr_equal(utf8_find_invalid(text), text + 3);
+    }
+}
+
 static void buf_keeps_its_limit(void **state)
 {
     (void)state;
@@ -155,6 +172,36 @@ static void wire_round_trip_over_a_pipe(void **state)
     close(fds[0]);
 }
 
+static void texts_are_mended(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        { "", "" },
+        { "plain", "plain" },
+        { "gr\xc3\xbc\xc3\x9f \xe2\x96\x88 \xf0\x9f\x98\x80", "gr\xc3\xbc\xc3\x9f \xe2\x96\x88 \xf0\x9f\x98\x80" },
+        { "Latin \xfc"
+          "ber",
+          "Latin ?ber" },
+        { "cut \xe2\x96", "cut " },
+        { "cut \xf0\x9f\x98", "cut " },
+        { "\x80\xbf", "??" },           /* the middle of nothing */
+        { "\xc0\xaf", "??" },           /* longer than need be */
+        { "\xed\xa0\x80", "???" },      /* half a pair of UTF-16 */
+        { "\xf4\x90\x80\x80", "????" }, /* beyond the last character */
+        { "a\xe2"
+          "b\xe2\x96\x88",
+          "a?b\xe2\x96\x88" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[64];
+        strcpy(text, cases[i][0]);
+        assert_int_equal(utf8_is_valid(text), strcmp(cases[i][0], cases[i][1]) == 0);
+        utf8_mend(text);
+        assert_string_equal(text, cases[i][1]);
+        assert_true(utf8_is_valid(text));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,7 +209,9 @@ int main(void)
         cmocka_unit_test(integers_are_checked),
         cmocka_unit_test(durations_and_sizes),
         cmocka_unit_test(words_of_a_list),
+        cmocka_unit_test(texts_are_mended),
         cmocka_unit_test(nearest_name),
+        cmocka_unit_test(utf8_is_told_from_other_bytes),
         cmocka_unit_test(buf_keeps_its_limit),
         cmocka_unit_test(canonical_json_is_one_form),
         cmocka_unit_test(wire_refuses_what_is_no_message),

@@ -411,6 +411,40 @@ static void a_heartbeat_renews_the_lease(void **state)
     assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt WHERE outcome <> 'succeeded'"), 0);
 }
 
+/* What a worker sends behind its Bye, while its socket is emptied: results count, and nothing makes it join again. */
+static void who_said_bye_gets_nothing_more(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = peer(w, "w1");
+    Acsweep__Hello h = a_hello("w1");
+    h.slots = 2;
+    envelope_free(greet(worker, &h));
+    load(client, "bye", 1, 1);
+    Acsweep__Token kept = assigned(worker);
+    load(client, "more", 2, 1); /* shares that one */
+    Acsweep__Token back = assigned(worker), *returned = &back;
+    Acsweep__Bye bye = ACSWEEP__BYE__INIT;
+    bye.reason = (char *)"sigterm";
+    bye.n_returned = 1;
+    bye.returned = &returned;
+    BODY(m, BYE, bye, &bye);
+    say(worker, &m);
+    eventually(w, "SELECT count(*) FROM acsweep.worker WHERE state = 'left'", 1);
+    beat(worker, &kept);
+    envelope *none = hear_within(worker, ACSWEEP__ENVELOPE__BODY_REFUSED, 300);
+    assert_null(none);
+    assert_int_equal(finish(worker, &kept), ACSWEEP__VERDICT__COMMITTED);
+    envelope_free(greet(worker, &h));
+    none = hear_within(worker, ACSWEEP__ENVELOPE__BODY_ASSIGN, 300);
+    assert_null(none);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.task WHERE state = 'pending' AND attempt = 1"), 1);
+    void *other = join(w, "w2");
+    back = assigned(other);
+    assert_int_equal(back.attempt, 2);
+    assert_int_equal(finish(other, &back), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 2);
+}
+
 /* ---- what outsiders may say ---- */
 
 static void refused(void *s, const char *code)
@@ -421,11 +455,20 @@ static void refused(void *s, const char *code)
     assert_null(strchr(REFUSED->refused->reason, '\n'));
 }
 
+/* It is refused, ends its attempt for good, and is acknowledged, so that the worker does not send it for ever. */
+static void broken(void *s, Acsweep__Result *r, Acsweep__Token *k)
+{
+    send_result(s, r);
+    refused(s, "result");
+    assert_int_equal(verdict(s, k), ACSWEEP__VERDICT__COMMITTED);
+    *k = assigned(s);
+}
+
 static void hostile_results_are_refused(void **state)
 {
     struct world *w = *state;
     void *client = peer(w, "client"), *worker = join(w, "w1");
-    load(client, "hostile", 1, 1);
+    load(client, "hostile", 7, 1);
     Acsweep__Token k = assigned(worker);
     char long_name[3000];
     memset(long_name, 'x', sizeof long_name - 1);
@@ -444,30 +487,28 @@ static void hostile_results_are_refused(void **state)
     r = good;
     r.n_metrics = 2; /* the same name twice */
     r.metrics = two;
-    send_result(worker, &r);
-    refused(worker, "result");
+    broken(worker, &r, &k);
     r.n_metrics = 1;
     one.value = NAN;
-    send_result(worker, &r);
-    refused(worker, "result");
+    broken(worker, &r, &k);
     one.value = 1;
     one.name = long_name;
-    send_result(worker, &r);
-    refused(worker, "result");
+    broken(worker, &r, &k);
     r = good;
     r.n_artifacts = 2;
     r.artifacts = arts;
-    send_result(worker, &r);
-    refused(worker, "result");
+    broken(worker, &r, &k);
     r.n_artifacts = 1;
     art.store = (char *)"elsewhere";
-    send_result(worker, &r);
-    refused(worker, "result");
+    broken(worker, &r, &k);
     art.store = (char *)"inline"; /* says more bytes than it brings */
     art.bytes = 1 << 20;
-    send_result(worker, &r);
-    refused(worker, "result");
-    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt"), 0);
+    broken(worker, &r, &k);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt"), 6);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt WHERE failure = 'data' AND charged"), 6);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.task WHERE state = 'failed' AND reason <> ''"), 6);
+    assert_int_equal(
+        number(w, "SELECT count(*) FROM acsweep.metric") + number(w, "SELECT count(*) FROM acsweep.artifact"), 0);
 
     Acsweep__Cost cost = ACSWEEP__COST__INIT;
     cost.wall_seconds = NAN;
@@ -481,7 +522,9 @@ static void hostile_results_are_refused(void **state)
     r.finished_unix_us = INT64_MAX;
     send_result(worker, &r); /* what is only told to people is kept as unknown */
     assert_int_equal(verdict(worker, &k), ACSWEEP__VERDICT__COMMITTED);
-    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt WHERE started_at IS NULL AND gpu_seconds = 0"), 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt WHERE outcome = 'succeeded' AND started_at IS "
+                               "NULL AND gpu_seconds = 0"),
+                     1);
     assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
 }
 
@@ -835,12 +878,13 @@ static void a_standby_takes_over(void **state)
     assert_int_equal(WELCOME->welcome->epoch, 2);
 }
 
-static void a_foreign_schema_is_told(void **state)
+/* A coordinator on a database of another version ends at once, and says what to do. */
+static void told_and_gone(const char *conninfo, const char *name, const char *remedy)
 {
-    (void)state;
-    char log[128], text[2000] = "";
-    snprintf(log, sizeof log, "%s/empty.log", pgtest_dir(server));
-    pid_t pid = start(pgtest_conninfo(server), "ipc:///tmp/acsweep-test-never.sock", log);
+    char log[160], endpoint[200], text[2000] = "";
+    snprintf(log, sizeof log, "%s/%s.log", pgtest_dir(server), name);
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/%s.sock", pgtest_dir(server), name);
+    pid_t pid = start(conninfo, endpoint, log);
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
@@ -848,7 +892,18 @@ static void a_foreign_schema_is_told(void **state)
     AUTO(fclose) FILE *f = fopen(log, "r");
     assert_non_null(f);
     assert_true(fread(text, 1, sizeof text - 1, f) > 0);
-    assert_non_null(strstr(text, "acsweep db migrate"));
+    assert_non_null(strstr(text, remedy));
+}
+
+static void a_foreign_schema_is_told(void **state)
+{
+    (void)state;
+    told_and_gone(pgtest_conninfo(server), "empty", "acsweep db migrate");
+    const char *conninfo = pgtest_database(server, "newer");
+    struct db *d = pgtest_open(conninfo, DB_ADMIN);
+    pgtest_script(d, "INSERT INTO acsweep.schema_migration (version, name, checksum) VALUES (9999, 'later', 'x')");
+    db_close(d);
+    told_and_gone(conninfo, "newer", "use the newer program");
 }
 
 /* ---- GPUs ---- */
@@ -964,6 +1019,7 @@ int main(void)
         IN_A_WORLD(a_result_is_committed_once),
         IN_A_WORLD(a_lost_lease_is_given_to_another),
         IN_A_WORLD(a_heartbeat_renews_the_lease),
+        IN_A_WORLD(who_said_bye_gets_nothing_more),
         IN_A_WORLD(hostile_results_are_refused),
         IN_A_WORLD(odd_messages_are_refused),
         IN_A_WORLD(odd_labels_end_no_leader),

@@ -198,8 +198,8 @@ static void test_stacked_parameters_ask_for_their_parts(void **state)
     static const char *const told[] = {
         "the tensors are not those that config.json asks for: ",
         "1 missing (vision_model.encoder.layers.0.self_attn.z_proj.weight)",
-        "2 of another shape or type (vision_model.encoder.layers.0.self_attn.q_proj.weight is F32[32,32], not "
-        "[48,32], ",
+        "2 of another shape or type (vision_model.encoder.layers.0.self_attn.q_proj.weight is F32",
+        ".q_proj.weight is F32[32,32], not [48,32], ",
         "3 unknown (vision_model.encoder.layers.0.self_attn.k_proj.bias, ",
     };
     for (size_t i = 0; i < ARRAY_LEN(told); i++)

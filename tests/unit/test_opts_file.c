@@ -18,6 +18,7 @@ static const struct opt options[] = {
     { .name = "drain-grace", .type = OPT_DURATION, .fallback = "30s", .help = "how long" },
     { .name = "level", .type = OPT_CHOICE, .choices = "low|high", .fallback = "low", .help = "which" },
     { .name = "quiet", .type = OPT_FLAG, .help = "say nothing" },
+    { .name = "data-path", .type = OPT_TEXT, .many = true, .help = "again and again" },
     { 0 },
 };
 static const struct cmd program = { .name = "prog", .summary = "A program", .options = { options } };
@@ -74,6 +75,27 @@ static void test_order(void **state)
     assert_false(opts_flag(off, "quiet"));
 }
 
+static void expect_list(const char *text, const char *extra, size_t n, const char *first)
+{
+    struct err e = { 0 };
+    const char *const *values;
+    AUTO(opts_free) struct opts *o = parse(text, extra, &e);
+    assert_string_equal(e.text, "");
+    assert_int_equal(opts_list(o, "data-path", &values), n);
+    if (n)
+        assert_string_equal(values[0], first);
+}
+
+static void test_lists(void **state)
+{
+    (void)state;
+    expect_list("join = \"x\"; data_path = [\"a=/1\", \"b=/2\", \"c=/3\"];", NULL, 3, "a=/1");
+    expect_list("join = \"x\"; data_path = (\"a=/1\", \"b=/2\");", NULL, 2, "a=/1");
+    expect_list("join = \"x\"; data_path = \"a=/1\";", NULL, 1, "a=/1");
+    expect_list("join = \"x\"; data_path = [];", NULL, 0, NULL);
+    expect_list("join = \"x\"; data_path = [\"a=/1\", \"b=/2\"];", "--data-path=z", 1, "z"); /* instead of the file's */
+}
+
 static const char *const refused[][2] = {
     { "slots = 8;", "prog: --join VALUE is missing" },
     { "join = \"x\";\nslot = 8;", ":2: 'slot' is not a setting of prog; did you mean 'slots'?" },
@@ -81,8 +103,12 @@ static const char *const refused[][2] = {
     { "join = \"x\"; level = \"hihg\";", ":1: level: 'hihg' is not one of low|high; did you mean 'high'?" },
     { "join = \"x\"; quiet = 1;", ":1: quiet must be true or false" },
     { "join = \"x\"; slots = [1, 2];", ":1: slots must be a text, a number, or true or false" },
+    { "join = \"x\"; slots = { a = 1; };", ":1: slots must be a text, a number, or true or false" },
+    { "join = \"x\"; data_path = (\"a\", [\"b\"]);", ":1: data_path must be a list of texts" },
+    { "join = \"x\"; data_paht = [\"a\"];", "did you mean 'data-path'?" },
     { "join = \"x\"; config = \"y\";", ":1: 'config' is not a setting of prog" },
     { "join = ", ":1: syntax error" },
+    { "join = \"a\"b\"\";", ":1: syntax error" }, /* libconfig leaks here: tests/lsan.supp */
     { "@include \"/etc/passwd\"", ":1: @include is not allowed" },
 };
 
@@ -111,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_lists),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_missing),
     };

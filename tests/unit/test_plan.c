@@ -1,4 +1,5 @@
 /* The planner: what a sweep.cfg becomes, what changes an identity and what does not, and what is refused. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -113,9 +114,9 @@ static void test_paper_identities(void **state)
     (void)state;
     AUTO(plan_destroy) struct plan *p = load_file(SOURCE_DIR "/examples/paper/sweep.cfg");
     static const char *const golden[][2] = {
-        { "extract DINOv2@336 SPair-71k 0", "ad6369d7fd01ec500764b4426ad3daa0db733344aacea37eaa3dc08ba141d454" },
+        { "extract DINOv2@336 SPair-71k 0", "7f24b485c179f22859dadf2d0f689b5c9cac6453b590d95817d850f1a51bb673" },
         { "stage1 CLIP@336", "9afa8f55dc3be227669fda441326fbcfdf7998b6e134d82f6ffe7b69b8fa573e" },
-        { "score_c C+D@224 SPair-71k", "c4ae8ba54326895778f814eb71037d1dc2a5bde40fa3b3e33fd62277d892df76" },
+        { "score_c C+D@224 SPair-71k", "65c25498c280d0aec7e70ad67f0c383709a856cf2b974bc1fe8acfdff8f502bb" },
         { "score_a SigLIP MMBench", "c4b0d224defb7b346f34973c873840bb0606a27189ad50caf0c85a4066c3367b" },
         { "stage2 SD3", "2311a327e9d16023237eff096e11d9ec9b031b9593874040c573b19e88af352c" },
         { "evaluate C+D@336 TextVQA", "fce9badb17eb1ca6595afdc69d79acdacd1841a84c56c95215f6c99f8041f911" },
@@ -274,6 +275,9 @@ static void test_rules(void **state)
 
 static const char *const refused[][3] = {
     { "name = \"small\"", "nmae = \"small\"", "s.cfg:1: 'nmae' is not a key of the sweep; did you mean 'name'?" },
+    { "name = \"small\"", "name = \"sm\all\"", "s.cfg:1: the name of the sweep holds a control character" },
+    { "name = \"small\"", "name = \"\"", "s.cfg:1: the name of the sweep must have 1..255 bytes" },
+    { "max_size = 2;", "max_size = 2; separator = \"\\n\";", "s.cfg:6: the name of a representation holds a control character" },
     { "name = \"B\"", "name = \"A\"", "s.cfg:5: the name 'A' was given to an encoder before, in line 4" },
     { "checkpoint = \"m2\"", "checkpoint = \"m22\"", "s.cfg:5: no checkpoint is called 'm22'; did you mean 'm2'?" },
     { "checkpoint = \"m2\"", "checkpoint = \"lm\"", "s.cfg:5: checkpoint 'lm' has role llm, but here one with role encoder" },
@@ -284,6 +288,9 @@ static const char *const refused[][3] = {
     { "references = [\"A\"]", "references = []", "s.cfg:10: scores.a.references must name at least one" },
     { "references = [\"A\"]", "references = [\"A\"]; exclude_self = true", "s.cfg:10: exclude_self leaves 'A' without" },
     { "max_size = 2;", "max_size = 0;", "s.cfg: the search space is empty" },
+    { "samples = 1000;", "samples = 1000; screening_samples = 1001;", "s.cfg:11: stage1.screening_samples 1001 is above stage1.samples 1000" },
+    { "scores = {", "policy = { mode = \"paper\"; screen = \"small_first\"; };\nscores = {",
+      "s.cfg:10: policy.screen = \"small_first\" needs policy.mode = \"default\"" },
     { "max_size = 2;", "max_size = 2; encoders = [\"C\"];", "s.cfg:6: no encoder is called 'C'" },
     { "gpus = 1;", "gpus = 0; gpu_memory = \"8GiB\";", "s.cfg:12: executors.stage1 asks for a kind of GPU but for 0 GPUs" },
     { "gpus = 1;", "use = \"command\";", "s.cfg:12: executors.stage1 uses 'command' but names no command" },
@@ -460,6 +467,68 @@ static void test_cost(void **state)
     assert_true(c.kinds[4].gpu_hours > 1039.9 && c.kinds[4].gpu_hours < 1040.1);  /* 13 x 80 */
     assert_int_equal(c.n_screens, 2);
     assert_int_equal(c.screens[0].representations, 11);
+    assert_int_equal(c.screens[0].later, 2);
+    assert_true(c.screens[1].all && fabs(c.screens[1].gpu_hours - c.gpu_hours_scores) < 1e-9);
+    assert_true(fabs(c.gpu_hours_budget - c.gpu_hours_scores - 6 * c.gpu_hours_fine_tune) < 1e-9);
+    /* A quarter of the samples: a quarter of the connectors, and each fine-tune trains a full one beside. */
+    assert_true(c.n_samples == 4 && c.samples[0].samples == 558128 && c.samples[1].samples == 139532);
+    assert_true(fabs(c.samples[0].gpu_hours - c.samples[1].gpu_hours - 13 * 28 * 0.75) < 1e-6);
+    assert_true(fabs(c.samples[0].with_budget - c.samples[1].with_budget - 13 * 28 * 0.75 + 6 * 28) < 1e-6);
+}
+
+/* ---- screening ------------------------------------------------------------------------------------------------------ */
+
+static void test_screen(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *all = edited_ok(NULL, NULL);
+    AUTO(plan_destroy) struct plan *p =
+        edited_ok("scores = {", "policy = { screen = \"small_first\"; screen_members = 1; };\nscores = {");
+    size_t on_demand = 0;
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        const struct plan_task *t = &p->tasks[i];
+        on_demand += t->on_demand;
+        assert_true(!t->on_demand || (!t->deferred && strcmp(p->representations[t->representation].name, "A+B") == 0));
+        for (size_t k = 0; k < t->n_inputs; k++) /* what runs at once needs nothing that does not */
+            assert_true(t->deferred || t->on_demand ||
+                        !(p->tasks[t->inputs[k].task].on_demand || p->tasks[t->inputs[k].task].deferred));
+    }
+    assert_int_equal(on_demand, 4); /* stage1, score_c, two score_a of A+B */
+    assert_int_equal(shared(all, p), all->n_tasks); /* nothing is computed anew */
+}
+
+/* A reference is scored at once whatever its size. */
+static void test_screen_keeps_references(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *p =
+        edited_ok("scores = { a = { references = [\"A\"]; }; };",
+                  "policy = { screen = \"small_first\"; screen_members = 1; };\nscores = { a = { references = [\"A+B\"]; }; };");
+    for (size_t i = 0; i < p->n_tasks; i++)
+        assert_false(p->tasks[i].on_demand);
+}
+
+static void test_screening_connectors(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *plain = edited_ok(NULL, NULL);
+    AUTO(plan_destroy) struct plan *p = edited_ok("samples = 1000;", "samples = 1000; screening_samples = 100;");
+    const struct plan_task *cheap = find_task(p, "stage1 B for screening"), *full = find_task(p, "stage1 B");
+    assert_true(!cheap->deferred && full->deferred);
+    assert_non_null(strstr(cheap->params, "\"samples\":100,"));
+    assert_string_equal(full->identity, find_task(plain, "stage1 B")->identity);
+    assert_string_equal(find_task(p, "stage2 B")->identity, find_task(plain, "stage2 B")->identity);
+    assert_string_not_equal(find_task(p, "score_a B X")->identity, find_task(plain, "score_a B X")->identity);
+    AUTO(plan_destroy) struct plan *same = edited_ok("samples = 1000;", "samples = 1000; screening_samples = 1000;");
+    assert_int_equal(shared(same, plain), plain->n_tasks);
+    assert_int_equal(same->n_tasks, plain->n_tasks);
+}
+
+static void test_exhaustive_is_everything(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *p = edited_ok("scores = {", "policy = { mode = \"exhaustive\"; };\nscores = {");
+    assert_int_equal(p->policy.budget_fine_tunes, 3);
 }
 
 /* The reference example is what `acsweep plan --effective` prints for it, so it holds every key of the tables. */
@@ -524,6 +593,10 @@ int main(void)
         cmocka_unit_test(test_replay_own_c),
         cmocka_unit_test(test_files),               cmocka_unit_test(test_load),
         cmocka_unit_test(test_load_is_linear),      cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_screen),
+        cmocka_unit_test(test_screen_keeps_references),
+        cmocka_unit_test(test_screening_connectors),
+        cmocka_unit_test(test_exhaustive_is_everything),
         cmocka_unit_test(test_reference),           cmocka_unit_test(test_reference_has_every_key),
         cmocka_unit_test(test_examples),
     };

@@ -13,6 +13,7 @@
 
 #include "report/report.h"
 #include "report/report_data.h"
+#include "report/report_precision.h"
 #include "tests/lib/pgtest.h"
 #include "tests/lib/report_sweep.h"
 #include "tests/lib/wellformed.h"
@@ -91,7 +92,7 @@ static void test_small_sweep(void **state)
     /* S was chosen when two were measured, so something was expected of it. H was the first. */
     assert_has(page, "S: measured 61.00, the policy expected ");
     assert_has(page, "H: A 0.6000, C 26.00, measured 66.00, chosen in round 1");
-    assert_has(page, "too few points: six coefficients can meet all");
+    assert_has(page, "too few points, six coefficients can meet all of them");
     assert_has(page, "sweep: { name = &quot;small&quot;; };");
     assert_has(page, "<b>H</b>");
     AUTO(free) char *csv = slurp(dir, "performances.csv");
@@ -270,6 +271,52 @@ static void check_recall(const char *dir)
 }
 
 /* The paper's whole table; the page stays in the build tree to be looked at: tests/report-paper/index.html. */
+static void test_standard_errors(void **state)
+{
+    const struct report_benchmark hundred = { .questions = 400, .maximum = 100 }, unstated = { .questions = 400 };
+    (void)state;
+    assert_true(fabs(report_standard_error(&hundred, 50, NAN, NAN) - 2.5) < 1e-12);
+    assert_true(fabs(report_standard_error(&hundred, 50, 1600, NAN) - 1.25) < 1e-12); /* the evaluation's own count */
+    assert_true(report_standard_error(&hundred, 50, 1600, 0.7) == 0.7);               /* ... or error */
+    assert_true(report_standard_error(&unstated, 50, NAN, 0.7) == 0.7);
+    assert_true(report_standard_error(&hundred, 100, NAN, NAN) == 0);
+    assert_true(isnan(report_standard_error(&hundred, NAN, 10, 0.7)));
+    assert_true(isnan(report_standard_error(&unstated, 50, NAN, NAN)));
+    assert_true(isnan(report_standard_error(&hundred, 101, NAN, NAN))); /* the maximum is wrong */
+    assert_true(isnan(report_standard_error(&hundred, -1, NAN, -1)));
+}
+
+/* 61 and 63 of 100 on few questions are a tie, 47 is not. */
+static void test_precision_and_confidence(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "precision");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 9, "command");
+    struct err e = { 0 };
+    if (db_script(d, "UPDATE benchmark SET questions = 400, maximum = 100;"
+                     "UPDATE sweep SET policy = policy || '{\"mode\":\"default\",\"direction_prior\":0.8}'::jsonb;"
+                     "INSERT INTO metric (task_id, name, value) SELECT task_id, 'standard_error', 0.25 FROM task t"
+                     " JOIN representation r USING (representation_id) WHERE t.kind = 'evaluate' AND r.name = 'Q'", &e) < 0)
+        fail_msg("%s", e.text);
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/precision", pgtest_dir(*state));
+    AUTO(free) char *page = write_page(d, "small", dir);
+    assert_has(page, "66.00<br/><small>\xc2\xb1 2.37</small>");
+    assert_has(page, "47.00<br/><small>\xc2\xb1 0.25</small>");
+    assert_has(page, "Not told apart from the best measured one by their questions (less than two standard errors behind it): T, S.");
+    assert_has(page, "best in list of three");
+    AUTO(free) char *text = slurp(dir, "report.json");
+    json_t *root = json_loads(text, 0, NULL), *advice = json_object_get(root, "recommendation");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(advice, "list"), 0)), "H");
+    double p = json_number_value(json_object_get(advice, "p_best_in_list"));
+    assert_true(p > 0.5 && p <= 1);
+    json_t *first = json_array_get(json_object_get(root, "ranking"), 0);
+    assert_true(fabs(json_number_value(json_object_get(first, "measured_target_standard_error")) - 2.3685 / 26) < 1e-4);
+    json_decref(root);
+    AUTO(free) char *csv = slurp(dir, "performances.csv");
+    assert_has(csv, "Q,B,score,47,0.25,");
+}
+
 static void test_paper_table(void **state)
 {
     AUTO(free) char *csv = slurp(SOURCE_DIR "/examples/paper", "law.csv");
@@ -320,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_hostile_names),        cmocka_unit_test(test_failures_and_retries),
         cmocka_unit_test(test_nothing_yet),          cmocka_unit_test(test_labels_alike),
         cmocka_unit_test(test_drawn_recall),         cmocka_unit_test(test_unwritable),
+        cmocka_unit_test(test_standard_errors),      cmocka_unit_test(test_precision_and_confidence),
         cmocka_unit_test(test_paper_table),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -47,7 +47,7 @@ static void test_statements(void **state)
         { SQL_SHOW_WAITING, true, false, 2 },        { SQL_SHOW_WORKERS, false, false, 0 },
         { SQL_SHOW_OUTCOME, true, false, 1 },
         { SQL_SHOW_TASK, false, true, 1 },           { SQL_SHOW_TASK_INPUTS, false, true, 1 },
-        { SQL_SHOW_TASK_ATTEMPTS, false, true, 0 },
+        { SQL_SHOW_TASK_ATTEMPTS, false, true, 0 },  { SQL_SHOW_TASK_RELATIVES, false, true, 1 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const struct sql_arg arg = cases[i].takes_task ? SQL_I64(8) : SQL_TEXT("paper");

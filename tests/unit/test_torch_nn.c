@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/torch_rig.h"
+#include "worker/torch/th_train.h"
 
 static struct th_rng *rng;
 
@@ -210,6 +211,35 @@ static void test_attention(void **state)
         }
 }
 
+/* While gradients are recorded it is computed as one; without them large ones go through the cache in parts. */
+static void check_parts(int64_t b, int64_t h, int64_t n, struct tensor *mask, bool causal)
+{
+    TH_SCOPE(s);
+    struct tensor *qkv = noise(TH_DIMS(b, n, 3 * h, 8)), *x[3];
+    struct th_attention o = { .mask = mask, .causal = causal };
+    for (int i = 0; i < 3; i++)
+        x[i] = th_transpose(th_chunk(qkv, 3, 2, i), 1, 2);
+    struct tensor *parts = th_sdpa(x[0], x[1], x[2], o);
+    th_grad(true);
+    struct tensor *whole = th_sdpa(x[0], x[1], x[2], o);
+    th_grad(false);
+    assert_true(th_is_shape(parts, TH_DIMS(b, h, n, 8)));
+    assert_close(parts, whole, 1e-5);
+}
+
+static void test_attention_in_parts(void **state)
+{
+    (void)state;
+    TH_SCOPE(s);
+    check_parts(3, 5, 400, NULL, false); /* some heads at a time, and a rest */
+    check_parts(3, 5, 400, NULL, true);
+    check_parts(3, 5, 400, noise(TH_DIMS(3, 1, 400, 400)), true);
+    check_parts(3, 5, 400, th_gt_s(noise(TH_DIMS(3, 1, 1, 400)), 0), false);
+    check_parts(40, 2, 100, NULL, false); /* some items of the batch at a time, and a rest */
+    check_parts(40, 2, 100, noise(TH_DIMS(2, 100, 100)), false);
+    check_parts(2, 2, 800, NULL, false); /* one head at a time */
+}
+
 static void test_attention_of_half_precision(void **state)
 {
     (void)state;
@@ -302,6 +332,7 @@ int main(void)
         TORCH_TEST(test_softmax),
         TORCH_TEST(test_embedding_and_rope),
         TORCH_TEST(test_attention),
+        TORCH_TEST(test_attention_in_parts),
         TORCH_TEST(test_attention_of_half_precision),
         TORCH_TEST(test_attention_refuses_shapes),
         TORCH_TEST(test_resize),

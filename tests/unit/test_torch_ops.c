@@ -319,6 +319,15 @@ static void test_in_place(void **state)
     assert_values(th_mul_(x, VECTOR(3, 3)), 0, 0, 6);
 }
 
+static void test_quick_gelu_of_many(void **state)
+{
+    (void)state;
+    TH_SCOPE(s);
+    struct tensor *x = th_linspace(-9, 9, 100003, TH_F32, TH_CPU); /* three parts and a rest */
+    struct tensor *want = th_mul(x, th_sigmoid(th_mul_s(x, 1.702)));
+    assert_true(th_item(th_amax(th_abs(th_sub(th_quick_gelu(x), want)), TH_SCALAR_DIMS, false)) < 1e-6);
+}
+
 static void test_functions(void **state)
 {
     (void)state;
@@ -434,6 +443,7 @@ int main(void)
         TORCH_TEST(test_integers_stay_integers),
         TORCH_TEST(test_in_place),
         TORCH_TEST(test_functions),
+        TORCH_TEST(test_quick_gelu_of_many),
         TORCH_TEST(test_comparisons),
         TORCH_TEST(test_reductions),
         TORCH_TEST(test_sorting),

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "common/buf.h"
-#include "common/parse.h"
+#include "common/utf8.h"
+#include "worker/layout.h"
 
 #define INLINE_MAX ((uint64_t)1 << 20) /* all inline artifacts of one result together */
 #define LISTING_MAX ((size_t)64 << 20)
@@ -21,7 +22,6 @@ struct artifact_dir {
     char *root, *temp, *place, *object; /* place is the object's path below root */
     bool shared, published;
     uint64_t inline_bytes;
-    size_t first; /* index of our first artifact in the result */
 };
 
 static int fail_path(struct err *e, const char *path)
@@ -29,57 +29,15 @@ static int fail_path(struct err *e, const char *path)
     return FAIL(e, ERR_ENV, "%s: %s", path, strerror(errno));
 }
 
-int make_dirs(const char *path, struct err *e)
-{
-    char part[PATH_MAX];
-    if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part)
-        return FAIL(e, ERR_ENV, "the path is too long: %.80s...", path);
-    for (char *p = part + 1;; p++) {
-        if (*p != '/' && *p != '\0')
-            continue;
-        char was = *p;
-        *p = '\0';
-        if (mkdir(part, 0777) < 0 && errno != EEXIST)
-            return fail_path(e, part);
-        *p = was;
-        if (!was)
-            return 0;
-    }
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)ftw;
-    if (type == FTW_DP || type == FTW_DNR)
-        rmdir(path);
-    else
-        unlink(path);
-    return 0;
-}
-
-void remove_tree(const char *path)
-{
-    nftw(path, remove_one, OPEN_DIRS, FTW_DEPTH | FTW_PHYS);
-}
-
-static int check_identity(const char *identity, struct err *e)
-{
-    unsigned char bytes[32];
-    struct err why = { 0 };
-    if (strlen(identity) != 64 || hex_decode(identity, bytes, sizeof bytes, &why) < 0)
-        return FAIL(e, ERR_INPUT, "the task has no identity of 64 hex digits to name its artifacts by");
-    return 0;
-}
-
 static int make_names(struct artifact_dir *d, const struct exec_task *t, struct err *e)
 {
     const char *id = t->spec->identity;
-    unsigned long long epoch = t->token->epoch;
     d->shared = t->store[0] != '\0';
-    if (asprintf(&d->root, "%s%s", d->shared ? t->store : t->scratch, d->shared ? "" : "/store") < 0 ||
-        asprintf(&d->temp, "%s/tmp/%s.%u-%llu", d->root, id, t->token->attempt, epoch) < 0 ||
-        asprintf(&d->place, "objects/%.2s/%s.%u-%llu", id, id, t->token->attempt, epoch) < 0 ||
+    d->root = layout_artifacts(t->store, t->scratch);
+    d->temp = layout_temp(t->store, t->scratch, id, t->token);
+    if (!d->root || !d->temp ||
+        asprintf(&d->place, "objects/%.2s/%s.%u-%llu", id, id, t->token->attempt, (unsigned long long)t->token->epoch) <
+            0 ||
         asprintf(&d->object, "%s/%s", d->root, d->place) < 0)
         return FAIL_NOMEM(e);
     return 0;
@@ -92,7 +50,9 @@ struct artifact_dir *artifact_begin(const struct exec_task *t, struct err *e)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
     if (!t->store[0] && !t->scratch[0])
         return FAIL_NULL(e, ERR_ENV, "this node has neither a store nor a scratch directory for artifacts");
-    if (check_identity(t->spec->identity, e) < 0 || make_names(d, t, e) < 0)
+    if (!layout_is_identity(t->spec->identity))
+        return FAIL_NULL(e, ERR_INPUT, "the task has no identity of 64 hex digits to name its artifacts by");
+    if (make_names(d, t, e) < 0)
         return NULL;
     remove_tree(d->temp); /* of an earlier exec of this very attempt */
     if (make_dirs(d->temp, e) < 0)
@@ -233,6 +193,11 @@ int artifact_add(struct artifact_dir *d, const char *name, const char *path, str
         return -1;
     if (!name[0] || strlen(name) >= sizeof a->name)
         return FAIL(e, ERR_TASK, "artifact name '%.40s' must have 1 to %zu bytes", name, sizeof a->name - 1);
+    for (size_t i = 0; i + 1 < r->n_artifacts; i++)
+        if (strcmp(r->artifacts[i].name, name) == 0)
+            return FAIL(e, ERR_TASK, "artifact '%s' comes twice", name);
+    if (!utf8_is_valid(below))
+        return FAIL(e, ERR_TASK, "artifact '%s' leads to a file whose name is not UTF-8", name);
     snprintf(a->name, sizeof a->name, "%s", name);
     if (stat(whole, &st) < 0)
         return fail_path(e, whole);

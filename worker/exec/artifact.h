@@ -27,8 +27,4 @@ MUST_USE int artifact_add(struct artifact_dir *d, const char *name, const char *
 /* Make all that was added durable and visible. On an error nothing is visible and the result lists no artifact. */
 MUST_USE int artifact_publish(struct artifact_dir *d, struct exec_result *r, struct err *e);
 
-/* mkdir -p */
-MUST_USE int make_dirs(const char *path, struct err *e);
-void remove_tree(const char *path);
-
 #endif

@@ -16,13 +16,26 @@
 #include "common/log.h"
 #include "common/mono.h"
 #include "common/parse.h"
+#include "common/utf8.h"
 #include "worker/proctree.h"
 
 #define FORWARD_EVERY (500 * NS_PER_MS)
 #define TAIL 16384
 #define PROGRESS_MARK "acsweep-progress:"
 
-static const char *const gpu_oom_words[] = { "CUDA out of memory", "OutOfMemoryError", "CUDA error: out of memory" };
+static const char *const gpu_oom_words[] = { "CUDA out of memory", "OutOfMemoryError", "CUDA error: out of memory",
+                                             NULL };
+static const char *const gpu_error_words[] = { "CUDA error", "CUDA driver error", "CUDA_ERROR_", "cudaError", "NVML",
+                                               NULL };
+static const char *const gpu_broken_words[] = { "uncorrectable ECC error",
+                                                "no CUDA-capable device is detected",
+                                                "CUDA-capable device(s) is/are busy or unavailable",
+                                                "all CUDA-capable devices are busy or unavailable",
+                                                "GPU is lost",
+                                                "fallen off the bus",
+                                                "hardware stack error",
+                                                "unknown error",
+                                                NULL };
 
 struct child {
     const struct child_options *o;
@@ -45,7 +58,9 @@ static _Noreturn void become_program(const struct child *c, pid_t exec, int out_
 {
     sigset_t none;
     sigemptyset(&none);
-    signal(SIGPIPE, SIG_DFL);
+    const int usual[] = { SIGPIPE, SIGTERM, SIGINT };
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++)
+        signal(usual[i], SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
     int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -84,13 +99,28 @@ static int spawn(struct child *c, int out_fd, struct err *e)
 /* ---- the log ------------------------------------------------------------------------------------------------------
  */
 
+static bool says(const char *line, const char *const *words)
+{
+    for (; *words; words++)
+        if (strstr(line, *words))
+            return true;
+    return false;
+}
+
+static void read_signs(struct child *c)
+{
+    bool oom = says(c->line, gpu_oom_words), error = !oom && says(c->line, gpu_error_words);
+    c->end->gpu_oom |= oom;
+    c->end->gpu_error |= error;
+    c->end->gpu_broken |= error && says(c->line, gpu_broken_words);
+}
+
 static void end_line(struct child *c)
 {
     c->line[c->line_len] = '\0';
     if (c->line_len == 0)
         return;
-    for (size_t i = 0; i < ARRAY_LEN(gpu_oom_words); i++)
-        c->end->gpu_oom |= strstr(c->line, gpu_oom_words[i]) != NULL;
+    read_signs(c);
     if (strncmp(c->line, PROGRESS_MARK, strlen(PROGRESS_MARK)) == 0) {
         char *after;
         double f = strtod(c->line + strlen(PROGRESS_MARK), &after);
@@ -98,6 +128,7 @@ static void end_line(struct child *c)
             c->fraction = f;
     }
     snprintf(c->end->last_line, sizeof c->end->last_line, "%.200s", c->line);
+    utf8_mend(c->end->last_line); /* a progress bar of long characters is cut anywhere */
     c->line_len = 0;
 }
 

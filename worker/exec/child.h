@@ -17,6 +17,8 @@ struct child_end {
     bool stopped;        /* by a cancel */
     bool oom;            /* the kernel's out-of-memory killer was at work */
     bool gpu_oom;        /* the log says that a device ran out of memory */
+    bool gpu_error;      /* or that CUDA failed in another way: a look at the devices is due */
+    bool gpu_broken;     /* in a way that no program can be blamed for */
     uint64_t max_rss_bytes;
     char last_line[240]; /* of the log, printable */
 };

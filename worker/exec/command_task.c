@@ -10,7 +10,7 @@
 
 #include "common/buf.h"
 #include "common/parse.h"
-#include "worker/exec/artifact.h"
+#include "worker/layout.h"
 
 #define LOG_CAP_DEFAULT ((uint64_t)16 << 20)
 #define LOG_CAP_MAX ((json_int_t)1 << 40)
@@ -88,20 +88,18 @@ void command_task_free(struct command_task *c)
 
 /* ---- directories --------------------------------------------------------------------------------------------------- */
 
-/* Name of the newest earlier attempt's checkpoint, "IDENTITY.ATTEMPT-EPOCH", in `found` ("" when none). */
+/* Name of the newest earlier attempt's checkpoint in `found` ("" when none). */
 static void newest_checkpoint(const char *parent, const char *identity, char *found, size_t room)
 {
     DIR *d = opendir(parent);
     unsigned best_attempt = 0;
     unsigned long long best_epoch = 0;
-    size_t len = strlen(identity);
     found[0] = '\0';
     for (struct dirent *de; d && (de = readdir(d));) {
         unsigned attempt;
         unsigned long long epoch;
-        if (strncmp(de->d_name, identity, len) != 0 || sscanf(de->d_name + len, ".%u-%llu", &attempt, &epoch) != 2)
-            continue;
-        if (attempt < best_attempt || (attempt == best_attempt && epoch < best_epoch))
+        if (!layout_is_of(de->d_name, identity, &attempt, &epoch) || attempt < best_attempt ||
+            (attempt == best_attempt && epoch < best_epoch))
             continue;
         best_attempt = attempt;
         best_epoch = epoch;
@@ -115,11 +113,10 @@ static void newest_checkpoint(const char *parent, const char *identity, char *fo
 static int claim_checkpoint(struct command_task *c, struct err *e)
 {
     const struct exec_task *t = c->task;
-    AUTO(free) char *parent = NULL, *old = NULL;
+    AUTO(free) char *parent = layout_checkpoints(t->store, t->scratch), *old = NULL;
     char found[256];
-    if (asprintf(&parent, "%s/checkpoints", t->store[0] ? t->store : t->scratch) < 0 ||
-        asprintf(&c->checkpoint, "%s/%s.%u-%llu", parent, t->spec->identity, t->token->attempt,
-                 (unsigned long long)t->token->epoch) < 0)
+    c->checkpoint = layout_checkpoint(t->store, t->scratch, t->spec->identity, t->token);
+    if (!parent || !c->checkpoint)
         return FAIL_NOMEM(e);
     TRY(make_dirs(parent, e));
     newest_checkpoint(parent, t->spec->identity, found, sizeof found);
@@ -139,10 +136,10 @@ static int make_places(struct command_task *c, const char *out, struct err *e)
     const struct exec_task *t = c->task;
     if (!t->scratch[0])
         return FAIL(e, ERR_ENV, "this worker has no scratch directory");
-    if (asprintf(&c->work, "%s/attempts/%llu.%u-%llu", t->scratch, (unsigned long long)t->token->task_id,
-                 t->token->attempt, (unsigned long long)t->token->epoch) < 0 ||
-        asprintf(&c->params, "%s/task.json", c->work) < 0 || asprintf(&c->result, "%s/result.json", c->work) < 0 ||
-        asprintf(&c->log, "%s/log.txt", c->work) < 0 || !(c->out = strdup(out)))
+    c->work = layout_attempt(t->scratch, t->token);
+    if (!c->work || asprintf(&c->params, "%s/task.json", c->work) < 0 ||
+        asprintf(&c->result, "%s/result.json", c->work) < 0 || asprintf(&c->log, "%s/log.txt", c->work) < 0 ||
+        !(c->out = strdup(out)))
         return FAIL_NOMEM(e);
     remove_tree(c->work);
     TRY(make_dirs(c->work, e));
@@ -193,11 +190,12 @@ static int place_artifact(const struct command_task *c, const Acsweep__InputRef 
         return write_file(*path, a->content.data, a->content.len, e);
     }
     bool shared = strcmp(a->store, "shared") == 0;
+    AUTO(free) char *root = layout_artifacts(shared ? t->store : "", t->scratch);
     if (shared && !t->store[0])
         return FAIL(e, ERR_ENV, "input '%.60s' lies in the shared store, which this node does not see", in->name);
     if (strstr(a->path, "..") || a->path[0] == '/')
         return FAIL(e, ERR_INPUT, "input '%.60s' has the path '%.80s', which leads out of the store", in->name, a->path);
-    if (asprintf(path, "%s%s/%s", shared ? t->store : t->scratch, shared ? "" : "/store", a->path) < 0)
+    if (!root || asprintf(path, "%s/%s", root, a->path) < 0)
         return FAIL_NOMEM(e);
     if (access(*path, R_OK) < 0)
         return FAIL(e, ERR_ENV, "input '%.60s': %s: %s", in->name, *path, strerror(errno));
@@ -225,17 +223,26 @@ static int place_inputs(struct command_task *c, struct err *e)
 
 /* ---- task.json and argv --------------------------------------------------------------------------------------------- */
 
+static json_t *named_paths(const struct exec_task *t)
+{
+    json_t *paths = json_object();
+    for (size_t i = 0; t->paths && i < t->paths->n; i++)
+        json_object_set_new(paths, t->paths->list[i].name, json_string(t->paths->list[i].path));
+    return paths;
+}
+
 static int write_task(const struct command_task *c, struct err *e)
 {
     const struct exec_task *t = c->task;
     json_t *identity = t->identity ? json_incref(t->identity) : json_object();
     json_t *execution = t->execution ? json_incref(t->execution) : json_object();
-    AUTO(json_decref) json_t *j = json_pack(
-        "{s:I, s:i, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:O, s:s, s:s, s:s, s:s}", "task_id", (json_int_t)t->token->task_id,
-        "attempt", (int)t->token->attempt, "epoch", (json_int_t)t->token->epoch, "kind", t->spec->kind, "label",
-        t->spec->label, "identity", t->spec->identity, "worker", t->worker_id, "parameters", identity, "execution",
-        execution, "inputs", c->inputs, "out", c->out, "result", c->result, "scratch", c->work, "checkpoint_dir",
-        c->checkpoint);
+    AUTO(json_decref)
+    json_t *j = json_pack("{s:I, s:i, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:O, s:o, s:s, s:s, s:s, s:s, s:s}", "task_id",
+                          (json_int_t)t->token->task_id, "attempt", (int)t->token->attempt, "epoch",
+                          (json_int_t)t->token->epoch, "kind", t->spec->kind, "label", t->spec->label, "identity",
+                          t->spec->identity, "worker", t->worker_id, "parameters", identity, "execution", execution,
+                          "inputs", c->inputs, "paths", named_paths(t), "store", t->store, "out", c->out, "result",
+                          c->result, "scratch", c->work, "checkpoint_dir", c->checkpoint);
     if (!j)
         return FAIL_NOMEM(e);
     AUTO(free) char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS);
@@ -249,11 +256,16 @@ static const char *input_path(const struct command_task *c, const char *name)
     return json_string_value(json_object_iter_value(json_object_iter(artifacts)));
 }
 
+static json_t *name_of(const struct command_task *c, const char *what)
+{
+    return json_object_get(json_object_get(c->task->execution, "names"), what);
+}
+
 static int put_param(const struct command_task *c, const char *name, struct buf *out, struct err *e)
 {
     json_t *v = json_object_get(c->task->identity, name);
     if (!v)
-        v = json_object_get(json_object_get(c->task->execution, "names"), name);
+        v = name_of(c, name);
     if (!v)
         return FAIL(e, ERR_INPUT, "execution.command.argv: the task has no parameter '%.60s'", name);
     if (json_is_string(v)) {
@@ -267,14 +279,35 @@ static int put_param(const struct command_task *c, const char *name, struct buf 
     return 0;
 }
 
+static int put_path(const struct command_task *c, const char *name, struct buf *out, struct err *e)
+{
+    const char *path = exec_path(c->task, name, e);
+    if (!path)
+        return -1;
+    buf_puts(out, path);
+    return 0;
+}
+
+/* {path_of:checkpoint}: of what the task's names call its checkpoint. */
+static int put_path_of(const struct command_task *c, const char *what, struct buf *out, struct err *e)
+{
+    const char *name = json_string_value(name_of(c, what));
+    if (!name)
+        return FAIL(e, ERR_INPUT,
+                    "execution.command.argv: the task's names have no text '%.60s'; it has a path by {path:NAME} "
+                    "only",
+                    what);
+    return put_path(c, name, out, e);
+}
+
 static int put_value(const struct command_task *c, const char *name, struct buf *out, struct err *e)
 {
     const Acsweep__TaskSpec *spec = c->task->spec;
     const struct {
         const char *name, *value;
-    } known[] = { { "out", c->out },         { "params", c->params },         { "result", c->result },
-                  { "scratch", c->work },    { "checkpoint", c->checkpoint }, { "kind", spec->kind },
-                  { "label", spec->label },  { "identity", spec->identity } };
+    } known[] = { { "out", c->out },        { "params", c->params },         { "result", c->result },
+                  { "scratch", c->work },   { "checkpoint", c->checkpoint }, { "kind", spec->kind },
+                  { "label", spec->label }, { "identity", spec->identity },  { "store", c->task->store } };
     const char *names[ARRAY_LEN(known)];
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         names[i] = known[i].name;
@@ -285,6 +318,10 @@ static int put_value(const struct command_task *c, const char *name, struct buf 
     }
     if (strncmp(name, "param:", 6) == 0)
         return put_param(c, name + 6, out, e);
+    if (strncmp(name, "path:", 5) == 0)
+        return put_path(c, name + 5, out, e);
+    if (strncmp(name, "path_of:", 8) == 0)
+        return put_path_of(c, name + 8, out, e);
     const char *path = strncmp(name, "input:", 6) == 0 ? input_path(c, name + 6) : NULL;
     if (path) {
         buf_puts(out, path);

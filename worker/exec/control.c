@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/mono.h"
 #include "worker/proctree.h"
+#include "worker/token.h"
 
 #define OBEY_NS (5 * NS_PER_S) /* time a task gets to end by itself once the agent is gone */
 
@@ -41,14 +42,9 @@ static void set_cancel(struct control *c, const char *reason, int64_t grace_ns)
         log_error("exec.cancel_fd", KV_STR("reason", reason));
 }
 
-static bool same_token(const Acsweep__Token *a, const Acsweep__Token *b)
-{
-    return a && a->task_id == b->task_id && a->attempt == b->attempt && a->epoch == b->epoch;
-}
-
 static void begin(struct control *c, const envelope *m)
 {
-    c->current = *m->assign->assignments[0]->token;
+    c->current = token_copy(m->assign->assignments[0]->token);
     c->busy = true;
     c->cancelled = false;
     uint64_t drained;
@@ -71,7 +67,7 @@ static int take_message(struct control *c, envelope *m, struct err *e)
         pthread_cond_signal(&c->changed);
         return 0;
     case ACSWEEP__ENVELOPE__BODY_CANCEL:
-        if (same_token(m->cancel->token, &c->current))
+        if (token_equal(m->cancel->token, &c->current))
             set_cancel(c, m->cancel->reason,
                        (int64_t)(m->cancel->grace_ms < 86400000 ? m->cancel->grace_ms : 86400000) * NS_PER_MS);
         return 0;

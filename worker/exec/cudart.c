@@ -3,10 +3,11 @@
  * else comes from cudaDeviceGetAttribute, whose numbers never change. */
 #include "worker/exec/cudart.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "worker/exec/library.h"
 
 #define ATTRIBUTE_MAJOR 75
 #define ATTRIBUTE_MINOR 76
@@ -28,55 +29,31 @@ struct cudart {
     int (*reset)(void);
 };
 
-static const char *const libraries[] = { "libcudart.so", "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0" };
-
-static void *open_library(struct err *e)
-{
-    const char *told = getenv("ACSWEEP_CUDART");
-    if (told && told[0]) {
-        void *h = dlopen(told, RTLD_NOW | RTLD_LOCAL);
-        return h ? h : FAIL_NULL(e, ERR_ENV, "ACSWEEP_CUDART: %s", dlerror());
-    }
-    for (size_t i = 0; i < ARRAY_LEN(libraries); i++) {
-        void *h = dlopen(libraries[i], RTLD_NOW | RTLD_LOCAL);
-        if (h)
-            return h;
-    }
-    return FAIL_NULL(e, ERR_ENV, "no CUDA runtime found (tried libcudart.so, .13, .12 and .11.0; ACSWEEP_CUDART names "
-                                 "another)");
-}
-
-/* A data pointer from dlsym into a function pointer, in the way POSIX means it. */
-static int bind_call(void *library, void *slot, const char *name, const char *other, struct err *e)
-{
-    void *f = dlsym(library, name);
-    if (!f && other)
-        f = dlsym(library, other);
-    if (!f)
-        return FAIL(e, ERR_ENV, "the CUDA runtime has no %s", name);
-    memcpy(slot, &f, sizeof f);
-    return 0;
-}
+static const char *const libraries[] = { "libcudart.so", "libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0",
+                                         NULL };
 
 static int bind_calls(struct cudart *c, struct err *e)
 {
-    TRY(bind_call(c->library, &c->get_count, "cudaGetDeviceCount", NULL, e));
-    TRY(bind_call(c->library, &c->set_device, "cudaSetDevice", NULL, e));
-    TRY(bind_call(c->library, &c->mem_info, "cudaMemGetInfo", NULL, e));
-    TRY(bind_call(c->library, &c->get_attribute, "cudaDeviceGetAttribute", NULL, e));
-    TRY(bind_call(c->library, &c->get_properties, "cudaGetDeviceProperties_v2", "cudaGetDeviceProperties", e));
-    TRY(bind_call(c->library, &c->error_string, "cudaGetErrorString", NULL, e));
-    return bind_call(c->library, &c->reset, "cudaDeviceReset", NULL, e);
+    const struct library_call calls[] = {
+        { &c->get_count, "cudaGetDeviceCount", NULL },
+        { &c->set_device, "cudaSetDevice", NULL },
+        { &c->mem_info, "cudaMemGetInfo", NULL },
+        { &c->get_attribute, "cudaDeviceGetAttribute", NULL },
+        { &c->get_properties, "cudaGetDeviceProperties_v2", "cudaGetDeviceProperties" },
+        { &c->error_string, "cudaGetErrorString", NULL },
+        { &c->reset, "cudaDeviceReset", NULL },
+    };
+    return library_bind(c->library, "CUDA runtime", calls, ARRAY_LEN(calls), e);
 }
 
 struct cudart *cudart_open(struct err *e)
 {
-    void *library = open_library(e);
+    void *library = library_open("ACSWEEP_CUDART", libraries, "CUDA runtime", e);
     if (!library)
         return NULL;
     struct cudart *c = calloc(1, sizeof *c);
     if (!c) {
-        dlclose(library);
+        library_close(library);
         return FAIL_NULL(e, ERR_ENV, "out of memory");
     }
     c->library = library;
@@ -91,7 +68,7 @@ void cudart_close(struct cudart *c)
 {
     if (!c)
         return;
-    dlclose(c->library);
+    library_close(c->library);
     free(c);
 }
 

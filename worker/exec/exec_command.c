@@ -103,8 +103,12 @@ static int env_make(const struct command_task *c, struct env_list *v, struct err
     snprintf(number, sizeof number, "%llu", (unsigned long long)t->epoch);
     TRY(env_put(v, "ACSWEEP_EPOCH", number, e));
     const char *const variables[][2] = {
-        { "ACSWEEP_PARAMS", c->params }, { "ACSWEEP_RESULT", c->result },          { "ACSWEEP_OUT", c->out },
-        { "ACSWEEP_SCRATCH", c->work },  { "ACSWEEP_CHECKPOINT_DIR", c->checkpoint },
+        { "ACSWEEP_PARAMS", c->params },
+        { "ACSWEEP_RESULT", c->result },
+        { "ACSWEEP_OUT", c->out },
+        { "ACSWEEP_SCRATCH", c->work },
+        { "ACSWEEP_CHECKPOINT_DIR", c->checkpoint },
+        { "ACSWEEP_STORE", c->task->store },
     };
     for (size_t i = 0; i < ARRAY_LEN(variables); i++)
         TRY(env_put(v, variables[i][0], variables[i][1], e));
@@ -203,7 +207,9 @@ static Acsweep__FailureClass classify(const struct command_task *c, const struct
         return ACSWEEP__FAILURE_CLASS__HOST_OOM;
     if (end->gpu_oom)
         return ACSWEEP__FAILURE_CLASS__GPU_OOM;
-    if (sig == SIGKILL || sig == SIGTERM || sig == SIGHUP || sig == SIGINT) /* somebody from outside */
+    if (sig == SIGTERM || sig == SIGINT) /* the node goes down, or scancel: it reaches us all at once, in any order */
+        return ACSWEEP__FAILURE_CLASS__PREEMPTED;
+    if (sig == SIGKILL || sig == SIGHUP || end->gpu_broken) /* somebody from outside, or the device */
         return ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE;
     if (disk_full(c->out) || disk_full(c->work))
         return ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE;
@@ -252,6 +258,7 @@ static int conclude(const struct command_task *c, const struct child_end *end, s
         return 0;
     }
     char text[700];
+    r->suspect = end->gpu_error;
     if (told_failure(c, r))
         return 0;
     describe_failure(c, end, text, sizeof text);
@@ -286,12 +293,7 @@ static int command_run(const struct exec_task *t, struct exec_result *r, struct 
     if (!dir)
         return -1;
     TRY(command_task_prepare(&c, artifact_path(dir), e));
-    TRY(run_program(&c, dir, r, e));
-    if (r->outcome == ACSWEEP__OUTCOME__SUCCEEDED)
-        remove_tree(c.checkpoint);
-    if (r->outcome != ACSWEEP__OUTCOME__FAILED)
-        remove_tree(c.work); /* after a failure its log stays for people to read */
-    return 0;
+    return run_program(&c, dir, r, e); /* the agent clears up, once the result is acknowledged */
 }
 
 const struct executor exec_command = { "command", command_check, command_run };

@@ -11,9 +11,11 @@
 
 #include "common/log.h"
 #include "common/mono.h"
+#include "common/utf8.h"
 
-#define MAX_METRICS 4096
-#define MAX_ARTIFACTS 1024
+/* The coordinator takes no more of either, and no name twice. */
+#define MAX_METRICS 2000
+#define MAX_ARTIFACTS 1000
 
 static const struct executor *const executors[] = { &exec_fake, &exec_replay, &exec_command };
 static const char *const names[] = { "fake", "replay", "command", NULL };
@@ -28,7 +30,10 @@ const struct executor *executor_find(const char *name, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(executors); i++)
         if (strcmp(executors[i]->name, name) == 0)
             return executors[i];
-    return FAIL_NULL(e, ERR_INPUT, "this acsweep-exec has no executor '%s' (it has fake, replay and command)", name);
+    char all[200];
+    for (size_t i = 0, at = 0; names[i] && at < sizeof all; i++)
+        at += (size_t)snprintf(all + at, sizeof all - at, "%s%s", i ? ", " : "", names[i]);
+    return FAIL_NULL(e, ERR_INPUT, "this acsweep-exec has no executor '%.60s' (it has %s)", name, all);
 }
 
 static const struct {
@@ -78,6 +83,7 @@ void exec_result_fail(struct exec_result *r, Acsweep__FailureClass failure, cons
     va_start(ap, fmt);
     vsnprintf(r->message, sizeof r->message, fmt, ap);
     va_end(ap);
+    utf8_mend(r->message);
 }
 
 int exec_result_metric(struct exec_result *r, const char *name, double value, struct err *e)
@@ -89,6 +95,9 @@ int exec_result_metric(struct exec_result *r, const char *name, double value, st
         return FAIL(e, ERR_TASK, "metric name '%.40s' must have 1 to %zu bytes", name, sizeof m.name - 1);
     if (r->n_metrics == MAX_METRICS)
         return FAIL(e, ERR_TASK, "more than %d metrics", MAX_METRICS);
+    for (size_t i = 0; i < r->n_metrics; i++)
+        if (strcmp(r->metrics[i].name, name) == 0)
+            return FAIL(e, ERR_TASK, "metric '%s' comes twice", name);
     struct exec_metric *grown = realloc(r->metrics, (r->n_metrics + 1) * sizeof *grown);
     if (!grown)
         return FAIL_NOMEM(e);
@@ -120,6 +129,17 @@ void exec_result_free(struct exec_result *r)
     r->artifacts = NULL;
     r->metrics = NULL;
     r->n_artifacts = r->n_metrics = 0;
+}
+
+const char *exec_path(const struct exec_task *t, const char *name, struct err *e)
+{
+    const char *path = paths_find(t->paths, name);
+    if (path)
+        return path;
+    return FAIL_NULL(e, ERR_ENV,
+                     "this worker does not know where '%.80s' is: add \"%.80s=/PATH\" to the list `path` of its "
+                     "worker.cfg (or --path)",
+                     name, name);
 }
 
 bool exec_wait(const struct exec_task *t, int64_t ns)

@@ -14,6 +14,7 @@
 #include "common/err.h"
 #include "proto/acsweep.pb-c.h"
 #include "worker/exec/control.h"
+#include "worker/paths.h"
 
 /* One attempt as the executor sees it. */
 struct exec_task {
@@ -24,6 +25,7 @@ struct exec_task {
     const char *worker_id;
     const char *scratch;  /* node-local directory of this worker, "" when it has none */
     const char *store;    /* shared artifact store, "" when there is none */
+    const struct paths *paths; /* where this node has data and checkpoints; use exec_path() */
     struct control *control;
 };
 
@@ -45,6 +47,9 @@ struct exec_result {
     struct exec_artifact *artifacts;
     size_t n_metrics, n_artifacts;
     uint64_t max_rss_bytes, max_gpu_bytes; /* 0 = the exec's own figure is used */
+    /* Something broke on its devices (a sticky CUDA error, say): this exec gets no further task, and they are looked at
+     * before anything else runs on them. */
+    bool suspect;
     Acsweep__Token reported;               /* the token that the result carries; only exec_fake changes it */
 };
 
@@ -74,6 +79,10 @@ MUST_USE int exec_result_metric(struct exec_result *r, const char *name, double 
 struct exec_artifact *exec_result_artifact(struct exec_result *r, struct err *e);
 /* Forget metrics and artifacts. */
 void exec_result_free(struct exec_result *r);
+
+/* Where this node has the data or checkpoint that sweep.cfg calls `name`. NULL with ERR_ENV, which is this node's
+ * failure and not the task's, and says what to add to worker.cfg. */
+const char *exec_path(const struct exec_task *t, const char *name, struct err *e);
 
 /* Wait up to `ns`; true when the task was cancelled meanwhile (at once). */
 bool exec_wait(const struct exec_task *t, int64_t ns);

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/mono.h"
 #include "common/own.h"
+#include "worker/exec/energy.h"
 #include "worker/exec/executor.h"
 #include "worker/exec/probe.h"
 #include "worker/proctree.h"
@@ -32,11 +33,13 @@ struct place { /* where this exec runs; fixed for its life */
     uint32_t slot;
     char *devices[64];
     size_t n_devices;
+    struct paths paths; /* texts belong to the hello */
+    struct energy *energy;
 };
 
 struct usage {
     int64_t mono, wall_us;
-    double cpu_seconds;
+    double cpu_seconds, joules;
     uint64_t max_rss;
 };
 
@@ -106,6 +109,7 @@ static void fill_cost(const struct place *p, const struct exec_result *r, const 
     c->wall_seconds = (double)(to->mono - from->mono) / (double)NS_PER_S;
     c->gpu_seconds = c->wall_seconds * (double)p->n_devices;
     c->cpu_seconds = to->cpu_seconds - from->cpu_seconds;
+    c->energy_joules = to->joules;
     c->max_rss_bytes = r->max_rss_bytes ? r->max_rss_bytes : to->max_rss;
     c->max_gpu_bytes = r->max_gpu_bytes;
 }
@@ -113,6 +117,7 @@ static void fill_cost(const struct place *p, const struct exec_result *r, const 
 static int send_result(const struct place *p, struct exec_result *r, const struct usage *from, struct err *e)
 {
     struct usage to = usage_now();
+    to.joules = energy_end(p->energy);
     AUTO(free) Acsweep__Metric *metrics = calloc(r->n_metrics + 1, sizeof *metrics);
     AUTO(free) Acsweep__Metric **metric_list = calloc(r->n_metrics + 1, sizeof *metric_list);
     AUTO(free) Acsweep__ArtifactRef *artifacts = calloc(r->n_artifacts + 1, sizeof *artifacts);
@@ -137,7 +142,8 @@ static int send_result(const struct place *p, struct exec_result *r, const struc
     result.devices = (char **)p->devices;
     result.n_devices = p->n_devices;
     result.started_unix_us = from->wall_us;
-    result.finished_unix_us = to.wall_us;
+    result.finished_unix_us = from->wall_us + (to.mono - from->mono) / NS_PER_US; /* whatever the wall clock did */
+    result.suspect = r->suspect;
     Acsweep__Results results = ACSWEEP__RESULTS__INIT;
     results.n_results = 1;
     results.results = &one;
@@ -176,12 +182,18 @@ static int run_executor(struct exec_task *t, struct exec_result *r, struct err *
 
 static int run_task(const struct place *p, const Acsweep__Assignment *a, struct err *e)
 {
-    struct exec_task t = { .token = a->token, .spec = a->spec, .worker_id = p->worker_id, .scratch = p->scratch,
-                           .store = p->store, .control = p->control };
+    struct exec_task t = { .token = a->token,
+                           .spec = a->spec,
+                           .worker_id = p->worker_id,
+                           .scratch = p->scratch,
+                           .store = p->store,
+                           .paths = &p->paths,
+                           .control = p->control };
     struct exec_result r = { .reported = *a->token };
     struct err failure = { 0 };
     TRY(send_started(p, &t, e));
     struct usage from = usage_now();
+    energy_begin(p->energy);
     if (run_executor(&t, &r, &failure) < 0) {
         if (failure.kind == ERR_INTERRUPTED)
             exec_result_cancelled(&t, &r);
@@ -208,6 +220,16 @@ static int serve(struct place *p, struct err *e)
     }
 }
 
+static int take_paths(struct place *p, const Acsweep__ExecHello *h, struct err *e)
+{
+    p->paths.list = calloc(h->n_paths + 1, sizeof *p->paths.list);
+    if (!p->paths.list)
+        return FAIL_NOMEM(e);
+    for (; p->paths.n < h->n_paths; p->paths.n++)
+        p->paths.list[p->paths.n] = (struct named_path){ h->paths[p->paths.n]->name, h->paths[p->paths.n]->path };
+    return 0;
+}
+
 /* The agent's first message, before the reader thread starts. */
 static int read_hello(struct place *p, envelope **hello, struct err *e)
 {
@@ -222,7 +244,7 @@ static int read_hello(struct place *p, envelope **hello, struct err *e)
     p->worker_id = h->worker_id;
     for (; p->n_devices < h->n_devices; p->n_devices++)
         p->devices[p->n_devices] = h->devices[p->n_devices];
-    return 0;
+    return take_paths(p, h, e);
 }
 
 static const char *env_or_empty(const char *name)
@@ -231,15 +253,23 @@ static const char *env_or_empty(const char *name)
     return v ? v : "";
 }
 
+static void place_end_cleanup(struct place *p)
+{
+    energy_close(p->energy);
+    free(p->paths.list);
+}
+
 static int run_for_agent(struct err *e)
 {
     AUTO(envelope_free) envelope *hello = NULL;
+    AUTO(place_end)
     struct place p = { .scratch = env_or_empty("ACSWEEP_SCRATCH"), .store = env_or_empty("ACSWEEP_STORE") };
     TRY(read_hello(&p, &hello, e));
     AUTO(control_destroy) struct control *control = control_start(AGENT_FD, e);
     if (!control)
         return -1;
     p.control = control;
+    p.energy = energy_open(p.devices, p.n_devices);
     return serve(&p, e);
 }
 
@@ -261,6 +291,13 @@ int main(int argc, char **argv)
         return err_exit_code(ERR_USAGE);
     }
     signal(SIGPIPE, SIG_IGN);
+    /* scancel, systemd and a shutdown send SIGTERM to every process of ours at once. What is to be done about it is the
+     * agent's to say, and programs must not lose their time for a checkpoint because their exec died first. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    /* The agent stops us before it kills us with all that we started. If it dies in between, go on, and see that it
+     * did. */
+    prctl(PR_SET_PDEATHSIG, SIGCONT);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (run_for_agent(&e) == 0)
         return 0;

@@ -1,6 +1,9 @@
 /* Scaled dot product attention: the fused kernels where the version has them, and composed where not. */
 #include "worker/torch/th_impl.h"
 
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <torch/version.h>
@@ -55,6 +58,31 @@ at::Tensor composed(const at::Tensor &q, const at::Tensor &k, const at::Tensor &
     return at::matmul(at::softmax(scores, -1).masked_fill(blind, 0), v);
 }
 
+/* Scores of so many numbers stay in a core's cache on their way through the softmax. */
+const int64_t part_numbers = 1 << 19;
+
+/* The same on the CPU, some heads or some items of the batch after the other: (B,H,N,M) scores are never all there. */
+at::Tensor in_parts(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
+                    const c10::optional<at::Tensor> &mask, double scale)
+{
+    int64_t b = q.size(0), h = q.size(1), n = q.size(2), m = k.size(2);
+    int64_t room = part_numbers * at::get_num_threads(), head = std::max<int64_t>(n * m, 1);
+    if (at::GradMode::is_enabled() || !q.is_cpu() || b * h * head <= room)
+        return composed(q, k, v, mask, scale);
+    int64_t items = std::max<int64_t>(room / (h * head), 1), heads = std::min(h, std::max<int64_t>(room / head, 1));
+    at::Tensor all = mask ? mask->expand({ b, h, n, m }) : at::Tensor();
+    at::Tensor out = at::empty({ b, n, h, v.size(3) }, v.options()).transpose(1, 2);
+    for (int64_t i = 0; i < b; i += items)
+        for (int64_t k0 = 0; k0 < h; k0 += heads) {
+            auto part = [&](const at::Tensor &t) { return t.slice(0, i, i + items).slice(1, k0, k0 + heads); };
+            c10::optional<at::Tensor> its_mask;
+            if (mask)
+                its_mask = part(all);
+            part(out).copy_(composed(part(q), part(k), part(v), its_mask, scale));
+        }
+    return out;
+}
+
 at::Tensor sdpa(const at::Tensor &q, const at::Tensor &k0, const at::Tensor &v0, const c10::optional<at::Tensor> &mask,
                 bool causal, double scale)
 {
@@ -70,7 +98,7 @@ at::Tensor sdpa(const at::Tensor &q, const at::Tensor &k0, const at::Tensor &v0,
     if (!mask && !causal)
         return at::scaled_dot_product_attention(q, k, v, {}, 0.0, false, scale);
 #endif
-    return composed(q, k, v, joint_mask(mask, causal, q, k), scale);
+    return in_parts(q, k, v, joint_mask(mask, causal, q, k), scale);
 }
 
 } // namespace

@@ -1,0 +1,44 @@
+/* Clearing up after attempts, on a thread of its own, because removing a large tree, or a shared file system that
+ * hangs, must not stop the heartbeats. What goes when:
+ *
+ *     succeeded, and acknowledged as committed    its checkpoint and those of earlier attempts, its work place
+ *     checkpointed, cancelled, or fenced          its work place, once acknowledged
+ *     failed                                      nothing at first: the log is for people, the checkpoint for the next
+ * try; of work places the newest LEFTOVERS_KEPT stay its exec was killed or died                 half-made artifacts,
+ * at once */
+#ifndef ACSWEEP_WORKER_LEFTOVERS_H
+#define ACSWEEP_WORKER_LEFTOVERS_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+#include "common/loop.h"
+#include "common/own.h"
+#include "proto/acsweep.pb-c.h"
+
+#define LEFTOVERS_KEPT 64
+
+struct leftovers;
+
+struct leftovers_options {
+    struct loop *loop;
+    const char *scratch; /* copied */
+    /* What leftovers_acknowledged was told about is cleared up. */
+    int (*on_cleared)(const Acsweep__Token *t, void *arg, struct err *e);
+    void *arg;
+};
+
+/* Starts the thread, which first clears up what former agents on this scratch directory left. */
+struct leftovers *leftovers_create(const struct leftovers_options *o, struct err *e);
+/* Gives it some seconds to end what it is at; the rest is left to the next agent. */
+void leftovers_destroy(struct leftovers *l);
+DEFINE_CLEANUP(leftovers_destroy, struct leftovers *)
+
+/* The result is with the coordinator, which took it or not (committed). store is "" without one. */
+MUST_USE int leftovers_acknowledged(struct leftovers *l, const Acsweep__Result *r, bool committed, const char *store,
+                                    struct err *e);
+/* The attempt ended in the middle. */
+MUST_USE int leftovers_debris(struct leftovers *l, const Acsweep__Token *t, const char *identity, const char *store,
+                              struct err *e);
+
+#endif
