@@ -28,6 +28,7 @@ extern const struct cmd cmd_replay;
 extern const struct cmd cmd_report;
 extern const struct cmd cmd_retry;
 extern const struct cmd cmd_run;
+extern const struct cmd cmd_score;
 extern const struct cmd cmd_sql;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_submit;

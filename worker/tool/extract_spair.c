@@ -6,7 +6,7 @@
 
 #include "common/map.h"
 #include "worker/data/spair.h"
-#include "worker/exec/artifact.h"
+#include "worker/layout.h"
 #include "worker/tool/extract_job.h"
 #include "worker/torch/safetensors.h"
 
