@@ -94,6 +94,13 @@ bool opts_has(const struct opts *o, const char *name); /* the command has such a
 size_t opts_n_args(const struct opts *o);
 const char *opts_arg(const struct opts *o, size_t i);
 
+/* The command line again, in one spelling, for a program with the same tables: `program`, the words of the command, all
+ * that was given as --name=value (by environment or file too; defaults are left out), `--` and the arguments.
+ * NULL-terminated; opts_argv_free() it. */
+char **opts_argv(const struct opts *o, const char *program, struct err *e);
+void opts_argv_free(char **argv);
+DEFINE_CLEANUP(opts_argv_free, char **)
+
 /* What `path --help` prints; `width` in columns, 0 = that of the terminal, or 80. */
 void opts_print_help(FILE *out, const struct cmd *root, const struct cmd *cmd, const char *path, int width);
 /* The bash completion script of a whole program. */

@@ -112,6 +112,39 @@ static void test_defaults_and_environment(void **s)
     unsetenv("TEST_JSON");
 }
 
+static void assert_words(char *const *got, const char *const *want)
+{
+    size_t i = 0;
+    for (; want[i]; i++) {
+        assert_non_null(got[i]);
+        assert_string_equal(got[i], want[i]);
+    }
+    assert_null(got[i]);
+}
+
+/* Words made of a parsed line, and of those words parsed again, are the same. */
+static void test_argv(void **s)
+{
+    (void)s;
+    struct err e = { 0 };
+    setenv("TEST_STATE", "/from/env", 1);
+    setenv("TEST_JSON", "0", 1);
+    AUTO(opts_free) struct opts *o = PARSE(&e, "policy", "fit", "-g", "--one", "-qn7", "--data", "a b", "--group=", "--group",
+                                           "two=2", "--ratio", "0.50");
+    const char *const want[] = { "/bin/other",    "policy", "fit",         "--state=/from/env", "--workers=7", "--ratio=0.50",
+                                 "--group=--one", "--group=", "--group=two=2", "--quiet",         "--data=a b", NULL };
+    AUTO(opts_argv_free) char **words = opts_argv(o, "/bin/other", &e);
+    assert_words(words, want);
+    AUTO(opts_free) struct opts *again = opts_parse(&root, (int)ARRAY_LEN(want) - 1, words, &e);
+    AUTO(opts_argv_free) char **twice = opts_argv(again, "/bin/other", &e);
+    assert_words(twice, want);
+    unsetenv("TEST_STATE");
+    unsetenv("TEST_JSON");
+    AUTO(opts_free) struct opts *args = PARSE(&e, "retry", "one", "--", "--two", "");
+    AUTO(opts_argv_free) char **rest = opts_argv(args, "x", &e);
+    assert_words(rest, (const char *const[]){ "x", "retry", "--", "one", "--two", "", NULL });
+}
+
 static void test_refusals(void **s)
 {
     (void)s;
@@ -243,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_values),     cmocka_unit_test(test_defaults_and_environment),
         cmocka_unit_test(test_refusals),   cmocka_unit_test(test_help),
         cmocka_unit_test(test_completion), cmocka_unit_test(test_main_codes),
+        cmocka_unit_test(test_argv),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

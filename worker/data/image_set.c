@@ -217,6 +217,22 @@ struct image_set *image_set_json(const char *path, const char *dir, struct err *
     return TAKE(s);
 }
 
+struct image_set *image_set_files(const char *dir, const char *const *paths, size_t n, struct err *e)
+{
+    AUTO(image_set_destroy) struct image_set *s = image_set_create(dir ? dir : ".", e);
+    if (!s)
+        return NULL;
+    if (!dir)
+        s->dir[0] = '\0';
+    for (size_t i = 0; i < n; i++)
+        if (image_set_add(s, paths[i], e) < 0)
+            return NULL;
+    s->counts.entries = n;
+    if (image_set_finish(s, dir ? dir : "the list of files", e) < 0)
+        return NULL;
+    return TAKE(s);
+}
+
 /* ---- asking -------------------------------------------------------------------------------------------------------
  */
 
@@ -232,7 +248,7 @@ const char *image_set_path(const struct image_set *s, size_t i)
 
 int image_set_full_path(const struct image_set *s, size_t i, char *path, size_t size, struct err *e)
 {
-    if (snprintf(path, size, "%s/%s", s->dir, s->paths[i]) >= (int)size)
+    if (snprintf(path, size, "%s%s%s", s->dir, s->dir[0] ? "/" : "", s->paths[i]) >= (int)size)
         return FAIL(e, ERR_INPUT, "%.200s...: the path is too long", s->paths[i]);
     return 0;
 }

@@ -35,6 +35,9 @@ MUST_USE struct image_set *image_set_json(const char *path, const char *dir, str
 MUST_USE struct image_set *image_set_parse(const char *text, size_t len, const char *name, const char *dir,
                                            struct err *e);
 
+/* The files `paths`, below `dir`, or with dir NULL as they are; in this order, each once. They are not looked for. */
+MUST_USE struct image_set *image_set_files(const char *dir, const char *const *paths, size_t n, struct err *e);
+
 size_t image_set_count(const struct image_set *s);
 /* Relative to the directory; valid as long as the set. */
 const char *image_set_path(const struct image_set *s, size_t i);

@@ -1,5 +1,6 @@
 /* acsweep-exec: the child that computes. Started by acsweep-worker, one for each place to run a task (slot), with a stream
- * socket on fd 3; not meant to be started by hand, except for --probe.
+ * socket on fd 3; not meant to be started by hand, except for --probe. `acsweep extract` becomes this program too, with
+ * the words of the command (worker/tool).
  *
  *     agent -> exec   ExecHello, then Assign (one task at a time), Cancel
  *     exec -> agent   Started, Progress..., Results (one result), then the next Assign may come
@@ -21,6 +22,8 @@
 #include "worker/exec/executor.h"
 #include "worker/exec/probe.h"
 #include "worker/proctree.h"
+#include "worker/tool/extract_tool.h"
+#include "worker/torch/tune.h"
 
 #define AGENT_FD 3
 
@@ -273,10 +276,15 @@ static int run_for_agent(struct err *e)
 int main(int argc, char **argv)
 {
     struct err e = { 0 };
+    bool probe = argc == 2 && strcmp(argv[1], "--probe") == 0, tool = argc > 1 && tool_known(argv[1]);
+    if (argc == 1 || tool)
+        tune_process(argv);
+    if (tool)
+        return tool_main(argc, argv);
     const char *level = getenv("ACSWEEP_LOG_LEVEL");
     int known = level ? log_level_of(level) : -1;
     log_setup("acsweep-exec", known >= 0 ? (enum log_level)known : LOG_INFO, LOG_LOGFMT);
-    if (argc == 2 && strcmp(argv[1], "--probe") == 0)
+    if (probe)
         return probe_print(stdout, &e) < 0 ? (log_error("probe", KV_ERR(&e)), err_exit_code(e.kind)) : 0;
     if (argc != 1 || fcntl(AGENT_FD, F_SETFD, FD_CLOEXEC) < 0) {
         fprintf(stderr, "acsweep-exec is started by acsweep-worker; the only use by hand is acsweep-exec --probe\n");

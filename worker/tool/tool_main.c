@@ -1,0 +1,35 @@
+#include <signal.h>
+#include <string.h>
+
+#include "worker/tool/extract_tool.h"
+#include "worker/tool/tool_options.h"
+
+static const struct cmd cmd_extract = {
+    .name = TOOL_EXTRACT_NAME,
+    .summary = tool_extract_summary,
+    .args = TOOL_EXTRACT_ARGS,
+    .details = tool_extract_details,
+    .options = { tool_extract_options },
+    .run = tool_extract,
+};
+
+static const struct cmd *const commands[] = { &cmd_extract, NULL };
+
+static const struct cmd tools = {
+    .name = "acsweep",
+    .summary = "The commands of acsweep that compute with libtorch",
+    .sub = commands,
+};
+
+bool tool_known(const char *word)
+{
+    for (size_t i = 0; commands[i]; i++)
+        if (strcmp(commands[i]->name, word) == 0)
+            return true;
+    return false;
+}
+
+int tool_main(int argc, char **argv)
+{
+    return opts_main(&tools, argc, argv);
+}

@@ -1,0 +1,46 @@
+#include "worker/tool/tool_options.h"
+
+const char tool_extract_summary[] = "Compute an encoder's features of pictures";
+
+const char tool_extract_details[] =
+    "With --image, OUT is one file: a tensor [tokens, channels] for each picture, named by its path as given; further "
+    "FILEs are pictures too. With --spair, OUT is a directory, OUT/CATEGORY/PICTURE.safetensors, each with a tensor "
+    "'features' [P*P, channels], row by row: what 'acsweep score c' reads. There, files of an earlier run with the same "
+    "settings are kept, so an interrupted extraction goes on where it was.\n"
+    "\n"
+    "  acsweep extract --encoder models/clip-vit-large-patch14 --spair SPair-71k \\\n"
+    "      --out features/clip\n"
+    "  acsweep extract --encoder models/dinov2-large --image a.jpg b.jpg \\\n"
+    "      --layer -1 --final-norm --out ab.safetensors";
+
+const struct opt tool_extract_options[] = {
+    { .name = "encoder", .type = OPT_DIR, .value = "DIR", .required = true,
+      .help = "checkpoint in Hugging Face layout, with preprocessor_config.json" },
+    { .name = "image", .type = OPT_FILE, .value = "FILE", .many = true, .help = "a picture: JPEG, PNG or WebP" },
+    { .name = "spair", .type = OPT_DIR, .value = "ROOT", .help = "the pictures of a set in SPair-71k's layout" },
+    { .name = "split", .type = OPT_TEXT, .value = "NAME", .fallback = "test", .help = "with --spair: of which pairs" },
+    { .name = "out", .letter = 'o', .type = OPT_FILE, .value = "PATH", .required = true,
+      .help = "file (--image) or directory (--spair) to write" },
+    { .name = "layer", .type = OPT_INT, .value = "N", .fallback = "-2", .lo = -1000, .hi = 1000,
+      .help = "hidden state: 0 what goes into the first block, negative from the end" },
+    { .name = "final-norm", .type = OPT_FLAG, .help = "put the model's last layer norm on it" },
+    { .name = "all-tokens", .type = OPT_FLAG, .help = "class and register tokens too, before the others" },
+    { .name = "geometry", .type = OPT_CHOICE, .value = "NAME",
+      .choices = "own|letterbox|stretch_mismatch|stretch_both",
+      .help = "how a picture becomes a square; without it own, the encoder's preprocessing, and with --spair letterbox" },
+    { .name = "resolution", .type = OPT_INT, .value = "PIXELS", .lo = 1, .hi = 8192,
+      .help = "edge of the square; without it the encoder's own" },
+    { .name = "positions", .type = OPT_CHOICE, .value = "NAME", .choices = "own|offset0.1|size|antialias",
+      .fallback = "own", .help = "how positions are stretched to another resolution" },
+    { .name = "exif", .type = OPT_FLAG, .help = "turn pictures as their EXIF orientation says" },
+    { .name = "dtype", .type = OPT_CHOICE, .choices = "fp32|bf16|fp16", .fallback = "fp32", .help = "type of the features" },
+    { .name = "compute", .type = OPT_CHOICE, .choices = "fp32|bf16|fp16", .fallback = "fp32", .help = "type that is computed in" },
+    { .name = "device", .type = OPT_TEXT, .value = "cpu|cuda[:N]", .fallback = "cpu", .help = "where to compute" },
+    { .name = "batch", .letter = 'b', .type = OPT_INT, .value = "N", .fallback = "8", .lo = 1, .hi = 4096,
+      .help = "pictures at a time" },
+    { .name = "threads", .letter = 't', .type = OPT_INT, .value = "N", .lo = 1, .hi = 1024,
+      .help = "processors to use; without it all there are" },
+    { .name = "force", .type = OPT_FLAG, .help = "with --spair: compute what is there already, too" },
+    { .name = "json", .letter = 'j', .type = OPT_FLAG, .help = "print the summary as JSON" },
+    { 0 },
+};

@@ -1,0 +1,13 @@
+/* The options of `acsweep extract`, shared by the command line, which parses, explains and completes them, and by
+ * acsweep-exec, which does the work: one table, two programs. */
+#ifndef ACSWEEP_WORKER_TOOL_TOOL_OPTIONS_H
+#define ACSWEEP_WORKER_TOOL_TOOL_OPTIONS_H
+
+#include "common/opts.h"
+
+extern const struct opt tool_extract_options[];
+#define TOOL_EXTRACT_NAME "extract"
+#define TOOL_EXTRACT_ARGS "[FILE...]"
+extern const char tool_extract_summary[], tool_extract_details[];
+
+#endif
