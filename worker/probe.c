@@ -25,8 +25,7 @@ struct probe {
     bool answered;
 };
 
-/* ---- start --------------------------------------------------------------------------------------------------------
- */
+/* ---- start ------------------------------------------------------------------------------------------------------- */
 
 static int spawn(const struct probe_options *o, int out_fd, pid_t *pid, struct err *e)
 {
@@ -37,8 +36,7 @@ static int spawn(const struct probe_options *o, int out_fd, pid_t *pid, struct e
     return spawn_start(&(struct spawn){ argv, set, out_fd, 1 }, pid, e);
 }
 
-/* ---- the answer ---------------------------------------------------------------------------------------------------
- */
+/* ---- the answer -------------------------------------------------------------------------------------------------- */
 
 static int answer(struct probe *p, const struct gpu_list *list, const struct err *why, struct err *e)
 {
@@ -111,8 +109,7 @@ static int on_timeout(struct loop *l, void *arg, struct err *e)
     return answer(p, NULL, &why, e);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static int watch(struct probe *p, struct err *e)
 {
@@ -173,8 +170,7 @@ void probe_destroy(struct probe *p)
     free(p);
 }
 
-/* ---- at once ------------------------------------------------------------------------------------------------------
- */
+/* ---- at once ----------------------------------------------------------------------------------------------------- */
 
 struct waiting {
     struct loop *loop;
