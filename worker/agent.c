@@ -29,8 +29,7 @@ int64_t agent_ms_to_ns(uint64_t ms)
     return ms > (uint64_t)(INT64_MAX / NS_PER_MS / 2) ? INT64_MAX / 2 : (int64_t)ms * NS_PER_MS;
 }
 
-/* ---- saying what we are -------------------------------------------------------------------------------------------
- */
+/* ---- saying what we are ------------------------------------------------------------------------------------------ */
 
 static int on_greet(void *arg, struct err *e)
 {
@@ -134,8 +133,7 @@ static int on_writable(void *arg, struct err *e)
     return a->announce ? announce(a, e) : 0;
 }
 
-/* ---- states -------------------------------------------------------------------------------------------------------
- */
+/* ---- states ------------------------------------------------------------------------------------------------------ */
 
 static int do_nothing(struct agent *a, struct err *e)
 {
@@ -300,8 +298,7 @@ int agent_terminate(struct agent *a, const char *reason, struct err *e)
     return agent_drain(a, reason, a->o.drain_grace_ns, e);
 }
 
-/* ---- timers -------------------------------------------------------------------------------------------------------
- */
+/* ---- timers ------------------------------------------------------------------------------------------------------ */
 
 static int on_tick(struct loop *l, void *arg, struct err *e)
 {
@@ -342,8 +339,7 @@ static int on_end_timer(struct loop *l, void *arg, struct err *e)
     return happen(a, a->state == DRAINING ? KILL : LINGERED, e);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static int make_timers(struct agent *a, struct err *e)
 {

@@ -1,10 +1,13 @@
 #include "worker/leftovers.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -22,7 +25,7 @@ struct job {
     enum job_kind kind;
     Acsweep__Token token;
     char identity[DIGEST_HEX_SIZE];
-    bool done, failed; /* it succeeded and counts; its log is wanted */
+    bool done, failed, fenced; /* it succeeded and counts; its log is wanted; there is no result */
     char store[];
 };
 
@@ -44,6 +47,7 @@ struct leftovers {
     struct loop_source *wake;
     struct jobs todo, cleared; /* under the lock, as is `ending` */
     bool ending, started;
+    int lock_fd;          /* of the scratch directory */
     struct place *former; /* left by former agents, oldest first; the thread's own, as is what follows */
     size_t n_former;
     char *kept[LEFTOVERS_KEPT]; /* work places of failed attempts, a ring */
@@ -67,8 +71,7 @@ static struct job *jobs_take(struct jobs *q)
     return j;
 }
 
-/* ---- on the thread ------------------------------------------------------------------------------------------------
- */
+/* ---- on the thread ----------------------------------------------------------------------------------------------- */
 
 /* Takes the path; the oldest makes room for it. */
 static void keep(struct leftovers *l, char *path)
@@ -117,8 +120,11 @@ static void clear_acknowledged(struct leftovers *l, const struct job *j)
 static void clear_debris(struct leftovers *l, const struct job *j)
 {
     AUTO(free) char *temp = layout_temp(j->store, l->scratch, j->identity, &j->token);
+    AUTO(free) char *work = layout_attempt(l->scratch, &j->token);
     if (temp)
         remove_tree(temp);
+    if (work && j->fenced)
+        remove_tree(work);
 }
 
 static struct job *next_job(struct leftovers *l)
@@ -152,8 +158,7 @@ static void *clear(void *arg)
     return NULL;
 }
 
-/* ---- on the loop --------------------------------------------------------------------------------------------------
- */
+/* ---- on the loop ------------------------------------------------------------------------------------------------- */
 
 static int on_wake(struct loop *loop, void *arg, struct err *e)
 {
@@ -202,17 +207,19 @@ int leftovers_acknowledged(struct leftovers *l, const Acsweep__Result *r, bool c
     return hand_over(l, j);
 }
 
-int leftovers_debris(struct leftovers *l, const Acsweep__Token *t, const char *identity, const char *store,
+int leftovers_debris(struct leftovers *l, const Acsweep__Token *t, const char *identity, bool fenced, const char *store,
                      struct err *e)
 {
-    struct job *j = layout_is_identity(identity) ? job_make(DEBRIS, t, identity, store, e) : NULL;
-    if (j)
-        return hand_over(l, j);
-    return layout_is_identity(identity) ? -1 : 0;
+    if (!layout_is_identity(identity))
+        return 0;
+    struct job *j = job_make(DEBRIS, t, identity, store, e);
+    if (!j)
+        return -1;
+    j->fenced = fenced;
+    return hand_over(l, j);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static int by_age(const void *a, const void *b)
 {
@@ -237,8 +244,7 @@ static int add_former(struct leftovers *l, const char *dir, const char *name, st
     return 0;
 }
 
-/* Before anything runs: all that is there now is of former agents. */
-static int find_former(struct leftovers *l, struct err *e)
+static int list_former(struct leftovers *l, struct err *e)
 {
     AUTO(free) char *dir = layout_attempts(l->scratch);
     DIR *d = dir ? opendir(dir) : NULL;
@@ -251,6 +257,22 @@ static int find_former(struct leftovers *l, struct err *e)
     if (l->n_former)
         qsort(l->former, l->n_former, sizeof *l->former, by_age);
     return rc;
+}
+
+/* Every agent holds a share of the lock for its life. Who gets all of it is alone here, and nothing of his runs yet:
+ * all that is there now is of former agents. */
+static int find_former(struct leftovers *l, struct err *e)
+{
+    AUTO(free) char *path = NULL;
+    if (asprintf(&path, "%s/lock", l->scratch) < 0)
+        return FAIL_NOMEM(e);
+    l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (l->lock_fd < 0)
+        return FAIL(e, ERR_ENV, "%s: %s", path, strerror(errno));
+    int found = flock(l->lock_fd, LOCK_EX | LOCK_NB) == 0 ? list_former(l, e) : 0;
+    while (flock(l->lock_fd, LOCK_SH) < 0 && errno == EINTR)
+        ;
+    return found;
 }
 
 static int start(struct leftovers *l, struct err *e)
@@ -269,6 +291,7 @@ struct leftovers *leftovers_create(const struct leftovers_options *o, struct err
     if (!l)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
     l->o = *o;
+    l->lock_fd = -1;
     l->todo.tail = &l->todo.first;
     l->cleared.tail = &l->cleared.first;
     pthread_mutex_init(&l->lock, NULL);
@@ -311,6 +334,8 @@ void leftovers_destroy(struct leftovers *l)
     for (size_t i = 0; i < l->n_former; i++)
         free(l->former[i].path);
     free(l->former);
+    if (l->lock_fd >= 0)
+        close(l->lock_fd);
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->news);
     free(l->scratch);

@@ -37,8 +37,8 @@ DEFINE_CLEANUP(leftovers_destroy, struct leftovers *)
 /* The result is with the coordinator, which took it or not (committed). store is "" without one. */
 MUST_USE int leftovers_acknowledged(struct leftovers *l, const Acsweep__Result *r, bool committed, const char *store,
                                     struct err *e);
-/* The attempt ended in the middle. */
-MUST_USE int leftovers_debris(struct leftovers *l, const Acsweep__Token *t, const char *identity, const char *store,
-                              struct err *e);
+/* The attempt ended in the middle; a fenced one without a result. */
+MUST_USE int leftovers_debris(struct leftovers *l, const Acsweep__Token *t, const char *identity, bool fenced,
+                              const char *store, struct err *e);
 
 #endif
