@@ -162,7 +162,7 @@ static int clear_up(struct agent *a, struct spool_entry *x, bool committed, stru
     if (!r)
         return FAIL_NOMEM(e);
     spool_settle(a->spool, x);
-    int done = leftovers_acknowledged(a->leftovers, r, committed, slots_store(a->slots), e);
+    int done = leftovers_acknowledged(a->leftovers, r, committed, a->store, e);
     acsweep__result__free_unpacked(r, NULL);
     return done;
 }

@@ -43,7 +43,7 @@ static void on_debris(const Acsweep__Token *t, const Acsweep__TaskSpec *spec, bo
 {
     struct agent *a = arg;
     struct err e = { 0 };
-    if (leftovers_debris(a->leftovers, t, spec->identity, fenced, slots_store(a->slots), &e) < 0)
+    if (leftovers_debris(a->leftovers, t, spec->identity, fenced, a->store, &e) < 0)
         log_warn("leftovers", KV_ERR(&e));
 }
 

@@ -287,11 +287,6 @@ int slots_set_store(struct slots *p, const char *store, struct err *e)
     return 0;
 }
 
-const char *slots_store(const struct slots *p)
-{
-    return p->store;
-}
-
 static int enqueue(struct slots *p, struct work *w, struct err *e)
 {
     w->key = token_key(w->a->token);

@@ -67,7 +67,6 @@ MUST_USE int slots_dispatch(struct slots *s, struct err *e);
 
 /* The store's path comes with the coordinator's Welcome; execs that start from now on know it. */
 MUST_USE int slots_set_store(struct slots *s, const char *store, struct err *e);
-const char *slots_store(const struct slots *s);
 
 /* Takes *a over (sets it to NULL). A token that the pool already holds is ignored: 1; else 0. */
 MUST_USE int slots_add(struct slots *s, Acsweep__Assignment **a, struct err *e);
