@@ -9,6 +9,8 @@ if(ACSWEEP_WITH_TORCH)
            $<TARGET_FILE:acsweep_torch> $<TARGET_FILE:acsweep_torch_none>)
 endif()
 
+acsweep_unit_test(torch_tune LIBS acsweep_torch)
+set_target_properties(test_torch_tune PROPERTIES ENABLE_EXPORTS ON)
 acsweep_unit_test(safetensors LIBS acsweep_tensorfile)
 acsweep_fuzz_target(safetensors LIBS acsweep_tensorfile)
 acsweep_fuzz_target(weights_index LIBS acsweep_tensorfile)

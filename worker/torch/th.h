@@ -92,6 +92,10 @@ const char *th_version(void);
 /* Threads that one operation may use. libtorch's own choice is not to be trusted: set it at the start. */
 void th_set_threads(int n);
 int th_threads(void);
+/* What multiplies matrices on the CPU: "OpenBLAS 0.3.21 (OpenMP, kernels SkylakeX)". False when a program should warn,
+ * for it will be slow or disobey th_set_threads; then the text goes on with the remedy. See tune.h for what comes
+ * before. */
+bool th_blas_check(char *text, size_t size);
 /* Visible CUDA devices that this libtorch can use; 0 without CUDA. */
 int th_cuda_count(void);
 /* ERR_ENV with the reason and the remedy when tensors cannot be made on `d`. */

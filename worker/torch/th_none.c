@@ -54,6 +54,12 @@ int th_threads(void)
     return 1;
 }
 
+bool th_blas_check(char *text, size_t size)
+{
+    snprintf(text, size, "%s", th_version());
+    return true;
+}
+
 int th_cuda_count(void)
 {
     return 0;

@@ -1,0 +1,59 @@
+#include "worker/torch/tune.h"
+
+#include <dlfcn.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/own.h"
+
+#define MIB (1 << 20)
+
+bool tune_cpu_has_avx512(void)
+{
+#if defined __x86_64__
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+#else
+    return false;
+#endif
+}
+
+const char *tune_better_kernels(const char *chosen, bool cpu_has_avx512)
+{
+    static const char *const with_avx512[] = { "SkylakeX", "Cooperlake", "SapphireRapids" };
+    if (!chosen || !cpu_has_avx512)
+        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(with_avx512); i++)
+        if (strcasecmp(chosen, with_avx512[i]) == 0)
+            return NULL;
+    return "SkylakeX";
+}
+
+static const char *openblas_kernels(void)
+{
+    char *(*name)(void);
+    *(void **)&name = dlsym(RTLD_DEFAULT, "openblas_get_corename");
+    return name ? name() : NULL;
+}
+
+/* Failing that, the program goes on as it is: slower, not wrong. */
+static void start_again(char **argv)
+{
+    fflush(NULL);
+    execv("/proc/self/exe", argv);
+}
+
+void tune_process(char **argv)
+{
+    mallopt(M_MMAP_THRESHOLD, 512 * MIB);
+    mallopt(M_TRIM_THRESHOLD, 1024 * MIB);
+    if (getenv("OPENBLAS_CORETYPE"))
+        return;
+    const char *better = tune_better_kernels(openblas_kernels(), tune_cpu_has_avx512());
+    if (better && setenv("OPENBLAS_CORETYPE", better, 1) == 0)
+        start_again(argv);
+}

@@ -1,0 +1,23 @@
+/* What a program that computes does first, before it computes anything: settings that can only be made at the start of
+ * a process, because libraries read them as they load. */
+#ifndef ACSWEEP_WORKER_TORCH_TUNE_H
+#define ACSWEEP_WORKER_TORCH_TUNE_H
+
+#include <stdbool.h>
+
+/* Call it as the first thing in main. Two settings:
+ *
+ * - malloc keeps blocks of up to 512 MiB instead of mapping and unmapping each (1.2 to 2 times the images per second in
+ * a ViT on the CPU, for every activation is such a block). Memory so kept is returned when the process ends.
+ * - OpenBLAS 0.3.21 does not know every CPU with AVX-512 and then takes its AVX2 kernels, at half the speed. Where that
+ *   happened, OPENBLAS_CORETYPE=SkylakeX is set and the program replaced by itself, once; OpenBLAS reads it only as it
+ * is loaded. A value that is set already is respected, also an empty one: a parent can so decide for its children, and
+ *   spares them the second start. */
+void tune_process(char **argv);
+
+/* The OPENBLAS_CORETYPE that is better than the kernels OpenBLAS chose (its openblas_get_corename), or NULL. */
+const char *tune_better_kernels(const char *chosen, bool cpu_has_avx512);
+/* Everything that SkylakeX kernels use, allowed by the kernel too. */
+bool tune_cpu_has_avx512(void);
+
+#endif
