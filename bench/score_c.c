@@ -242,7 +242,7 @@ static int measure(struct setup *s, struct err *e)
 {
     struct c_member members[C_ALL_MAX];
     char dirs[C_ALL_MAX][400];
-    uint32_t *subsets = malloc(((size_t)1 << s->encoders) * sizeof *subsets);
+    AUTO(free) uint32_t *subsets = malloc(((size_t)1 << s->encoders) * sizeof *subsets);
     struct c_job job = { .n_sources = s->encoders,
                          .threads = (int)s->threads,
                          .memory = s->memory / 2,
@@ -272,9 +272,7 @@ static int measure(struct setup *s, struct err *e)
     printf("%llu encoders, %llu tokens x %llu channels, %zu pairs of %zu pictures, %zu points, %s%s, budget %llu MiB\n",
            (unsigned long long)s->encoders, (unsigned long long)(s->grid * s->grid), (unsigned long long)s->channels,
            set->n_pairs, set->n_images, points, s->arith, s->blas ? ", BLAS" : "", (unsigned long long)s->memory >> 20);
-    int rc = compare(s, &job, e);
-    free(subsets);
-    return rc;
+    return compare(s, &job, e);
 }
 
 static int read_option(struct setup *s, int letter, const char *value, struct err *e)
