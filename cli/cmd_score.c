@@ -255,7 +255,7 @@ static const struct cmd cmd_score_c = {
                "  acsweep score c --pairs SPair-71k --features clip --features dino \\\n"
                "      --subsets all\n"
                "\n"
-               "On a terminal percentages, with --json parts of 1 and every category.",
+               "The table has percentages; --json has parts of 1, and every category.",
     .options = { score_options, cli_json_options },
     .run = run_score_c,
 };

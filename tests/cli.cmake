@@ -15,6 +15,7 @@ acsweep_e2e_test(50-environment 300)
 acsweep_e2e_test(25-control 120)
 acsweep_e2e_test(28-screen 120)
 acsweep_e2e_test(60-command 180)
+acsweep_e2e_test(70-extract 300)
 acsweep_e2e_test(70-gpus 300)
 # Real extraction and C scores by tasks (skipped, loudly, without libtorch).
 acsweep_e2e_test(80-native 300)

@@ -85,28 +85,40 @@ static int claim(struct todo *t, const char *path, const char *picture, struct e
     return map_put(&t->taken, name, strlen(name), (void *)picture, e);
 }
 
-static int add_picture(struct extract_job *j, struct todo *t, const char *picture, struct err *e)
+/* Make room for it, and see whether it is done. */
+static int look_at(struct extract_job *j, struct todo *t, const char *picture, bool *done, struct err *e)
 {
     char path[PATH_MAX];
     TRY(output_path(j, picture, path, sizeof path, e));
     TRY(claim(t, path, picture, e));
-    if (is_done(j, path)) {
-        j->kept++;
+    *done = is_done(j, path);
+    if (*done)
         return 0;
-    }
-    t->pictures[t->n++] = picture;
     *strrchr(path, '/') = '\0';
     return make_dirs(path, e);
 }
 
+/* A batch is done when all of it is. Sums in matrix products depend on the size of a batch in their last bits, so
+ * batches stay whole: a resumed extraction writes the same bytes as an undisturbed one. */
 static int find_todo(struct extract_job *j, const struct spair *set, struct todo *t, struct err *e)
 {
+    size_t batch = (size_t)opts_int(j->o, "batch");
     t->pictures = calloc(set->n_images + 1, sizeof *t->pictures);
     if (!t->pictures)
         return FAIL_NOMEM(e);
     j->total = set->n_images;
-    for (size_t i = 0; i < set->n_images; i++)
-        TRY(add_picture(j, t, set->images[i]->path, e));
+    for (size_t first = 0; first < set->n_images; first += batch) {
+        size_t end = first + batch < set->n_images ? first + batch : set->n_images;
+        bool whole = true;
+        for (size_t i = first; i < end; i++) {
+            bool done;
+            TRY(look_at(j, t, set->images[i]->path, &done, e));
+            whole = whole && done;
+        }
+        for (size_t i = first; i < end && !whole; i++)
+            t->pictures[t->n++] = set->images[i]->path;
+    }
+    j->kept = j->total - t->n;
     return 0;
 }
 

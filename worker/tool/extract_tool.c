@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "common/mono.h"
@@ -133,11 +134,22 @@ static const char *geometry_of(const struct opts *o)
     return name ? name : opts_given(o, "spair") ? "letterbox" : "own";
 }
 
+static int check_encoder(const char *dir, struct err *e)
+{
+    struct stat st;
+    bool there = stat(dir, &st) == 0;
+    if (there && S_ISDIR(st.st_mode))
+        return 0;
+    return FAIL(e, ERR_INPUT, "%s: %s; name a directory with config.json and model.safetensors in it", dir,
+                there ? "not a directory" : strerror(errno));
+}
+
 static int read_options(const struct opts *o, struct extract_options *x, struct err *e)
 {
     struct err why = { 0 };
     *x = EXTRACT_DEFAULTS;
     x->checkpoint = opts_text(o, "encoder");
+    TRY(check_encoder(x->checkpoint, e));
     x->layer = (int)opts_int(o, "layer");
     x->final_norm = opts_flag(o, "final-norm");
     x->all_tokens = opts_flag(o, "all-tokens");

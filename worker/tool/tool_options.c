@@ -3,8 +3,8 @@
 const char tool_extract_summary[] = "Compute an encoder's features of pictures";
 
 const char tool_extract_details[] =
-    "With --image, OUT is one file: a tensor [tokens, channels] for each picture, named by its path as given; further "
-    "FILEs are pictures too. With --spair, OUT is a directory, OUT/CATEGORY/PICTURE.safetensors, each with a tensor "
+    "With --image, PATH is one file: a tensor [tokens, channels] for each picture, named by its path as given; further "
+    "FILEs are pictures too. With --spair, PATH is a directory, PATH/CATEGORY/PICTURE.safetensors, each with a tensor "
     "'features' [P*P, channels], row by row: what 'acsweep score c' reads. There, files of an earlier run with the same "
     "settings are kept, so an interrupted extraction goes on where it was.\n"
     "\n"
