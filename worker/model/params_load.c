@@ -35,22 +35,9 @@ struct source {
     struct th_device device;
 };
 
-static struct tensor *load_stacked(const struct param *item, const struct source *from)
-{
-    struct tensor *parts[PARAM_MAX_PARTS];
-    int64_t dims[PARAM_MAX_RANK];
-    for (int i = 0; i < item->rank; i++)
-        dims[i] = i == 0 ? item->dims[i] / item->n_parts : item->dims[i];
-    for (int i = 0; i < item->n_parts; i++)
-        parts[i] = weights_load(from->weights, item->parts[i], dims, item->rank, from->dtype, from->device);
-    return th_cat(parts, item->n_parts, 0);
-}
-
 static struct tensor *load_one(const struct param *item, void *arg)
 {
     const struct source *from = arg;
-    if (item->n_parts > 1)
-        return load_stacked(item, from);
     return weights_load(from->weights, item->name, item->dims, item->rank, from->dtype, from->device);
 }
 
