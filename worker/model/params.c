@@ -132,6 +132,13 @@ void params_allow(struct params *p, const char *pattern)
         p->allowed[p->n_allowed++] = pattern;
 }
 
+bool param_matches(const char *pattern, const char *name)
+{
+    size_t len = strlen(pattern);
+    bool open = len > 0 && pattern[len - 1] == '*';
+    return strncmp(pattern, name, open ? len - 1 : len + 1) == 0;
+}
+
 int params_declared(const struct params *p, struct err *e)
 {
     if (p->failed)

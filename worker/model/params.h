@@ -78,6 +78,12 @@ MUST_USE int params_load(struct params *p, const struct weights *w, enum th_dtyp
 /* Fill the slots at random: the same seed, the same model. */
 MUST_USE int params_fresh(struct params *p, uint64_t seed, enum th_dtype t, struct th_device d, struct err *e);
 
+/* Want gradients for the parameters whose names, below the root, match (as params_allow's), or want none: everything is
+ * frozen until it is asked for. ERR_BUG when nothing matches. */
+MUST_USE int params_train(struct params *p, const char *pattern, bool on, struct err *e);
+/* Everything that is loaded as a safetensors file, in that dtype, whole or not at all. */
+MUST_USE int params_save(const struct params *p, const char *path, enum th_dtype t, struct err *e);
+
 /* ---- what there is --------------------------------------------------------------------------------------------------
  */
 

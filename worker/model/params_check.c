@@ -58,12 +58,9 @@ static void compare_one(struct findings *f, const struct param *item, const stru
 
 static bool is_allowed(const struct params *p, const char *name)
 {
-    for (size_t i = 0; i < p->n_allowed; i++) {
-        const char *pattern = p->allowed[i];
-        size_t len = strlen(pattern), stem = len && pattern[len - 1] == '*' ? len - 1 : len + 1;
-        if (strncmp(pattern, name, stem) == 0)
+    for (size_t i = 0; i < p->n_allowed; i++)
+        if (param_matches(p->allowed[i], name))
             return true;
-    }
     return false;
 }
 

@@ -32,6 +32,8 @@ struct params {
     bool misuse;                        /* names too long, ranks too high, levels too many */
 };
 
+/* "head.*" for all that begin with "head.", or one name. */
+bool param_matches(const char *pattern, const char *name);
 /* The error of the declarations, if any. */
 MUST_USE int params_declared(const struct params *p, struct err *e);
 
