@@ -122,6 +122,9 @@ static void test_norms(void **state)
     double sd = sqrt((4 + 1 + 0 + 9) / 4. + 1e-5), rms = sqrt((1 + 4 + 9 + 36) / 4. + 1e-6);
     assert_values(th_layer_norm(x, NULL, NULL, 1e-5), 1e-6, -2 / sd, -1 / sd, 0, 3 / sd);
     assert_values(th_layer_norm(x, VECTOR(1, 2, 1, 1), VECTOR(0, 0, 5, 0), 1e-5), 1e-5, -2 / sd, -2 / sd, 5, 3 / sd);
+    struct tensor *half = th_layer_norm(th_to(x, TH_BF16), th_to(VECTOR(1, 2, 1, 1), TH_BF16), NULL, 1e-5);
+    assert_int_equal(th_dtype_of(half), TH_BF16);
+    assert_values(half, 0.01, -2 / sd, -2 / sd, 0, 3 / sd);
     assert_values(th_rms_norm(x, NULL, 1e-6), 1e-6, 1 / rms, 2 / rms, 3 / rms, 6 / rms);
     assert_values(th_rms_norm(x, VECTOR(1, 1, 1, 2), 1e-6), 1e-5, 1 / rms, 2 / rms, 3 / rms, 12 / rms);
     assert_int_equal(th_dtype_of(th_rms_norm(th_to(x, TH_BF16), th_to(VECTOR(1, 1, 1, 1), TH_BF16), 1e-6)), TH_BF16);
