@@ -243,6 +243,25 @@ static void test_attention_in_parts(void **state)
     check_parts(2, 2, 800, NULL, false); /* one head at a time */
 }
 
+/* Large enough to be done in parts: each query must still get what it gets alone. */
+static void test_attention_of_many_queries(void **state)
+{
+    (void)state;
+    TH_SCOPE(s);
+    const int64_t n = 1500;
+    struct tensor *q = noise(TH_DIMS(1, 8, n, 4)), *k = noise(TH_DIMS(1, 8, n, 4)), *v = noise(TH_DIMS(1, 8, n, 4));
+    struct tensor *mask = th_gt_s(noise(TH_DIMS(1, 1, n, n)), 0);
+    struct th_attention masked = { .mask = mask, .causal = true };
+    struct tensor *y = th_sdpa(q, k, v, masked), *plain = th_sdpa(q, k, v, (struct th_attention){ 0 });
+    for (int64_t at = 0; at < n; at += 499) {
+        struct tensor *one = th_slice(q, 2, at, at + 1);
+        masked = (struct th_attention){ .mask = th_slice(th_slice(mask, 2, at, at + 1), 3, 0, at + 1) };
+        assert_close(th_slice(y, 2, at, at + 1),
+                     th_sdpa(one, th_slice(k, 2, 0, at + 1), th_slice(v, 2, 0, at + 1), masked), 1e-5);
+        assert_close(th_slice(plain, 2, at, at + 1), th_sdpa(one, k, v, (struct th_attention){ 0 }), 1e-5);
+    }
+}
+
 static void test_attention_of_half_precision(void **state)
 {
     (void)state;
@@ -336,6 +355,7 @@ int main(void)
         TORCH_TEST(test_embedding_and_rope),
         TORCH_TEST(test_attention),
         TORCH_TEST(test_attention_in_parts),
+        TORCH_TEST(test_attention_of_many_queries),
         TORCH_TEST(test_attention_of_half_precision),
         TORCH_TEST(test_attention_refuses_shapes),
         TORCH_TEST(test_resize),

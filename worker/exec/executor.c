@@ -12,20 +12,21 @@
 #include "common/log.h"
 #include "common/mono.h"
 #include "common/utf8.h"
-#include "worker/torch/th.h"
 
 /* The coordinator takes no more of either, and no name twice. */
 #define MAX_METRICS 2000
 #define MAX_ARTIFACTS 1000
 
 static const struct executor *const executors[] = { &exec_fake, &exec_replay, &exec_command, &exec_native };
-static const char *const names[] = { "fake", "replay", "command", "native", NULL };
-/* What computes needs libtorch, and is not offered without it. */
-static const char *const names_without[] = { "fake", "replay", "command", NULL };
+static const char *const names[] = { "fake", "replay", "command",
+#ifdef ACSWEEP_WITH_TORCH
+                                     "native", /* not offered without libtorch */
+#endif
+                                     NULL };
 
 const char *const *executor_names(void)
 {
-    return th_available() ? names : names_without;
+    return names;
 }
 
 const struct executor *executor_find(const char *name, struct err *e)

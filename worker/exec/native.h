@@ -1,4 +1,6 @@
-/* Executor `native`: what this program computes itself. One file for each kind of task; exec_native.c has the table. */
+/* Executor `native`: what this program computes itself. One file for each kind of task; native_module.c has the table.
+ *
+ * These files, and worker/tool, are the module acsweep-native.so, which exec_native.c loads when it is first needed. */
 #ifndef ACSWEEP_WORKER_EXEC_NATIVE_H
 #define ACSWEEP_WORKER_EXEC_NATIVE_H
 
@@ -11,6 +13,15 @@ struct native_kind {
     int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e);
 };
 extern const struct native_kind native_extract, native_score_c;
+
+/* ---- the module's door ---- */
+
+struct native_module {
+    const struct executor *executor;
+    int (*tool_main)(int argc, char **argv); /* a command of worker/tool */
+};
+/* exec_native.c: loads the module at the first call. ERR_ENV says why it cannot be. */
+const struct native_module *native_load(struct err *e);
 
 /* ---- shared (native_common.c) ---- */
 
