@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/torch_rig.h"
+#include "worker/torch/th_train.h"
 
 static struct th_rng *rng;
 
@@ -121,6 +122,9 @@ static void test_norms(void **state)
     double sd = sqrt((4 + 1 + 0 + 9) / 4. + 1e-5), rms = sqrt((1 + 4 + 9 + 36) / 4. + 1e-6);
     assert_values(th_layer_norm(x, NULL, NULL, 1e-5), 1e-6, -2 / sd, -1 / sd, 0, 3 / sd);
     assert_values(th_layer_norm(x, VECTOR(1, 2, 1, 1), VECTOR(0, 0, 5, 0), 1e-5), 1e-5, -2 / sd, -2 / sd, 5, 3 / sd);
+    struct tensor *half = th_layer_norm(th_to(x, TH_BF16), th_to(VECTOR(1, 2, 1, 1), TH_BF16), NULL, 1e-5);
+    assert_int_equal(th_dtype_of(half), TH_BF16);
+    assert_values(half, 0.01, -2 / sd, -2 / sd, 0, 3 / sd);
     assert_values(th_rms_norm(x, NULL, 1e-6), 1e-6, 1 / rms, 2 / rms, 3 / rms, 6 / rms);
     assert_values(th_rms_norm(x, VECTOR(1, 1, 1, 2), 1e-6), 1e-5, 1 / rms, 2 / rms, 3 / rms, 12 / rms);
     assert_int_equal(th_dtype_of(th_rms_norm(th_to(x, TH_BF16), th_to(VECTOR(1, 1, 1, 1), TH_BF16), 1e-6)), TH_BF16);
@@ -208,6 +212,36 @@ static void test_attention(void **state)
             check_attention(4, 1, 1, 7, mask, causal, 0);
             check_attention(2, 2, 7, 5, mask, causal, 0);
         }
+}
+
+/* Where gradients are wanted it is computed as one; else large ones go through the cache in parts. */
+static void check_parts(int64_t b, int64_t h, int64_t n, struct tensor *mask, bool causal)
+{
+    TH_SCOPE(s);
+    struct tensor *qkv = noise(TH_DIMS(b, n, 3 * h, 8)), *x[3];
+    struct th_attention o = { .mask = mask, .causal = causal };
+    for (int i = 0; i < 3; i++)
+        x[i] = th_transpose(th_chunk(qkv, 3, 2, i), 1, 2);
+    struct tensor *parts = th_sdpa(x[0], x[1], x[2], o);
+    th_grad(true);
+    struct tensor *wanted = th_requires_grad_(th_clone(x[0]), true);
+    struct tensor *whole = th_detach(th_sdpa(wanted, x[1], x[2], o));
+    th_grad(false);
+    assert_true(th_is_shape(parts, TH_DIMS(b, h, n, 8)));
+    assert_close(parts, whole, 1e-5);
+}
+
+static void test_attention_in_parts(void **state)
+{
+    (void)state;
+    TH_SCOPE(s);
+    check_parts(3, 5, 400, NULL, false); /* some heads at a time, and a rest */
+    check_parts(3, 5, 400, NULL, true);
+    check_parts(3, 5, 400, noise(TH_DIMS(3, 1, 400, 400)), true);
+    check_parts(3, 5, 400, th_gt_s(noise(TH_DIMS(3, 1, 1, 400)), 0), false);
+    check_parts(40, 2, 100, NULL, false); /* some items of the batch at a time, and a rest */
+    check_parts(40, 2, 100, noise(TH_DIMS(2, 100, 100)), false);
+    check_parts(2, 2, 800, th_gt_s(noise(TH_DIMS(800, 800)), 0), false); /* some queries at a time, and a rest */
 }
 
 /* Large enough to be done in parts: each query must still get what it gets alone. */
@@ -321,6 +355,7 @@ int main(void)
         TORCH_TEST(test_softmax),
         TORCH_TEST(test_embedding_and_rope),
         TORCH_TEST(test_attention),
+        TORCH_TEST(test_attention_in_parts),
         TORCH_TEST(test_attention_of_many_queries),
         TORCH_TEST(test_attention_of_half_precision),
         TORCH_TEST(test_attention_refuses_shapes),
