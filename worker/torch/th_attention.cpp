@@ -1,6 +1,8 @@
 /* Scaled dot product attention: the fused kernels where the version has them, and composed where not. */
 #include "worker/torch/th_impl.h"
 
+#include <ATen/Parallel.h>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <torch/version.h>
@@ -12,7 +14,7 @@ namespace
 {
 
 constexpr double INF = std::numeric_limits<double>::infinity();
-constexpr int64_t PART_BYTES = 16 << 20;
+constexpr int64_t PART_NUMBERS = 1 << 19;
 
 /* Keys and values of grouped queries, once for each query head. */
 at::Tensor for_each_head(const at::Tensor &kv, int64_t heads)
@@ -63,18 +65,38 @@ at::Tensor composed(const at::Tensor &q, const at::Tensor &k, const at::Tensor &
     return at::matmul(at::softmax(scores, -1), v);
 }
 
-/* Some queries after the other, so that the scores of a part stay near the cores; only without gradients, which want
- * them all. */
-at::Tensor in_parts(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const at::Tensor &mask, double scale,
-                    int64_t rows)
+/* What of (B,H,N) is done at once. */
+struct part {
+    int64_t items, heads, rows;
+};
+
+/* As much as gives PART_NUMBERS scores a thread: whole items of the batch, else whole heads, else some queries. */
+part part_of(const at::Tensor &q, int64_t m)
 {
-    at::Tensor out = at::empty({ q.size(0), q.size(1), q.size(2), v.size(3) }, q.options());
-    at::Tensor wide = mask.defined() ? mask.expand({ q.size(0), q.size(1), q.size(2), k.size(2) }) : mask;
-    for (int64_t at = 0; at < q.size(2); at += rows) {
-        int64_t end = std::min(at + rows, q.size(2));
-        at::Tensor part = wide.defined() ? wide.slice(2, at, end) : wide;
-        out.slice(2, at, end).copy_(composed(q.slice(2, at, end), k, v, part, scale));
-    }
+    int64_t room = PART_NUMBERS * at::get_num_threads(), row = std::max<int64_t>(m, 1), head = row * q.size(2);
+    auto fits = [&](int64_t size, int64_t most) { return std::max<int64_t>(std::min(room / size, most), 1); };
+    return { fits(head * q.size(1), q.size(0)), fits(head, q.size(1)), fits(row, q.size(2)) };
+}
+
+/* The same part after part, so that scores stay in a core's cache on their way through the softmax; only without
+ * gradients, which want them all. Lies in memory as (B,N,H,D), which is what the layer behind it reads. */
+at::Tensor in_parts(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const at::Tensor &mask, double scale,
+                    part p)
+{
+    int64_t b = q.size(0), h = q.size(1), n = q.size(2);
+    at::Tensor out = at::empty({ b, n, h, v.size(3) }, q.options()).transpose(1, 2);
+    at::Tensor wide = mask.defined() ? mask.expand({ b, h, n, k.size(2) }) : mask;
+    for (int64_t item = 0; item < b; item += p.items)
+        for (int64_t head = 0; head < h; head += p.heads) {
+            auto keys = [&](const at::Tensor &t) {
+                return t.slice(0, item, item + p.items).slice(1, head, head + p.heads);
+            };
+            for (int64_t row = 0; row < n; row += p.rows) {
+                auto queries = [&](const at::Tensor &t) { return keys(t).slice(2, row, row + p.rows); };
+                at::Tensor its_mask = wide.defined() ? queries(wide) : wide;
+                queries(out).copy_(composed(queries(q), keys(k), keys(v), its_mask, scale));
+            }
+        }
     return out;
 }
 
@@ -90,11 +112,11 @@ at::Tensor attend(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
     return at::scaled_dot_product_attention(q, k, v, add.defined() ? c10::optional<at::Tensor>(add) : c10::nullopt, 0.0,
                                             false, scale);
 #endif
-    int64_t row = q.size(0) * q.size(1) * k.size(2) * (int64_t)q.element_size();
-    int64_t rows = std::max<int64_t>(row ? PART_BYTES / row : 1, 1);
-    if (rows >= q.size(2) || wants_gradient(q, k, v))
+    part p = part_of(q, k.size(2));
+    bool whole = p.items == q.size(0) && p.heads == q.size(1) && p.rows == q.size(2);
+    if (whole || !q.is_cpu() || wants_gradient(q, k, v))
         return composed(q, k, v, mask, scale);
-    return in_parts(q, k, v, mask, scale, rows);
+    return in_parts(q, k, v, mask, scale, p);
 }
 
 void check_shapes(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v)
