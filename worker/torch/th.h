@@ -133,7 +133,7 @@ struct th_scope th_scope_begin(void);
 /* Free what belongs to the scope (and to scopes inside it that were left open); nothing when it has ended already. */
 void th_scope_end(struct th_scope *s);
 /* A scope that ends with the C block. */
-#define TH_SCOPE(s) __attribute__((cleanup(th_scope_end))) struct th_scope s = th_scope_begin()
+#define TH_SCOPE(s) __attribute__((cleanup(th_scope_end), unused)) struct th_scope s = th_scope_begin()
 
 /* Give `x` to the scope around `s`, and end `s`. Tensors that do not belong to `s` stay where they are. Returns x. */
 struct tensor *th_return(struct th_scope *s, struct tensor *x);
