@@ -82,10 +82,21 @@ endif()
 if(ACSWEEP_WITH_TORCH)
   # Installed programs find a libtorch outside of the system's directories.
   set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
-  file(STRINGS "${ACSWEEP_TORCH_ROOT}/include/torch/csrc/api/include/torch/version.h" numbers
-       REGEX "^#define TORCH_VERSION_(MAJOR|MINOR) ")
+  set(headers "${ACSWEEP_TORCH_ROOT}/include")
+  set(numbers "")
+  foreach(header torch/headeronly/version.h torch/csrc/api/include/torch/version.h)
+    if(NOT numbers AND EXISTS "${headers}/${header}")
+      file(STRINGS "${headers}/${header}" numbers REGEX "^#define TORCH_VERSION_(MAJOR|MINOR) +[0-9]")
+    endif()
+  endforeach()
   string(REGEX MATCHALL "[0-9]+" numbers "${numbers}")
   list(JOIN numbers "." numbers)
+  # Newer headers refuse an older standard, and say so.
+  file(STRINGS "${headers}/ATen/ATen.h" newer REGEX "C[+][+]20 or later")
+  set(ACSWEEP_TORCH_STANDARD 17)
+  if(newer)
+    set(ACSWEEP_TORCH_STANDARD 20)
+  endif()
   message(STATUS "libtorch ${numbers} in ${ACSWEEP_TORCH_ROOT}: the native executors compute with it")
 else()
   message(STATUS "Building without libtorch (ACSWEEP_TORCH=${ACSWEEP_TORCH}): the native executors will refuse their tasks. "
