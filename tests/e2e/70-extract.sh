@@ -308,7 +308,8 @@ rm clip224/preprocessor_config.json
 wrong 3 "clip224/preprocessor_config.json" extract --encoder clip224 "${IMG[@]}" --out x
 compgen -G 'x*' >/dev/null && fail "something was left behind: $(ls -d x*)"
 if [[ -e /dev/full ]]; then
-    acsweep extract --encoder siglip "${IMG[@]}" --out y >/dev/full 2>"$ERR"
+    # One thread: LeakSanitizer breaks on the threads of an OpenMP that was loaded later.
+    acsweep extract --encoder siglip "${IMG[@]}" --threads 1 --out y >/dev/full 2>"$ERR"
     same $? 4
 fi
 
