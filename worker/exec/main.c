@@ -307,7 +307,11 @@ int main(int argc, char **argv)
      * did. */
     prctl(PR_SET_PDEATHSIG, SIGCONT);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    if (run_for_agent(&e) == 0)
+    int rc = run_for_agent(&e);
+    /* From here on a SIGCONT could only do harm: LeakSanitizer stops us at the end, and a SIGCONT that comes just then
+     * takes the stop away, after which both wait for each other for ever. */
+    prctl(PR_SET_PDEATHSIG, 0);
+    if (rc == 0)
         return 0;
     log_error("exec.end", KV_ERR(&e));
     return err_exit_code(e.kind);
