@@ -17,8 +17,10 @@ static int64_t task_number(struct db *d, const char *text, struct err *e)
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     const struct sql_arg arg = SQL_TEXT(text);
     TRY(db_exec(d, SQL_SHOW_TASK_NAMED, &arg, 1, ROWS_ANY, &rows, e));
+    bool later = strncmp(text, "stage2 ", 7) == 0 || strncmp(text, "evaluate ", 9) == 0;
     if (db_rows_count(rows) == 0)
-        return FAIL(e, ERR_INPUT, "there is no task with the number or label '%s'", text);
+        return FAIL(e, ERR_INPUT, "there is no task with the number or label '%s'%s", text,
+                    later ? "; stage2 and evaluate exist once the policy has chosen their representation" : "");
     return db_i64(rows, 0, 0);
 }
 
@@ -154,7 +156,7 @@ static int explain_json(struct db *d, int64_t task, const json_t *near, struct e
 
 static int run_explain(const struct opts *o, struct err *e)
 {
-    AUTO(reader_close) struct reader *r = reader_open(o, e);
+    AUTO(reader_close) struct reader *r = reader_open(o, DB_READER, e);
     if (!r)
         return -1;
     struct db *d = reader_db(r);

@@ -97,12 +97,21 @@ static const struct cmd acsweep = {
                "in the environment, 5 interrupted (run it again to go on).",
 };
 
-int main(int argc, char **argv)
+/* What people type first: `acsweep --version`, `acsweep help`, `acsweep help COMMAND`. argv[argc] is room: it holds NULL. */
+static void understand(int argc, char **argv)
 {
-    /* `acsweep --version` is what people type first. */
-    static char version[] = "version";
+    static char version[] = "version", help[] = "--help";
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         argv[1] = version;
+    if (argc < 2 || strcmp(argv[1], "help") != 0)
+        return;
+    memmove(&argv[1], &argv[2], (size_t)(argc - 2) * sizeof *argv);
+    argv[argc - 1] = help;
+}
+
+int main(int argc, char **argv)
+{
+    understand(argc, argv);
     log_setup("acsweep", LOG_ERROR, LOG_LOGFMT); /* what matters reaches people as the error of a command */
     return opts_main(&acsweep, argc, argv);
 }

@@ -10,7 +10,7 @@
 
 static int run_report(const struct opts *o, struct err *e)
 {
-    AUTO(reader_close) struct reader *r = reader_open(o, e);
+    AUTO(reader_close) struct reader *r = reader_open(o, DB_READER, e);
     AUTO(state_close) struct state *s = r ? state_open(opts_text(o, "state"), false, e) : NULL;
     AUTO(free) char *sweep = s ? show_sweep_name(reader_db(r), opts_arg(o, 0), e) : NULL;
     AUTO(free) char *beside = sweep ? state_path(s, "report", e) : NULL;

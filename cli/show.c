@@ -2,6 +2,7 @@
  * database itself makes the JSON from the same statement, so numbers keep all their digits. */
 #include "cli/show.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,30 +12,65 @@
 #include "common/buf.h"
 #include "common/parse.h"
 
-enum { COLUMNS_MAX = 64 };
-
 int show_rows(const struct db_rows *rows, const char *none, struct err *e)
 {
-    const char *cells[COLUMNS_MAX];
-    int n = db_rows_columns(rows);
-    if (n > COLUMNS_MAX)
-        return FAIL(e, ERR_INPUT, "%d columns are too many for a table; use --json", n);
+    size_t n = (size_t)db_rows_columns(rows);
     if (db_rows_count(rows) == 0 && none) {
         printf("%s\n", none);
         return 0;
     }
-    for (int c = 0; c < n; c++)
-        cells[c] = db_rows_name(rows, c);
-    AUTO(table_free) struct table *t = table_create(cells, (size_t)n, e);
+    AUTO(free) const char **cells = calloc(n + 1, sizeof *cells);
+    if (!cells)
+        return FAIL_NOMEM(e);
+    for (size_t c = 0; c < n; c++)
+        cells[c] = db_rows_name(rows, (int)c);
+    AUTO(table_free) struct table *t = table_create(cells, n, e);
     if (!t)
         return -1;
     for (int64_t row = 0; row < db_rows_count(rows); row++) {
-        for (int c = 0; c < n; c++)
-            cells[c] = db_is_null(rows, row, c) ? NULL : db_text(rows, row, c);
+        for (size_t c = 0; c < n; c++)
+            cells[c] = db_is_null(rows, row, (int)c) ? NULL : db_text(rows, row, (int)c);
         TRY(table_add(t, cells, e));
     }
     table_print(t, stdout);
     return 0;
+}
+
+static json_t *json_field(const struct db_rows *rows, int64_t row, int col)
+{
+    const char *text = db_text(rows, row, col);
+    if (db_is_null(rows, row, col))
+        return json_null();
+    switch (db_rows_type(rows, col)) {
+    case DB_TYPE_INTEGER:
+        return json_integer(db_i64(rows, row, col));
+    case DB_TYPE_REAL: {
+        double x = db_f64(rows, row, col);
+        return isfinite(x) ? json_real(x) : json_null();
+    }
+    case DB_TYPE_BOOL:
+        return json_boolean(db_bool(rows, row, col));
+    case DB_TYPE_JSON: {
+        json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+        return value ? value : json_string(text); /* deeper than our library reads */
+    }
+    default:
+        return json_string(text);
+    }
+}
+
+int show_rows_json(const struct db_rows *rows, struct err *e)
+{
+    json_t *all = json_array();
+    for (int64_t i = 0; all && i < db_rows_count(rows); i++) {
+        json_t *row = json_object();
+        for (int c = 0; c < db_rows_columns(rows); c++)
+            if (json_object_set_new(row, db_rows_name(rows, c), json_field(rows, i, c)) < 0)
+                break;
+        if (json_array_append_new(all, row) < 0)
+            break;
+    }
+    return out_json(all, e);
 }
 
 int show_json(struct db *d, enum sql_id id, const struct sql_arg *args, size_t n, struct err *e)
@@ -113,7 +149,7 @@ static int run_view(const struct opts *o, struct err *e)
     const struct view *v = views;
     while (strcmp(v->command, opts_cmd(o)->name) != 0)
         v++;
-    AUTO(reader_close) struct reader *r = reader_open(o, e);
+    AUTO(reader_close) struct reader *r = reader_open(o, DB_READER, e);
     if (!r)
         return -1;
     struct db *d = reader_db(r);
@@ -159,7 +195,7 @@ static int print_status_json(struct db *d, const struct sql_arg *arg, struct err
 
 static int run_status(const struct opts *o, struct err *e)
 {
-    AUTO(reader_close) struct reader *r = reader_open(o, e);
+    AUTO(reader_close) struct reader *r = reader_open(o, DB_READER, e);
     if (!r)
         return -1;
     struct db *d = reader_db(r);

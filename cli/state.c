@@ -220,12 +220,72 @@ int state_coordinator(const struct state *s, char **address, pid_t *pid, struct 
     return *address ? 0 : FAIL_NOMEM(e);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- its database ----------------------------------------------------------------------------------------------- */
+
+struct place {
+    struct cluster *cluster; /* NULL with --database */
+    char *conninfo;
+};
+
+void place_close(struct place *p)
+{
+    if (!p)
+        return;
+    cluster_stop(p->cluster);
+    free(p->conninfo);
+    free(p);
+}
+
+/* A command that only asks must not make a cluster where nothing was ever run. */
+static int must_exist(const struct state *s, const char *home, struct err *e)
+{
+    struct stat st;
+    char version[PATH_MAX];
+    snprintf(version, sizeof version, "%s/postgres/PG_VERSION", home ? home : s->dir);
+    if (home && (stat(version, &st) == 0 || errno != ENOENT))
+        return 0;
+    return FAIL(e, ERR_INPUT, "nothing was run in %s yet; start with 'acsweep run sweep.cfg', or name the right directory "
+                "with --state or a server with --database", s->dir);
+}
+
+static int start_private(struct place *p, const char *dir, bool create, struct err *e)
+{
+    AUTO(state_close) struct state *s = state_open(dir, false, e);
+    if (!s)
+        return -1;
+    struct stat st;
+    bool exists = create || stat(s->dir, &st) == 0 || errno != ENOENT;
+    AUTO(free) char *home = exists ? cluster_state_dir(s->dir, e) : NULL; /* which would make it */
+    if (exists && !home)
+        return -1;
+    if (!create)
+        TRY(must_exist(s, home, e));
+    p->cluster = cluster_start(home, e);
+    if (!p->cluster)
+        return -1;
+    p->conninfo = strdup(cluster_conninfo(p->cluster));
+    return p->conninfo ? 0 : FAIL_NOMEM(e);
+}
+
+struct place *place_open(const struct opts *o, bool create, struct err *e)
+{
+    AUTO(place_close) struct place *p = calloc(1, sizeof *p);
+    const char *database = opts_text(o, "database");
+    if (!p || (database && !(p->conninfo = strdup(database))))
+        return FAIL_NULL(e, ERR_ENV, "out of memory");
+    if (!database && start_private(p, opts_text(o, "state"), create, e) < 0)
+        return NULL;
+    return TAKE(p);
+}
+
+const char *place_conninfo(const struct place *p)
+{
+    return p->conninfo;
+}
 
 struct reader {
-    struct cluster *cluster;
+    struct place *place;
     struct db *db;
-    char *conninfo;
 };
 
 void reader_close(struct reader *r)
@@ -233,46 +293,17 @@ void reader_close(struct reader *r)
     if (!r)
         return;
     db_close(r->db);
-    cluster_stop(r->cluster);
-    free(r->conninfo);
+    place_close(r->place);
     free(r);
 }
 
-/* A reading command must not create a cluster where nothing was ever run. */
-static int start_existing(struct reader *r, const char *dir, struct err *e)
-{
-    AUTO(state_close) struct state *s = state_open(dir, false, e);
-    if (!s)
-        return -1;
-    struct stat st;
-    bool exists = stat(s->dir, &st) == 0 || errno != ENOENT;
-    AUTO(free) char *home = exists ? cluster_state_dir(s->dir, e) : NULL;
-    if (exists && !home)
-        return -1;
-    char version[PATH_MAX];
-    snprintf(version, sizeof version, "%s/postgres/PG_VERSION", home ? home : s->dir);
-    if (!exists || (stat(version, &st) != 0 && errno == ENOENT))
-        return FAIL(e, ERR_INPUT, "nothing was run in %s yet; start with 'acsweep run sweep.cfg', or name the right directory "
-                    "with --state or a server with --database", s->dir);
-    r->cluster = cluster_start(home, e);
-    if (!r->cluster)
-        return -1;
-    r->conninfo = strdup(cluster_conninfo(r->cluster));
-    return r->conninfo ? 0 : FAIL_NOMEM(e);
-}
-
-struct reader *reader_open(const struct opts *o, struct err *e)
+struct reader *reader_open(const struct opts *o, enum db_role role, struct err *e)
 {
     AUTO(reader_close) struct reader *r = calloc(1, sizeof *r);
     if (!r)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
-    const char *database = opts_text(o, "database");
-    if (database && !(r->conninfo = strdup(database)))
-        return FAIL_NULL(e, ERR_ENV, "out of memory");
-    if (!database && start_existing(r, opts_text(o, "state"), e) < 0)
-        return NULL;
-    r->db = db_open(r->conninfo, DB_READER, e);
-    if (!r->db || migrate_check(r->db, e) < 0)
+    if (!(r->place = place_open(o, false, e)) || !(r->db = db_open(place_conninfo(r->place), role, e)) ||
+        migrate_check(r->db, e) < 0)
         return NULL;
     return TAKE(r);
 }
@@ -280,9 +311,4 @@ struct reader *reader_open(const struct opts *o, struct err *e)
 struct db *reader_db(struct reader *r)
 {
     return r->db;
-}
-
-const char *reader_conninfo(const struct reader *r)
-{
-    return r->conninfo;
 }

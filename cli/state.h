@@ -44,12 +44,18 @@ MUST_USE int state_endpoint(struct state *s, char *text, size_t size, struct err
  * malloc'ed; NULL when there is no live one. */
 MUST_USE int state_coordinator(const struct state *s, char **address, pid_t *pid, struct err *e);
 
-/* A connection for reading: --database, or the private cluster of --state, started if it is down and stopped at the end.
- * ERR_INPUT when nothing was ever run there. */
+/* The database that the options name: --database, or the private cluster of --state, started if it is down and stopped at the
+ * end. `create`: make the private one when there is none; else ERR_INPUT, because nothing was ever run there. */
+struct place;
+struct place *place_open(const struct opts *o, bool create, struct err *e);
+const char *place_conninfo(const struct place *p);
+void place_close(struct place *p);
+DEFINE_CLEANUP(place_close, struct place *)
+
+/* The same with a connection to it, whose schema is ours. */
 struct reader;
-struct reader *reader_open(const struct opts *o, struct err *e);
+struct reader *reader_open(const struct opts *o, enum db_role role, struct err *e);
 struct db *reader_db(struct reader *r);
-const char *reader_conninfo(const struct reader *r);
 void reader_close(struct reader *r);
 DEFINE_CLEANUP(reader_close, struct reader *)
 

@@ -154,14 +154,6 @@ static int simulate_paper(struct policy_replay *g, const struct policy_play *pla
 
 /* ---- mode default ----------------------------------------------------------------------------------------------- */
 
-static bool holds(const size_t *list, size_t n_list, size_t r)
-{
-    for (size_t i = 0; i < n_list; i++)
-        if (list[i] == r)
-            return true;
-    return false;
-}
-
 /* Show the policy one more row, the one it wants; y of the rest stays NaN for it. */
 static int default_step(const struct policy_replay *g, struct policy_points *seen, double prior, size_t list[3],
                         size_t *n_list, struct err *e)
@@ -190,7 +182,7 @@ static int simulate_default(struct policy_replay *g, double prior, struct policy
     for (size_t k = 0; k < g->n; k++) {
         size_t list[3], n_list;
         TRY(default_step(g, &seen, prior, list, &n_list, e));
-        bool hit = holds(list, n_list, g->best);
+        bool hit = policy_list_holds(list, n_list, g->best);
         found |= hit;
         r->policy.cumulative[k] = found;
         r->policy.list3[k] = hit;

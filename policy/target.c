@@ -156,14 +156,6 @@ static double list_value(const struct policy_target *g, const bool *away, size_t
     return (g->mean[r] - lead) / fmax(hypot(g->sd[r], lead_sd), DBL_MIN);
 }
 
-static bool holds(const size_t *list, size_t n_list, size_t r)
-{
-    for (size_t i = 0; i < n_list; i++)
-        if (list[i] == r)
-            return true;
-    return false;
-}
-
 size_t policy_target_list(const struct policy_target *g, const bool *away, size_t list[3])
 {
     size_t n_list = 0, leader = g->n;
@@ -176,7 +168,8 @@ size_t policy_target_list(const struct policy_target *g, const bool *away, size_
         size_t best = g->n;
         for (size_t r = 0; r < g->n; r++) {
             double value = list_value(g, away, leader, r);
-            if (!isnan(value) && !holds(list, n_list, r) && (best == g->n || value > list_value(g, away, leader, best)))
+            if (!isnan(value) && !policy_list_holds(list, n_list, r) &&
+                (best == g->n || value > list_value(g, away, leader, best)))
                 best = r;
         }
         if (best == g->n)
@@ -222,7 +215,7 @@ int policy_target_confidence(const struct policy_target *g, const bool *away, co
         for (size_t r = 0; r < g->n; r++)
             if (!(away && away[r]) && !isnan(f[r]) && (best == g->n || f[r] > f[best]))
                 best = r;
-        hits += holds(list, n_list, best);
+        hits += policy_list_holds(list, n_list, best);
     }
     *p = draws > 0 ? (double)hits / draws : NAN;
     return 0;

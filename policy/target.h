@@ -47,6 +47,14 @@ double policy_target_value(const struct policy_target *g, size_t r);
  * c. `away` (NULL = none) left the space. Ties go to the earlier row. Returns how many, fewer in a small space. */
 size_t policy_target_list(const struct policy_target *g, const bool *away, size_t list[3]);
 
+static inline UNUSED bool policy_list_holds(const size_t *list, size_t n_list, size_t r)
+{
+    for (size_t i = 0; i < n_list; i++)
+        if (list[i] == r)
+            return true;
+    return false;
+}
+
 /* Probability that the list holds the best row of the space, by `draws` joint draws. */
 MUST_USE int policy_target_confidence(const struct policy_target *g, const bool *away, const size_t *list,
                                       size_t n_list, int draws, struct policy_random *random, double *p, struct err *e);

@@ -324,7 +324,7 @@ void svg_label(struct svg_plot *p, double x, double y, const char *text)
     if (!isfinite(x) || !isfinite(y))
         return;
     size_t length = svg_text_length(text);
-    double width = 5.9 * (double)(length > MAX ? MAX : length);
+    double width = 6.4 * (double)(length > MAX ? MAX : length);
     for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         double px = svg_x(p, x) + places[i].dx, py = svg_y(p, y) + places[i].dy;
         struct svg_box box = { px - places[i].align * width, py - HEIGHT / 2.0, width, HEIGHT };

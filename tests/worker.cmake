@@ -9,7 +9,7 @@ foreach(name cudart nvml)
   set_target_properties(fake_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 endforeach()
 
-foreach(name exec agent agent_gpus slot devices gpu spool leftovers paths layout)
+foreach(name exec agent agent_gpus slot devices gpu spool leftovers errands paths layout)
   acsweep_unit_test(${name} LIBS worker_rig acsweep_agent)
   target_compile_definitions(test_${name} PRIVATE FAKE_CUDART="$<TARGET_FILE:fake_cudart>"
                              FAKE_NVML="$<TARGET_FILE:fake_nvml>")

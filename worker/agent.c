@@ -29,8 +29,7 @@ int64_t agent_ms_to_ns(uint64_t ms)
     return ms > (uint64_t)(INT64_MAX / NS_PER_MS / 2) ? INT64_MAX / 2 : (int64_t)ms * NS_PER_MS;
 }
 
-/* ---- saying what we are -------------------------------------------------------------------------------------------
- */
+/* ---- saying what we are ------------------------------------------------------------------------------------------ */
 
 static int on_greet(void *arg, struct err *e)
 {
@@ -52,7 +51,7 @@ static bool may_announce(const struct agent *a)
 }
 
 /* Slots and devices as they are now, when they are not as the coordinator was told: another Hello says so. */
-static int announce(struct agent *a, struct err *e)
+int agent_announce(struct agent *a, struct err *e)
 {
     struct hello_facts now;
     hello_facts_make(&now, a->devices, slots_open(a->slots), a->facts.shared_store);
@@ -67,7 +66,7 @@ static int on_devices(void *arg, struct err *e)
 {
     struct agent *a = arg;
     uint32_t slots = a->facts.slots;
-    TRY(announce(a, e));
+    TRY(agent_announce(a, e));
     if (slots_open(a->slots) < slots || devices_sets(a->devices) == 0)
         TRY(slots_turn_away(a->slots, "given back: its GPU was taken out of service", e));
     return slots_dispatch(a->slots, e);
@@ -91,24 +90,6 @@ static int on_heartbeat(struct loop *l, void *arg, struct err *e)
     return 0;
 }
 
-/* The store is shared when its challenge file can be read: where the coordinator says, or where this node has it. */
-static int check_store(struct agent *a, const Acsweep__Welcome *w, struct err *e)
-{
-    AUTO(free) char *path = NULL;
-    const char *store = a->o.store && w->store[0] ? a->o.store : w->store;
-    if (!store[0] || !w->store_challenge[0])
-        return slots_set_store(a->slots, "", e);
-    if (asprintf(&path, "%s/%s", store, w->store_challenge) < 0)
-        return FAIL_NOMEM(e);
-    bool shared = access(path, R_OK) == 0;
-    TRY(slots_set_store(a->slots, shared ? store : "", e));
-    if (shared == a->facts.shared_store)
-        return 0;
-    a->facts.shared_store = shared;
-    log_info("store", KV_STR("path", store), KV_STR("shared", shared ? "yes" : "no"));
-    return on_greet(a, e);
-}
-
 static int on_welcome(const Acsweep__Welcome *w, void *arg, struct err *e)
 {
     struct agent *a = arg;
@@ -118,7 +99,7 @@ static int on_welcome(const Acsweep__Welcome *w, void *arg, struct err *e)
     loop_timer_arm(a->heartbeat, beat, beat);
     if (!a->o.disconnect_grace_ns && w->disconnect_grace_ms)
         a->grace_ns = agent_ms_to_ns(w->disconnect_grace_ms);
-    TRY(check_store(a, w, e));
+    TRY(agent_look_for_store(a, w, e));
     return happen(a, WELCOMED, e);
 }
 
@@ -131,11 +112,10 @@ static int on_writable(void *arg, struct err *e)
 {
     struct agent *a = arg;
     agent_tick_soon(a);
-    return a->announce ? announce(a, e) : 0;
+    return a->announce ? agent_announce(a, e) : 0;
 }
 
-/* ---- states -------------------------------------------------------------------------------------------------------
- */
+/* ---- states ------------------------------------------------------------------------------------------------------ */
 
 static int do_nothing(struct agent *a, struct err *e)
 {
@@ -300,8 +280,7 @@ int agent_terminate(struct agent *a, const char *reason, struct err *e)
     return agent_drain(a, reason, a->o.drain_grace_ns, e);
 }
 
-/* ---- timers -------------------------------------------------------------------------------------------------------
- */
+/* ---- timers ------------------------------------------------------------------------------------------------------ */
 
 static int on_tick(struct loop *l, void *arg, struct err *e)
 {
@@ -342,8 +321,7 @@ static int on_end_timer(struct loop *l, void *arg, struct err *e)
     return happen(a, a->state == DRAINING ? KILL : LINGERED, e);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static int make_timers(struct agent *a, struct err *e)
 {
@@ -417,7 +395,8 @@ static int make_leftovers(struct agent *a, struct err *e)
 {
     const struct leftovers_options o = { a->o.loop, a->o.scratch, agent_on_cleared, a };
     a->leftovers = leftovers_create(&o, e);
-    return a->leftovers ? 0 : -1;
+    a->looks = a->leftovers ? errands_create(a->o.loop, e) : NULL;
+    return a->looks ? 0 : -1;
 }
 
 static int make_uplink(struct agent *a, struct err *e)
@@ -453,7 +432,10 @@ struct agent *agent_create(const struct agent_options *o, struct err *e)
     if (!a)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
     a->o = *o;
+    a->store = strdup("");
     a->grace_ns = o->disconnect_grace_ns ? o->disconnect_grace_ns : INT64_C(86400) * NS_PER_S;
+    if (!a->store)
+        return FAIL_NULL(e, ERR_ENV, "out of memory");
     if (open_files(a, e) < 0 || make_timers(a, e) < 0 || make_devices(a, e) < 0 || make_slots(a, e) < 0 ||
         make_leftovers(a, e) < 0 || make_uplink(a, e) < 0)
         return NULL;
@@ -468,11 +450,13 @@ void agent_destroy(struct agent *a)
     slots_destroy(a->slots);
     devices_destroy(a->devices);
     leftovers_destroy(a->leftovers);
+    errands_destroy(a->looks);
     spool_close(a->spool);
     history_close(a->history);
     struct loop_timer *const timers[] = { a->tick, a->heartbeat, a->resend, a->grace, a->end };
     for (size_t i = 0; i < ARRAY_LEN(timers); i++)
         loop_remove_timer(timers[i]);
     free(a->given_back);
+    free(a->store);
     free(a);
 }

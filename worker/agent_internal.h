@@ -1,5 +1,5 @@
 /* Inside the agent: agent.c has its states and life, agent_tasks.c what is run here, agent_results.c how results get to
- * the coordinator, agent_hello.c what it says of itself. */
+ * the coordinator, agent_store.c whether the store is seen, agent_hello.c what it says of itself. */
 #ifndef ACSWEEP_WORKER_AGENT_INTERNAL_H
 #define ACSWEEP_WORKER_AGENT_INTERNAL_H
 
@@ -7,6 +7,7 @@
 #include "worker/agent.h"
 #include "worker/agent_hello.h"
 #include "worker/devices.h"
+#include "worker/errands.h"
 #include "worker/history.h"
 #include "worker/leftovers.h"
 #include "worker/slots.h"
@@ -25,11 +26,14 @@ struct agent {
     struct spool *spool;
     struct history *history;
     struct leftovers *leftovers;
+    struct errands *looks; /* for the store */
+    char *store;           /* where it should be, seen or not; "" = there is none */
     struct uplink *uplink;
     struct loop_timer *tick, *heartbeat, *resend, *grace, *end;
     enum agent_state state;
     struct hello_facts facts; /* as last announced */
     bool announce;            /* the facts have changed, and the line was not free to say so */
+    uint64_t store_looks;     /* asked for so far */
     uint64_t looks_told;      /* devices_looks() in the last Heartbeat */
     int64_t grace_ns;         /* for being cut off */
     char end_reason[128];
@@ -49,6 +53,13 @@ void agent_tick_soon(struct agent *a);
 MUST_USE int agent_drain(struct agent *a, const char *reason, int64_t grace_ns, struct err *e);
 MUST_USE int agent_give_back(struct agent *a, const Acsweep__Token *t, struct err *e);
 int64_t agent_ms_to_ns(uint64_t ms);
+/* What a Hello says, when it is not what the coordinator was told; later, when the line is not free. */
+MUST_USE int agent_announce(struct agent *a, struct err *e);
+
+/* ---- agent_store.c ---- */
+
+/* A Welcome says where the store is: the answer comes later, with another Hello if it is a new one. */
+MUST_USE int agent_look_for_store(struct agent *a, const Acsweep__Welcome *w, struct err *e);
 
 /* ---- agent_tasks.c ---- */
 

@@ -31,8 +31,7 @@ static const char *outcome_name(const Acsweep__Result *r)
     }
 }
 
-/* ---- keeping ------------------------------------------------------------------------------------------------------
- */
+/* ---- keeping ----------------------------------------------------------------------------------------------------- */
 
 static bool leaves_files(const Acsweep__TaskSpec *spec)
 {
@@ -72,8 +71,7 @@ int agent_keep_result(struct agent *a, const Acsweep__Result *r, const Acsweep__
     return spool_add(a->spool, x, e);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------------------
- */
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 static void results_free(Acsweep__Results *r)
 {
@@ -156,8 +154,7 @@ void agent_send_again(struct agent *a, int64_t older_than)
     agent_tick_soon(a);
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------
- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static int clear_up(struct agent *a, struct spool_entry *x, bool committed, struct err *e)
 {
@@ -165,7 +162,7 @@ static int clear_up(struct agent *a, struct spool_entry *x, bool committed, stru
     if (!r)
         return FAIL_NOMEM(e);
     spool_settle(a->spool, x);
-    int done = leftovers_acknowledged(a->leftovers, r, committed, slots_store(a->slots), e);
+    int done = leftovers_acknowledged(a->leftovers, r, committed, a->store, e);
     acsweep__result__free_unpacked(r, NULL);
     return done;
 }
@@ -241,8 +238,7 @@ int agent_on_refused(const Acsweep__Refused *r, uint64_t answers, void *arg, str
     return 0;
 }
 
-/* ---- history ------------------------------------------------------------------------------------------------------
- */
+/* ---- history ----------------------------------------------------------------------------------------------------- */
 
 void agent_flush_history(struct agent *a)
 {

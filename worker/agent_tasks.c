@@ -5,8 +5,7 @@
 #include "common/log.h"
 #include "worker/agent_internal.h"
 
-/* ---- the slots' news ----------------------------------------------------------------------------------------------
- */
+/* ---- the slots' news --------------------------------------------------------------------------------------------- */
 
 static int on_started(const Acsweep__Started *s, void *arg, struct err *e)
 {
@@ -40,11 +39,11 @@ static void on_killed(const Acsweep__Token *t, const char *why, void *arg)
     agent_tick_soon(a);
 }
 
-static void on_debris(const Acsweep__Token *t, const Acsweep__TaskSpec *spec, void *arg)
+static void on_debris(const Acsweep__Token *t, const Acsweep__TaskSpec *spec, bool fenced, void *arg)
 {
     struct agent *a = arg;
     struct err e = { 0 };
-    if (leftovers_debris(a->leftovers, t, spec->identity, slots_store(a->slots), &e) < 0)
+    if (leftovers_debris(a->leftovers, t, spec->identity, fenced, a->store, &e) < 0)
         log_warn("leftovers", KV_ERR(&e));
 }
 
@@ -52,8 +51,7 @@ const struct slot_handlers agent_slot_handlers = {
     on_started, on_progress, on_result, on_killed, on_debris, NULL, NULL
 };
 
-/* ---- the coordinator's orders -------------------------------------------------------------------------------------
- */
+/* ---- the coordinator's orders ------------------------------------------------------------------------------------ */
 
 /* Nothing to run: answered here, so that the cost of coordination can be measured without that of processes. */
 static int run_noop(struct agent *a, const Acsweep__Assignment *x, struct err *e)

@@ -39,6 +39,7 @@ struct devices {
     struct loop_timer *search_timer; /* also for devices that other agents let go */
     int64_t search_wait;
     uint64_t looks;
+    bool settled; /* what the probe found is taken in */
 };
 
 static int changed(struct devices *d, struct err *e)
@@ -59,8 +60,7 @@ static size_t count_usable(const struct devices *d)
     return n;
 }
 
-/* ---- claims -------------------------------------------------------------------------------------------------------
- */
+/* ---- claims ------------------------------------------------------------------------------------------------------ */
 
 static void rest(struct device *v)
 {
@@ -92,16 +92,21 @@ static void claim_needed(struct devices *d)
         spare |= v->state == SPARE && v->claim < 0;
         if (v->state != SPARE || v->claim < 0)
             continue;
-        v->state = FREE;
-        rest(v);
+        if (d->settled) { /* others have used it since it was last seen */
+            v->state = CHECKING;
+            v->give_up = mono_now() + d->o.return_ns;
+            loop_timer_arm(v->timer, 0, 0);
+        } else {
+            v->state = FREE;
+            rest(v);
+        }
         have++;
     }
     if (spare && !loop_timer_armed(d->search_timer))
         search_later(d);
 }
 
-/* ---- verdicts -----------------------------------------------------------------------------------------------------
- */
+/* ---- verdicts ---------------------------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 3, 4))) static int take_out(struct device *v, struct err *e, const char *fmt, ...)
 {
@@ -175,8 +180,7 @@ static int judge_silence(struct device *v, const struct err *why, struct err *e)
     return take_out(v, e, "quarantined: cannot be looked at: %.120s", why->text);
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------------
- */
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 static bool has_uuid(const struct device *v)
 {
@@ -246,8 +250,7 @@ static int on_timer(struct loop *l, void *arg, struct err *e)
     return look(v, e);
 }
 
-/* ---- searching, while there are none ------------------------------------------------------------------------------
- */
+/* ---- searching, while there are none ----------------------------------------------------------------------------- */
 
 static int add_devices(struct devices *d, const struct gpu_list *list, struct err *e)
 {
@@ -271,6 +274,7 @@ static int add_devices(struct devices *d, const struct gpu_list *list, struct er
         loop_timer_arm(v->timer, v->backoff, 0);
     }
     claim_needed(d);
+    d->settled = d->n > 0;
     return 0;
 }
 
@@ -309,8 +313,7 @@ static int on_search(struct loop *l, void *arg, struct err *e)
     return 0;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 struct devices *devices_create(const struct devices_options *o, struct err *e)
 {
@@ -342,8 +345,7 @@ void devices_destroy(struct devices *d)
     free(d);
 }
 
-/* ---- asking and taking --------------------------------------------------------------------------------------------
- */
+/* ---- asking and taking ------------------------------------------------------------------------------------------- */
 
 size_t devices_sets(const struct devices *d)
 {
@@ -409,8 +411,7 @@ void devices_lose(struct devices *d, const size_t *which, size_t n, const char *
     claim_needed(d);
 }
 
-/* ---- telling ------------------------------------------------------------------------------------------------------
- */
+/* ---- telling ----------------------------------------------------------------------------------------------------- */
 
 static const char *out_state(const struct device *v)
 {

@@ -1,71 +1,26 @@
 #include "worker/leftovers.h"
 
 #include <dirent.h>
-#include <pthread.h>
-#include <signal.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "common/digest.h"
-#include "common/log.h"
+#include "worker/errands.h"
 #include "worker/layout.h"
 #include "worker/token.h"
-
-#define END_WAIT_S 5
-
-enum job_kind { ACKNOWLEDGED, DEBRIS };
-
-struct job {
-    struct job *next;
-    enum job_kind kind;
-    Acsweep__Token token;
-    char identity[DIGEST_HEX_SIZE];
-    bool done, failed; /* it succeeded and counts; its log is wanted */
-    char store[];
-};
-
-struct jobs {
-    struct job *first, **tail;
-};
-
-struct place { /* a work place */
-    char *path;
-    struct timespec changed;
-};
 
 struct leftovers {
     struct leftovers_options o;
     char *scratch;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t news;
-    struct loop_source *wake;
-    struct jobs todo, cleared; /* under the lock, as is `ending` */
-    bool ending, started;
-    struct place *former; /* left by former agents, oldest first; the thread's own, as is what follows */
-    size_t n_former;
-    char *kept[LEFTOVERS_KEPT]; /* work places of failed attempts, a ring */
+    int lock_fd; /* of the scratch directory */
+    struct errands *errands;
+    char *kept[LEFTOVERS_KEPT]; /* work places of failed attempts, a ring; the thread's own */
     size_t next_kept;
 };
-
-static void jobs_put(struct jobs *q, struct job *j)
-{
-    j->next = NULL;
-    *q->tail = j;
-    q->tail = &j->next;
-}
-
-static struct job *jobs_take(struct jobs *q)
-{
-    struct job *j = q->first;
-    if (j)
-        q->first = j->next;
-    if (!q->first)
-        q->tail = &q->first;
-    return j;
-}
 
 /* ---- on the thread ------------------------------------------------------------------------------------------------
  */
@@ -80,15 +35,32 @@ static void keep(struct leftovers *l, char *path)
     *at = path;
 }
 
+struct clearing { /* after one attempt */
+    struct errand errand;
+    struct leftovers *l;
+    Acsweep__Token token;
+    char identity[DIGEST_HEX_SIZE];
+    bool debris; /* its exec died: what it was making goes; else it is acknowledged */
+    bool done;   /* it succeeded and counts: its checkpoints go */
+    bool keep;   /* its work place is wanted by people */
+    bool leave;  /* or still in use */
+    char store[];
+};
+
+static void clearing_drop(struct errand *x)
+{
+    free(x);
+}
+
 /* Of this attempt and of earlier ones that were not claimed by a later one. */
-static void remove_checkpoints(const char *dir, const struct job *j)
+static void remove_checkpoints(const char *dir, const struct clearing *c)
 {
     DIR *d = opendir(dir);
     for (struct dirent *de; d && (de = readdir(d));) {
         AUTO(free) char *path = NULL;
         unsigned attempt;
         unsigned long long epoch;
-        if (layout_is_of(de->d_name, j->identity, &attempt, &epoch) && attempt <= j->token.attempt &&
+        if (layout_is_of(de->d_name, c->identity, &attempt, &epoch) && attempt <= c->token.attempt &&
             asprintf(&path, "%s/%s", dir, de->d_name) >= 0)
             remove_tree(path);
     }
@@ -96,123 +68,126 @@ static void remove_checkpoints(const char *dir, const struct job *j)
         closedir(d);
 }
 
-static void clear_acknowledged(struct leftovers *l, const struct job *j)
+static void clear_checkpoints(const struct clearing *c)
 {
-    AUTO(free) char *work = layout_attempt(l->scratch, &j->token);
-    if (j->done) {
-        AUTO(free) char *shared = layout_checkpoints(j->store, l->scratch), *own = layout_checkpoints("", l->scratch);
-        if (shared && own) {
-            remove_checkpoints(shared, j);
-            remove_checkpoints(own, j); /* from the time before the store was seen */
-        }
-    }
-    if (!work)
+    AUTO(free) char *shared = layout_checkpoints(c->store, c->l->scratch), *own = layout_checkpoints("", c->l->scratch);
+    if (shared)
+        remove_checkpoints(shared, c);
+    if (own) /* from a time when the store was not seen */
+        remove_checkpoints(own, c);
+}
+
+static void clear_temp(const struct clearing *c)
+{
+    AUTO(free) char *shared = layout_temp(c->store, c->l->scratch, c->identity, &c->token);
+    AUTO(free) char *own = layout_temp("", c->l->scratch, c->identity, &c->token);
+    if (shared)
+        remove_tree(shared);
+    if (own)
+        remove_tree(own);
+}
+
+static void clear(struct errand *x)
+{
+    const struct clearing *c = (struct clearing *)x;
+    AUTO(free) char *work = layout_attempt(c->l->scratch, &c->token);
+    if (c->done)
+        clear_checkpoints(c);
+    if (c->debris)
+        clear_temp(c);
+    if (!work || c->leave)
         return;
-    if (j->failed)
-        keep(l, TAKE(work));
+    if (c->keep)
+        keep(c->l, TAKE(work));
     else
         remove_tree(work);
-}
-
-static void clear_debris(struct leftovers *l, const struct job *j)
-{
-    AUTO(free) char *temp = layout_temp(j->store, l->scratch, j->identity, &j->token);
-    if (temp)
-        remove_tree(temp);
-}
-
-static struct job *next_job(struct leftovers *l)
-{
-    pthread_mutex_lock(&l->lock);
-    while (!l->todo.first && !l->ending)
-        pthread_cond_wait(&l->news, &l->lock);
-    struct job *j = l->ending ? NULL : jobs_take(&l->todo);
-    pthread_mutex_unlock(&l->lock);
-    return j;
-}
-
-static void *clear(void *arg)
-{
-    struct leftovers *l = arg;
-    for (size_t i = 0; i < l->n_former; i++)
-        keep(l, TAKE(l->former[i].path));
-    for (struct job *j; (j = next_job(l));) {
-        if (j->kind == DEBRIS) {
-            clear_debris(l, j);
-            free(j);
-            continue;
-        }
-        clear_acknowledged(l, j);
-        pthread_mutex_lock(&l->lock);
-        jobs_put(&l->cleared, j);
-        if (!l->ending) /* else the loop may be gone */
-            loop_wake(l->wake);
-        pthread_mutex_unlock(&l->lock);
-    }
-    return NULL;
 }
 
 /* ---- on the loop --------------------------------------------------------------------------------------------------
  */
 
-static int on_wake(struct loop *loop, void *arg, struct err *e)
+static int on_cleared(struct errand *x, struct err *e)
 {
-    (void)loop;
-    struct leftovers *l = arg;
-    for (;;) {
-        pthread_mutex_lock(&l->lock);
-        AUTO(free) struct job *j = jobs_take(&l->cleared);
-        pthread_mutex_unlock(&l->lock);
-        if (!j)
-            return 0;
-        TRY(l->o.on_cleared(&j->token, l->o.arg, e));
-    }
+    AUTO(free) struct clearing *c = (struct clearing *)x;
+    return c->debris ? 0 : c->l->o.on_cleared(&c->token, c->l->o.arg, e);
 }
 
-static struct job *job_make(enum job_kind kind, const Acsweep__Token *t, const char *identity, const char *store,
-                            struct err *e)
+static struct clearing *clearing_make(struct leftovers *l, const Acsweep__Token *t, const char *identity,
+                                      const char *store, struct err *e)
 {
-    struct job *j = calloc(1, sizeof *j + strlen(store) + 1);
-    if (!j)
+    struct clearing *c = calloc(1, sizeof *c + strlen(store) + 1);
+    if (!c)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
-    j->kind = kind;
-    j->token = token_copy(t);
-    snprintf(j->identity, sizeof j->identity, "%s", identity);
-    memcpy(j->store, store, strlen(store) + 1);
-    return j;
-}
-
-static int hand_over(struct leftovers *l, struct job *j)
-{
-    pthread_mutex_lock(&l->lock);
-    jobs_put(&l->todo, j);
-    pthread_cond_signal(&l->news);
-    pthread_mutex_unlock(&l->lock);
-    return 0;
+    c->errand = (struct errand){ .run = clear, .done = on_cleared, .drop = clearing_drop };
+    c->l = l;
+    c->token = token_copy(t);
+    snprintf(c->identity, sizeof c->identity, "%s", identity);
+    memcpy(c->store, store, strlen(store) + 1);
+    return c;
 }
 
 int leftovers_acknowledged(struct leftovers *l, const Acsweep__Result *r, bool committed, const char *store,
                            struct err *e)
 {
-    struct job *j = job_make(ACKNOWLEDGED, r->token, r->identity, store, e);
-    if (!j)
+    struct clearing *c = clearing_make(l, r->token, r->identity, store, e);
+    if (!c)
         return -1;
-    j->done = committed && r->outcome == ACSWEEP__OUTCOME__SUCCEEDED && layout_is_identity(r->identity);
-    j->failed = committed && r->outcome == ACSWEEP__OUTCOME__FAILED;
-    return hand_over(l, j);
+    c->done = committed && r->outcome == ACSWEEP__OUTCOME__SUCCEEDED && layout_is_identity(r->identity);
+    c->keep = committed && r->outcome == ACSWEEP__OUTCOME__FAILED;
+    errands_put(l->errands, &c->errand);
+    return 0;
 }
 
-int leftovers_debris(struct leftovers *l, const Acsweep__Token *t, const char *identity, const char *store,
+int leftovers_debris(struct leftovers *l, const Acsweep__Token *t, const char *identity, bool fenced, const char *store,
                      struct err *e)
 {
-    struct job *j = layout_is_identity(identity) ? job_make(DEBRIS, t, identity, store, e) : NULL;
-    if (j)
-        return hand_over(l, j);
-    return layout_is_identity(identity) ? -1 : 0;
+    if (!layout_is_identity(identity))
+        return 0;
+    struct clearing *c = clearing_make(l, t, identity, store, e);
+    if (!c)
+        return -1;
+    c->debris = true;
+    c->leave = !fenced; /* its result is still to be acknowledged */
+    errands_put(l->errands, &c->errand);
+    return 0;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
+/* ---- what former agents left --------------------------------------------------------------------------------------
  */
+
+struct place {
+    char *path;
+    struct timespec changed;
+};
+struct former { /* work places, oldest first */
+    struct errand errand;
+    struct leftovers *l;
+    struct place *list;
+    size_t n;
+};
+
+static void former_drop(struct errand *x)
+{
+    struct former *f = (struct former *)x;
+    for (size_t i = 0; i < f->n; i++)
+        free(f->list[i].path);
+    free(f->list);
+    free(f);
+}
+
+static int former_done(struct errand *x, struct err *e)
+{
+    (void)e;
+    former_drop(x);
+    return 0;
+}
+
+static void keep_former(struct errand *x)
+{
+    struct former *f = (struct former *)x;
+    for (size_t i = 0; i < f->n; i++)
+        keep(f->l, TAKE(f->list[i].path));
+}
 
 static int by_age(const void *a, const void *b)
 {
@@ -222,46 +197,67 @@ static int by_age(const void *a, const void *b)
     return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }
 
-static int add_former(struct leftovers *l, const char *dir, const char *name, struct err *e)
+static int add_former(struct former *f, const char *dir, const char *name, struct err *e)
 {
     struct stat st;
-    struct place *more = realloc(l->former, (l->n_former + 1) * sizeof *more);
+    struct place *more = realloc(f->list, (f->n + 1) * sizeof *more);
     if (!more)
         return FAIL_NOMEM(e);
-    l->former = more;
-    struct place *at = &more[l->n_former];
-    if (asprintf(&at->path, "%s/%s", dir, name) < 0)
+    f->list = more;
+    if (asprintf(&more[f->n].path, "%s/%s", dir, name) < 0)
         return FAIL_NOMEM(e);
-    at->changed = stat(at->path, &st) == 0 ? st.st_mtim : (struct timespec){ 0 };
-    l->n_former++;
+    more[f->n].changed = stat(more[f->n].path, &st) == 0 ? st.st_mtim : (struct timespec){ 0 };
+    f->n++;
     return 0;
 }
 
-/* Before anything runs: all that is there now is of former agents. */
-static int find_former(struct leftovers *l, struct err *e)
+static int list_former(struct former *f, struct err *e)
 {
-    AUTO(free) char *dir = layout_attempts(l->scratch);
+    AUTO(free) char *dir = layout_attempts(f->l->scratch);
     DIR *d = dir ? opendir(dir) : NULL;
     int rc = dir ? 0 : FAIL_NOMEM(e);
     for (struct dirent *de; rc == 0 && d && (de = readdir(d));)
         if (de->d_name[0] != '.')
-            rc = add_former(l, dir, de->d_name, e);
+            rc = add_former(f, dir, de->d_name, e);
     if (d)
         closedir(d);
-    if (l->n_former)
-        qsort(l->former, l->n_former, sizeof *l->former, by_age);
+    if (f->n)
+        qsort(f->list, f->n, sizeof *f->list, by_age);
     return rc;
 }
 
-static int start(struct leftovers *l, struct err *e)
+static int clear_former(struct leftovers *l, struct err *e)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    l->started = pthread_create(&l->thread, NULL, clear, l) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return l->started ? 0 : FAIL(e, ERR_ENV, "cannot start the thread that clears up");
+    struct former *f = calloc(1, sizeof *f);
+    if (!f)
+        return FAIL_NOMEM(e);
+    *f = (struct former){ { .run = keep_former, .done = former_done, .drop = former_drop }, .l = l };
+    if (list_former(f, e) < 0) {
+        former_drop(&f->errand);
+        return -1;
+    }
+    errands_put(l->errands, &f->errand);
+    return 0;
 }
+
+/* Every agent holds a share of the lock for its life. Who gets all of it is alone here, and nothing of his runs yet:
+ * all that is there now is of former agents. */
+static int lock_scratch(struct leftovers *l, struct err *e)
+{
+    AUTO(free) char *path = NULL;
+    if (asprintf(&path, "%s/lock", l->scratch) < 0)
+        return FAIL_NOMEM(e);
+    l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (l->lock_fd < 0)
+        return FAIL(e, ERR_ENV, "%s: %s", path, strerror(errno));
+    int done = flock(l->lock_fd, LOCK_EX | LOCK_NB) == 0 ? clear_former(l, e) : 0;
+    while (flock(l->lock_fd, LOCK_SH) < 0 && errno == EINTR)
+        ;
+    return done;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
 
 struct leftovers *leftovers_create(const struct leftovers_options *o, struct err *e)
 {
@@ -269,50 +265,26 @@ struct leftovers *leftovers_create(const struct leftovers_options *o, struct err
     if (!l)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
     l->o = *o;
-    l->todo.tail = &l->todo.first;
-    l->cleared.tail = &l->cleared.first;
-    pthread_mutex_init(&l->lock, NULL);
-    pthread_cond_init(&l->news, NULL);
+    l->lock_fd = -1;
     l->scratch = strdup(o->scratch);
     if (!l->scratch)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
-    l->wake = loop_add_wake(o->loop, on_wake, l, e);
-    if (!l->wake || find_former(l, e) < 0 || start(l, e) < 0)
+    l->errands = errands_create(o->loop, e);
+    if (!l->errands || lock_scratch(l, e) < 0)
         return NULL;
     return TAKE(l);
-}
-
-/* false: it hangs on some file system, and everything that it may still touch must stay. */
-static bool end_thread(struct leftovers *l)
-{
-    struct timespec until;
-    pthread_mutex_lock(&l->lock);
-    l->ending = true;
-    pthread_cond_signal(&l->news);
-    pthread_mutex_unlock(&l->lock);
-    clock_gettime(CLOCK_REALTIME, &until); /* what pthread_timedjoin_np counts by */
-    until.tv_sec += END_WAIT_S;
-    return pthread_timedjoin_np(l->thread, NULL, &until) == 0;
 }
 
 void leftovers_destroy(struct leftovers *l)
 {
     if (!l)
         return;
-    if (l->started && !end_thread(l)) {
-        log_warn("leftovers.stuck", KV_STR("action", "left to the next agent"));
-        return;
-    }
-    loop_remove(l->wake);
-    for (struct job *j; (j = jobs_take(&l->todo)) || (j = jobs_take(&l->cleared));)
-        free(j);
+    if (!errands_destroy(l->errands))
+        return; /* its thread is not done with our memory */
     for (size_t i = 0; i < LEFTOVERS_KEPT; i++)
         free(l->kept[i]);
-    for (size_t i = 0; i < l->n_former; i++)
-        free(l->former[i].path);
-    free(l->former);
-    pthread_mutex_destroy(&l->lock);
-    pthread_cond_destroy(&l->news);
+    if (l->lock_fd >= 0)
+        close(l->lock_fd);
     free(l->scratch);
     free(l);
 }

@@ -1,11 +1,12 @@
-/* Clearing up after attempts, on a thread of its own, because removing a large tree, or a shared file system that
- * hangs, must not stop the heartbeats. What goes when:
+/* Clearing up after attempts, beside the loop (worker/errands.h). What goes when:
  *
- *     succeeded, and acknowledged as committed    its checkpoint and those of earlier attempts, its work place
- *     checkpointed, cancelled, or fenced          its work place, once acknowledged
- *     failed                                      nothing at first: the log is for people, the checkpoint for the next
- * try; of work places the newest LEFTOVERS_KEPT stay its exec was killed or died                 half-made artifacts,
- * at once */
+ *     succeeded, acknowledged as committed   its checkpoint and those of earlier attempts, its work place
+ *     checkpointed, cancelled, or fenced     its work place, once acknowledged
+ *     failed                                 nothing: the log is for people, the checkpoint for the next try; but of
+ *                                            work places only the newest LEFTOVERS_KEPT stay
+ *     its exec was killed, or died           half-made artifacts, at once; its work place, too, when it was fenced
+ *
+ * Agents may share a scratch directory: work places that nobody answers for are looked for when there is no other. */
 #ifndef ACSWEEP_WORKER_LEFTOVERS_H
 #define ACSWEEP_WORKER_LEFTOVERS_H
 
@@ -28,17 +29,18 @@ struct leftovers_options {
     void *arg;
 };
 
-/* Starts the thread, which first clears up what former agents on this scratch directory left. */
+/* Begins with what former agents left in this scratch directory, which must be there. */
 struct leftovers *leftovers_create(const struct leftovers_options *o, struct err *e);
 /* Gives it some seconds to end what it is at; the rest is left to the next agent. */
 void leftovers_destroy(struct leftovers *l);
 DEFINE_CLEANUP(leftovers_destroy, struct leftovers *)
 
-/* The result is with the coordinator, which took it or not (committed). store is "" without one. */
+/* The result is with the coordinator, which took it or not (committed). store: where it is or should be; "" without
+ * one. */
 MUST_USE int leftovers_acknowledged(struct leftovers *l, const Acsweep__Result *r, bool committed, const char *store,
                                     struct err *e);
-/* The attempt ended in the middle. */
-MUST_USE int leftovers_debris(struct leftovers *l, const Acsweep__Token *t, const char *identity, const char *store,
-                              struct err *e);
+/* The attempt ended in the middle; a fenced one without a result. */
+MUST_USE int leftovers_debris(struct leftovers *l, const Acsweep__Token *t, const char *identity, bool fenced,
+                              const char *store, struct err *e);
 
 #endif

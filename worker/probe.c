@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -11,12 +10,10 @@
 #include <zmq.h>
 
 #include "common/buf.h"
+#include "worker/spawn.h"
 
 #define ANSWER_LIMIT ((size_t)1 << 20)
 #define CHUNKS 256 /* read at once; more than a pipe holds */
-#define VISIBLE "CUDA_VISIBLE_DEVICES="
-
-extern char **environ;
 
 struct probe {
     struct probe_options o;
@@ -28,54 +25,18 @@ struct probe {
     bool answered;
 };
 
-/* ---- start --------------------------------------------------------------------------------------------------------
- */
-
-/* Our environment with another CUDA_VISIBLE_DEVICES: *own is its line, *all the list; free both. */
-static int environment(const char *visible, char **own, char ***all, struct err *e)
-{
-    size_t n = 0, at = 0;
-    if (asprintf(own, VISIBLE "%s", visible) < 0) {
-        *own = NULL;
-        return FAIL_NOMEM(e);
-    }
-    for (char **p = environ; *p; p++)
-        n++;
-    *all = calloc(n + 2, sizeof **all);
-    if (!*all)
-        return FAIL_NOMEM(e);
-    (*all)[at++] = *own;
-    for (char **p = environ; *p; p++)
-        if (strncmp(*p, VISIBLE, strlen(VISIBLE)) != 0)
-            (*all)[at++] = *p;
-    return 0;
-}
+/* ---- start ------------------------------------------------------------------------------------------------------- */
 
 static int spawn(const struct probe_options *o, int out_fd, pid_t *pid, struct err *e)
 {
-    AUTO(free) char *own = NULL;
-    AUTO(free) char **all = NULL;
-    if (o->visible)
-        TRY(environment(o->visible, &own, &all, e));
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&attr);
-    int failed = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    failed = failed ? failed : posix_spawn_file_actions_adddup2(&files, out_fd, 1);
-    failed = failed ? failed : posix_spawnattr_setsigmask(&attr, &none);
-    failed = failed ? failed : posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+    char visible[200];
+    snprintf(visible, sizeof visible, "CUDA_VISIBLE_DEVICES=%s", o->visible ? o->visible : "");
     char *argv[] = { (char *)o->exec_path, (char *)"--probe", NULL };
-    failed = failed ? failed : posix_spawn(pid, o->exec_path, &files, &attr, argv, all ? all : environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attr);
-    return failed ? FAIL(e, ERR_ENV, "cannot start %s: %s", o->exec_path, strerror(failed)) : 0;
+    const char *const set[] = { o->visible ? visible : NULL, NULL };
+    return spawn_start(&(struct spawn){ argv, set, out_fd, 1 }, pid, e);
 }
 
-/* ---- the answer ---------------------------------------------------------------------------------------------------
- */
+/* ---- the answer -------------------------------------------------------------------------------------------------- */
 
 static int answer(struct probe *p, const struct gpu_list *list, const struct err *why, struct err *e)
 {
@@ -148,8 +109,7 @@ static int on_timeout(struct loop *l, void *arg, struct err *e)
     return answer(p, NULL, &why, e);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static int watch(struct probe *p, struct err *e)
 {
@@ -210,8 +170,7 @@ void probe_destroy(struct probe *p)
     free(p);
 }
 
-/* ---- at once ------------------------------------------------------------------------------------------------------
- */
+/* ---- at once ----------------------------------------------------------------------------------------------------- */
 
 struct waiting {
     struct loop *loop;

@@ -51,8 +51,7 @@ void slot_replace(struct slot *s)
     loop_timer_arm(s->pool->killer, 0, 0);
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------
- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static size_t device_texts(const struct slot *s, char *texts[GPU_MAX])
 {
@@ -165,8 +164,7 @@ static int answer_died(struct slot *s, int status, const char *broken, struct er
                   text, e);
 }
 
-/* ---- the exec's news ----------------------------------------------------------------------------------------------
- */
+/* ---- the exec's news --------------------------------------------------------------------------------------------- */
 
 /* An exec keeps what it loaded, so some growth is its purpose; past the limit it is a leak. */
 static bool leaks(struct slot *s)
@@ -257,7 +255,7 @@ static void tell_debris(struct slot *s)
     const struct slot_handlers *on = &s->pool->o.on;
     const struct work *w = s->fenced ? s->fenced : s->work;
     if (w)
-        on->on_debris(w->a->token, w->a->spec, on->arg);
+        on->on_debris(w->a->token, w->a->spec, w == s->fenced, on->arg);
     work_free(TAKE(s->fenced));
 }
 
@@ -285,8 +283,7 @@ static int on_end(int status, const char *broken, void *arg, struct err *e)
     return slots_dispatch(s->pool, e);
 }
 
-/* ---- work and time ------------------------------------------------------------------------------------------------
- */
+/* ---- work and time ----------------------------------------------------------------------------------------------- */
 
 static int start_exec(struct slot *s, size_t n, struct err *e)
 {

@@ -3,9 +3,6 @@
 #include "worker/slot_exec.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +12,7 @@
 
 #include "common/buf.h"
 #include "worker/proctree.h"
+#include "worker/spawn.h"
 
 #define EXEC_FD 3
 #define OUT_LIMIT ((size_t)4 * WIRE_MAX_BYTES)
@@ -22,8 +20,6 @@
 #define IN_LIMIT ((size_t)WIRE_MAX_BYTES + 4 + CHUNK)
 #define EOF_WAIT (10 * NS_PER_S) /* for an exec that has closed its pipe to be gone */
 #define DIE_TRIES 400            /* of 5 ms */
-
-extern char **environ;
 
 struct slot_exec {
     struct loop *loop;
@@ -40,90 +36,19 @@ struct slot_exec {
 
 /* ---- start -------------------------------------------------------------------------------------------------------- */
 
-struct env {
-    char *own[6]; /* made here */
-    char **all;   /* own and inherited, NULL at the end */
-};
-
-static void env_free(struct env *v)
-{
-    for (size_t i = 0; i < ARRAY_LEN(v->own); i++)
-        free(v->own[i]);
-    free(v->all);
-}
-static void env_free_cleanup(struct env *v)
-{
-    env_free(v);
-}
-
-static int join_devices(const struct slot_exec_options *o, struct buf *b, struct err *e)
-{
-    buf_puts(b, "CUDA_VISIBLE_DEVICES=");
-    for (size_t i = 0; i < o->n_devices; i++)
-        buf_printf(b, "%s%s", i ? "," : "", o->devices[i]);
-    return buf_check(b, "device list", e);
-}
-
-static bool replaced(const char *line, const struct env *v)
-{
-    for (size_t i = 0; i < ARRAY_LEN(v->own) && v->own[i]; i++) {
-        size_t name = strcspn(v->own[i], "=") + 1;
-        if (strncmp(line, v->own[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static int env_make(const struct slot_exec_options *o, struct env *v, struct err *e)
-{
-    AUTO(buf_free) struct buf devices = BUF_INIT(1 << 16);
-    size_t n = 0, count = 0;
-    TRY(join_devices(o, &devices, e));
-    if (asprintf(&v->own[n++], "ACSWEEP_SCRATCH=%s", o->scratch) < 0 ||
-        asprintf(&v->own[n++], "ACSWEEP_STORE=%s", o->store) < 0 || !(v->own[n++] = strdup(buf_text(&devices))))
-        return FAIL_NOMEM(e);
-    for (char **p = environ; *p; p++)
-        count++;
-    v->all = calloc(count + ARRAY_LEN(v->own) + 1, sizeof *v->all);
-    if (!v->all)
-        return FAIL_NOMEM(e);
-    size_t at = 0;
-    for (size_t i = 0; i < n; i++)
-        v->all[at++] = v->own[i];
-    for (char **p = environ; *p; p++)
-        if (!replaced(*p, v))
-            v->all[at++] = *p;
-    return 0;
-}
-
 static int spawn(const struct slot_exec_options *o, int child_fd, pid_t *pid, struct err *e)
 {
-    AUTO(env_free) struct env env = { 0 };
-    TRY(env_make(o, &env, e));
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    sigset_t none, usual;
-    sigemptyset(&none);
-    sigemptyset(&usual);
-    sigaddset(&usual, SIGPIPE);
-    sigaddset(&usual, SIGTERM);
-    sigaddset(&usual, SIGINT);
-    posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&attr);
-    int failed = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    failed = failed ? failed : posix_spawn_file_actions_adddup2(&files, child_fd, EXEC_FD);
-    failed = failed ? failed : posix_spawnattr_setsigmask(&attr, &none);
-    failed = failed ? failed : posix_spawnattr_setsigdefault(&attr, &usual);
-    /* Its own session: ^C in the agent's terminal is for the agent to handle. */
-    failed = failed ? failed
-                    : posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    AUTO(buf_free) struct buf devices = BUF_INIT(1 << 16);
+    AUTO(free) char *scratch = NULL, *store = NULL;
+    buf_puts(&devices, "CUDA_VISIBLE_DEVICES=");
+    for (size_t i = 0; i < o->n_devices; i++)
+        buf_printf(&devices, "%s%s", i ? "," : "", o->devices[i]);
+    TRY(buf_check(&devices, "device list", e));
+    if (asprintf(&scratch, "ACSWEEP_SCRATCH=%s", o->scratch) < 0 || asprintf(&store, "ACSWEEP_STORE=%s", o->store) < 0)
+        return FAIL_NOMEM(e);
     char *argv[] = { (char *)o->path, NULL };
-    failed = failed ? failed : posix_spawn(pid, o->path, &files, &attr, argv, env.all);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attr);
-    if (failed)
-        return FAIL(e, ERR_ENV, "cannot start %s: %s", o->path, strerror(failed));
-    return 0;
+    const char *const set[] = { scratch, store, buf_text(&devices), NULL };
+    return spawn_start(&(struct spawn){ argv, set, child_fd, EXEC_FD }, pid, e);
 }
 
 /* ---- messages ----------------------------------------------------------------------------------------------------- */

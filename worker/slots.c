@@ -15,8 +15,7 @@
 #define STRAY_WAIT (50 * NS_PER_MS)
 #define STRAY_ROUNDS 20 /* then only every second: what is still there cannot die */
 
-/* ---- books --------------------------------------------------------------------------------------------------------
- */
+/* ---- books ------------------------------------------------------------------------------------------------------- */
 
 void work_free(struct work *w)
 {
@@ -59,8 +58,7 @@ static size_t gpus_of(const struct work *w)
     return r ? r->gpus : 0;
 }
 
-/* ---- giving work to slots -----------------------------------------------------------------------------------------
- */
+/* ---- giving work to slots ---------------------------------------------------------------------------------------- */
 
 size_t slots_open(const struct slots *p)
 {
@@ -147,8 +145,7 @@ static int on_pause_over(struct loop *l, void *arg, struct err *e)
     return slots_dispatch(p, e);
 }
 
-/* ---- ending execs -------------------------------------------------------------------------------------------------
- */
+/* ---- ending execs ------------------------------------------------------------------------------------------------ */
 
 static int on_kill(struct loop *l, void *arg, struct err *e)
 {
@@ -206,8 +203,7 @@ void slots_exec_died(struct slots *p, bool too_fast)
         loop_timer_arm(p->pause, SLOTS_PAUSE, 0);
 }
 
-/* ---- the pool -----------------------------------------------------------------------------------------------------
- */
+/* ---- the pool ---------------------------------------------------------------------------------------------------- */
 
 static int copy_options(struct slots *p, const struct slot_options *o, struct err *e)
 {
@@ -291,11 +287,6 @@ int slots_set_store(struct slots *p, const char *store, struct err *e)
     return 0;
 }
 
-const char *slots_store(const struct slots *p)
-{
-    return p->store;
-}
-
 static int enqueue(struct slots *p, struct work *w, struct err *e)
 {
     w->key = token_key(w->a->token);
@@ -329,8 +320,7 @@ int slots_add(struct slots *p, Acsweep__Assignment **a, struct err *e)
     return slots_dispatch(p, e);
 }
 
-/* ---- stopping -----------------------------------------------------------------------------------------------------
- */
+/* ---- stopping ---------------------------------------------------------------------------------------------------- */
 
 int slots_cancel(struct slots *p, const Acsweep__Token *t, const char *reason, int64_t grace_ns, bool *here,
                  struct err *e)
@@ -414,8 +404,7 @@ int slots_turn_away(struct slots *p, const char *why, struct err *e)
     return 0;
 }
 
-/* ---- what is held -------------------------------------------------------------------------------------------------
- */
+/* ---- what is held ------------------------------------------------------------------------------------------------ */
 
 bool slots_holds(const struct slots *p, const Acsweep__Token *t)
 {

@@ -32,8 +32,9 @@ struct slot_handlers {
     int (*on_result)(const Acsweep__Result *r, const Acsweep__TaskSpec *spec, void *arg, struct err *e);
     /* An attempt whose processes were killed by us; for the history. */
     void (*on_killed)(const Acsweep__Token *t, const char *why, void *arg);
-    /* An exec was killed, or died, in the middle of this task: what it was writing is rubbish. */
-    void (*on_debris)(const Acsweep__Token *t, const Acsweep__TaskSpec *spec, void *arg);
+    /* An exec was killed, or died, in the middle of this task: what it was writing is rubbish. Of a fenced one, which
+     * has no result, nothing else will ever be told. */
+    void (*on_debris)(const Acsweep__Token *t, const Acsweep__TaskSpec *spec, bool fenced, void *arg);
     /* A device was lost with its exec: slots_open() may be less. */
     int (*on_fewer)(void *arg, struct err *e);
     void *arg;
@@ -66,7 +67,6 @@ MUST_USE int slots_dispatch(struct slots *s, struct err *e);
 
 /* The store's path comes with the coordinator's Welcome; execs that start from now on know it. */
 MUST_USE int slots_set_store(struct slots *s, const char *store, struct err *e);
-const char *slots_store(const struct slots *s);
 
 /* Takes *a over (sets it to NULL). A token that the pool already holds is ignored: 1; else 0. */
 MUST_USE int slots_add(struct slots *s, Acsweep__Assignment **a, struct err *e);

@@ -248,10 +248,8 @@ bool uplink_is_up(const struct uplink *u)
     return u->state == UP;
 }
 
-int uplink_send(struct uplink *u, envelope *m, struct err *e)
+static int send_now(struct uplink *u, envelope *m, struct err *e)
 {
-    if (u->state != UP)
-        return 1;
     struct err why = { 0 };
     int sent = chan_send(u->chan, NULL, m, &why);
     if (sent >= 0)
@@ -262,7 +260,12 @@ int uplink_send(struct uplink *u, envelope *m, struct err *e)
     return -1;
 }
 
+int uplink_send(struct uplink *u, envelope *m, struct err *e)
+{
+    return u->state == UP ? send_now(u, m, e) : 1;
+}
+
 int uplink_send_hello(struct uplink *u, envelope *m, struct err *e)
 {
-    return u->chan ? chan_send(u->chan, NULL, m, e) : 1;
+    return u->chan ? send_now(u, m, e) : 1;
 }

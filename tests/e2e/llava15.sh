@@ -19,7 +19,7 @@ cat >"$dir/stand-ins/accelerate" <<'STAND_IN'
 #!/bin/sh
 printf '%s\n' "$@" >"$STAND_IN_LOG"
 while [ "$1" != --output_path ]; do shift; done
-mkdir -p "$2/1" && echo '{"results": {"textvqa_val": {"exact_match,none": 0.4617, "alias": "x"}}}' >"$2/1/results.json"
+mkdir -p "$2/1" && echo '{"results": {"textvqa_val": {"exact_match,none": 0.4617, "exact_match_stderr,none": 0.0071, "alias": "x"}}}' >"$2/1/results.json"
 STAND_IN
 chmod +x "$dir"/stand-ins/*
 
@@ -55,6 +55,7 @@ task "evaluate CLIP@336 TextVQA" evaluate.py || fail "evaluate"
 grep -qx textvqa_val "$work/log" || fail "task"
 grep -qx "pretrained=$work/in/model" "$work/log" || fail "model"
 grep -Eq '"performance": 46.1[67]' "$work/result.json" || fail "performance"
+grep -Eq '"standard_error": 0.7(1|09)' "$work/result.json" || fail "standard error"
 
 # What it cannot do as asked, it refuses.
 CUDA_VISIBLE_DEVICES=a,b,c task "stage1 DiT" train.py && fail "3 GPUs were taken"

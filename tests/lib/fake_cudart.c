@@ -8,7 +8,8 @@
  *   FAKE_CUDA_FILE      what may change while programs run, a line each, read at every call:
  *                       sick INDEX | missing INDEX | hang INDEX | used INDEX BYTES | no_driver
  *
- * CUDA_VISIBLE_DEVICES is heeded as the real one does: UUIDs or numbers, up to the first that does not exist. */
+ * CUDA_VISIBLE_DEVICES is heeded as the real one does: UUIDs or numbers, up to the first that does not exist. With
+ * FAKE_CUDA_MIG the devices are slices: only "MIG-..." makes them visible, though their properties say "GPU-...". */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +71,8 @@ static bool is_called(int device, const char *name, size_t len)
     char text[64];
     unsigned char u[16];
     uuid_of(device, u);
-    snprintf(text, sizeof text, "GPU-%02x%02x%02x%02x-0000-0000-0000-0000000000%02x", u[0], u[1], u[2], u[3], u[15]);
+    snprintf(text, sizeof text, "%s-%02x%02x%02x%02x-0000-0000-0000-0000000000%02x",
+             getenv("FAKE_CUDA_MIG") ? "MIG" : "GPU", u[0], u[1], u[2], u[3], u[15]);
     if (strncmp(text, name, len) == 0 && text[len] == '\0')
         return true;
     snprintf(text, sizeof text, "%d", device);

@@ -327,15 +327,28 @@ static void test_cut_off_too_long_stops_the_task_uncharged(void **state)
     }
 }
 
+/* A program that sleeps, or one that leaves that to a grandchild in a session of its own; wait until it does. Only this test's
+ * own process has just this command line, which is in words[] with its length. */
+static size_t start_sleeper(struct rig *w, uint64_t task, bool grandchild, uint64_t limit_ms, char words[64])
+{
+    char argv[128];
+    int seconds = 1000000 * (int)task + (int)getpid() % 1000000;
+    size_t len = (size_t)snprintf(words, 64, "sleep%c%d", 0, seconds) + 1;
+    if (grandchild)
+        snprintf(argv, sizeof argv, "[\"sh\",\"-c\",\"setsid sleep %d & wait\"]", seconds);
+    else
+        snprintf(argv, sizeof argv, "[\"sleep\",\"%d\"]", seconds);
+    rig_join(w);
+    rig_assign_command(w, task, argv, limit_ms);
+    assert_true(rig_comes_to(words, len, 1));
+    return len;
+}
+
 static void test_program_dies_with_agent_and_exec(void **state)
 {
     struct rig *w = *state;
-    char argv[128], words[64];
-    size_t len = (size_t)snprintf(words, sizeof words, "sleep%c7%d", 0, (int)getpid()) + 1;
-    snprintf(argv, sizeof argv, "[\"sleep\",\"7%d\"]", (int)getpid());
-    rig_join(w);
-    rig_assign_command(w, 80, argv, 0);
-    assert_true(rig_comes_to(words, len, 1));
+    char words[64];
+    size_t len = start_sleeper(w, 80, false, 0, words);
     rig_kill_all(w);
     assert_true(rig_comes_to(words, len, 0));
 }
@@ -343,14 +356,10 @@ static void test_program_dies_with_agent_and_exec(void **state)
 static void test_next_agent_ends_what_the_last_one_left(void **state)
 {
     struct rig *w = *state;
-    char argv[128], words[64];
-    size_t len = (size_t)snprintf(words, sizeof words, "sleep%c8%d", 0, (int)getpid()) + 1;
-    snprintf(argv, sizeof argv, "[\"sh\",\"-c\",\"setsid sleep 8%d & wait\"]", (int)getpid());
-    rig_join(w);
-    rig_assign_command(w, 81, argv, 0);
-    assert_true(rig_comes_to(words, len, 1));
+    char words[64];
+    size_t len = start_sleeper(w, 81, true, 0, words);
     rig_kill_all(w);
-    assert_int_equal(rig_processes(words, len), 1); /* a grandchild in a session of its own */
+    assert_int_equal(rig_processes(words, len), 1); /* nobody was left to end it */
     rig_start_worker(w);
     assert_true(rig_comes_to(words, len, 0));
 }
@@ -358,12 +367,8 @@ static void test_next_agent_ends_what_the_last_one_left(void **state)
 static void test_time_limit_kills_the_programs_tree(void **state)
 {
     struct rig *w = *state;
-    char argv[128], words[64];
-    size_t len = (size_t)snprintf(words, sizeof words, "sleep%c9%d", 0, (int)getpid()) + 1;
-    snprintf(argv, sizeof argv, "[\"sh\",\"-c\",\"setsid sleep 9%d & wait\"]", (int)getpid());
-    rig_join(w);
-    rig_assign_command(w, 82, argv, 1000);
-    assert_true(rig_comes_to(words, len, 1));
+    char words[64];
+    size_t len = start_sleeper(w, 82, true, 1000, words);
     envelope *m;
     Acsweep__Result *r = rig_expect_result(w, 82, &m);
     assert_int_equal(r->outcome, ACSWEEP__OUTCOME__FAILED);

@@ -151,9 +151,9 @@ static void test_leak_after_a_crash_takes_the_gpu_out(void **state)
     rig_assign(
         w, &(struct made_task){ .task = 1, .gpus = 1, .params = "{\"identity\":{\"fake\":{\"sleep_ms\":600000}}}" });
     envelope_free(rig_expect(w, ACSWEEP__ENVELOPE__BODY_STARTED));
-    say(w, "used 1 7000000000\n");
-    rig_assign(w, &(struct made_task){
-                      .task = 2, .gpus = 1, .slot = 1, .params = "{\"identity\":{\"fake\":{\"outcome\":\"crash\"}}}" });
+    char script[200];
+    snprintf(script, sizeof script, "echo used 1 7000000000 > %s/cuda; kill -KILL $PPID", w->dir);
+    assign_program(w, 2, script, 1, 1); /* it ends its exec */
     Acsweep__Result *r = rig_expect_result(w, 2, &m);
     assert_int_equal(r->failure, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE);
     assert_int_equal(r->n_devices, 1);

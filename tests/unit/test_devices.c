@@ -20,6 +20,7 @@ struct world {
     char dir[64], file[80];
     struct loop *loop;
     struct devices *d, *other; /* two agents on this node */
+    int64_t return_ns;
     size_t changes;
 };
 
@@ -54,6 +55,7 @@ static int setup(void **state)
     setenv("FAKE_CUDA_FILE", w->file, 1);
     unsetenv("FAKE_CUDA_DEVICES");
     say(w, "");
+    w->return_ns = 1500 * NS_PER_MS;
     w->loop = loop_create(&e);
     *state = w;
     return w->loop ? 0 : -1;
@@ -84,7 +86,7 @@ static struct devices *make(struct world *w, const char *n, uint32_t per_set, ui
                                        .sets_max = sets_max,
                                        .leak_bytes = 1 << 20,
                                        .check_ns = 100 * NS_PER_MS,
-                                       .return_ns = 1500 * NS_PER_MS,
+                                       .return_ns = w->return_ns,
                                        .retry_ns = 100 * NS_PER_MS,
                                        .timeout_ns = 30 * NS_PER_S,
                                        .on_change = on_change,
@@ -131,6 +133,7 @@ static void test_what_was_let_go_is_free_when_its_memory_is_back(void **state)
 {
     struct world *w = *state;
     size_t which[2];
+    w->return_ns = 600 * NS_PER_S;
     w->d = make(w, "2", 2, 0);
     assert_int_equal(devices_sets(w->d), 1);
     assert_true(devices_take(w->d, 2, which));

@@ -545,18 +545,27 @@ static int marked_processes(const char *mark)
     return n;
 }
 
+/* Run a script whose processes carry a mark, and wait until there are `n` of them (0 = do not wait). */
+static void assign_marked(struct world *w, const char *script, int n, char mark[64])
+{
+    char more[128];
+    snprintf(mark, 64, "mark-%d-%p", (int)getpid(), (const void *)script);
+    snprintf(more, sizeof more, "{\"environment\":{\"MARK\":\"%s\"}}", mark);
+    assign_shell(w, 1, script, more);
+    if (!n)
+        return;
+    wait_started(w);
+    for (int i = 0; i < 1000 && marked_processes(mark) < n; i++)
+        mono_sleep(20 * NS_PER_MS);
+    assert_true(marked_processes(mark) >= n);
+}
+
 static void test_command_cancel_kills_the_whole_tree(void **state)
 {
     struct world *w = *state;
-    char mark[64], more[128];
-    snprintf(mark, sizeof mark, "tree-%d", (int)getpid());
-    snprintf(more, sizeof more, "{\"environment\":{\"MARK\":\"%s\"}}", mark);
+    char mark[64];
     /* deaf to SIGTERM, with a child in the group, one in its own session and one forked twice */
-    assign_shell(w, 1, "trap '' TERM; sleep 300 & setsid sleep 300 & (setsid sh -c 'sleep 300 &' &); echo up; sleep 300", more);
-    wait_started(w);
-    for (int i = 0; i < 200 && marked_processes(mark) < 4; i++)
-        mono_sleep(20 * NS_PER_MS);
-    assert_true(marked_processes(mark) >= 4);
+    assign_marked(w, "trap '' TERM; sleep 300 & setsid sleep 300 & (setsid sh -c 'sleep 300 &' &); echo up; sleep 300", 4, mark);
     cancel(w, 1, "cancelled", 200);
     expect_outcome(w, ACSWEEP__OUTCOME__CANCELLED);
     assert_int_equal(marked_processes(mark), 0);
@@ -565,24 +574,17 @@ static void test_command_cancel_kills_the_whole_tree(void **state)
 static void test_command_leaves_nothing_behind(void **state)
 {
     struct world *w = *state;
-    char mark[64], more[128];
-    snprintf(mark, sizeof mark, "left-%d", (int)getpid());
-    snprintf(more, sizeof more, "{\"environment\":{\"MARK\":\"%s\"}}", mark);
-    assign_shell(w, 1, "setsid sleep 300 & echo '{}' > $ACSWEEP_RESULT", more); /* it keeps the log pipe open, too */
-    expect_outcome(w, ACSWEEP__OUTCOME__SUCCEEDED);                             /* long before the 300 s */
+    char mark[64];
+    assign_marked(w, "setsid sleep 300 & echo '{}' > $ACSWEEP_RESULT", 0, mark); /* it keeps the log pipe open, too */
+    expect_outcome(w, ACSWEEP__OUTCOME__SUCCEEDED);                              /* long before the 300 s */
     assert_int_equal(marked_processes(mark), 0);
 }
 
 static void test_command_dies_with_its_agent(void **state)
 {
     struct world *w = *state;
-    char mark[64], more[128];
-    snprintf(mark, sizeof mark, "agent-%d", (int)getpid());
-    snprintf(more, sizeof more, "{\"environment\":{\"MARK\":\"%s\"}}", mark);
-    assign_shell(w, 1, "setsid sleep 300 & sleep 300", more);
-    wait_started(w);
-    for (int i = 0; i < 200 && marked_processes(mark) < 3; i++)
-        mono_sleep(20 * NS_PER_MS);
+    char mark[64];
+    assign_marked(w, "setsid sleep 300 & sleep 300", 3, mark);
     exec_end(w); /* closes the pipe and waits */
     assert_int_equal(marked_processes(mark), 0);
 }

@@ -15,7 +15,7 @@
 #define EXEC BINARY_DIR "/bin/acsweep-exec"
 
 static const char *const variables[] = { "FAKE_CUDA_DEVICES", "FAKE_CUDA_MEMORY", "FAKE_CUDA_FREE", "FAKE_CUDA_CC",
-                                         "FAKE_CUDA_NO_DRIVER", "FAKE_CUDA_SICK", "FAKE_CUDA_HANG" };
+                                         "FAKE_CUDA_NO_DRIVER", "FAKE_CUDA_SICK", "FAKE_CUDA_HANG", "FAKE_CUDA_MIG", "CUDA_VISIBLE_DEVICES" };
 
 static int setup(void **state)
 {
@@ -62,6 +62,27 @@ static void test_sick_device_is_told_apart(void **state)
     assert_string_equal(g.gpus[0].state, "ok");
     assert_non_null(strstr(g.gpus[1].state, "sick: all CUDA-capable devices are busy"));
     assert_string_equal(g.gpus[1].uuid, "GPU-00000000-0000-0000-0000-000000000001");
+}
+
+/* What a slice is called must make it visible again. */
+static void test_slices_keep_the_name_they_were_given_by(void **state)
+{
+    (void)state;
+    const char *const one = "MIG-00000000-0000-0000-0000-000000000001", *const two = "MIG-00000000-0000-0000-0000-000000000000";
+    char both[200];
+    struct gpu_list g;
+    snprintf(both, sizeof both, "%s,%s", one, two);
+    setenv("FAKE_CUDA_MIG", "1", 1);
+    setenv("FAKE_CUDA_DEVICES", "2", 1);
+    setenv("CUDA_VISIBLE_DEVICES", both, 1);
+    probe(&g);
+    assert_int_equal(g.n, 2);
+    assert_string_equal(g.gpus[0].uuid, one);
+    assert_string_equal(g.gpus[1].uuid, two);
+    setenv("CUDA_VISIBLE_DEVICES", two, 1);
+    probe(&g);
+    assert_int_equal(g.n, 1);
+    assert_string_equal(g.gpus[0].uuid, two);
 }
 
 static void test_no_driver_is_no_error(void **state)
@@ -131,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_devices_are_described, setup),
         cmocka_unit_test_setup(test_sick_device_is_told_apart, setup),
+        cmocka_unit_test_setup(test_slices_keep_the_name_they_were_given_by, setup),
         cmocka_unit_test_setup(test_no_driver_is_no_error, setup),
         cmocka_unit_test_setup(test_no_runtime_is_no_error, setup),
         cmocka_unit_test_setup(test_stuck_driver_does_not_stick_the_agent, setup),

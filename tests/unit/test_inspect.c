@@ -179,34 +179,6 @@ static void test_what_is_under_another_root_is_left_alone(void **state)
     assert_string_equal(params_find_root(w, (const char *const[]){ "a.", "b.", NULL }, "weight"), "a.");
 }
 
-static void test_stacked_parameters_ask_for_their_parts(void **state)
-{
-    (void)state;
-    struct err e = { 0 };
-    checkpoint_copy(GOLDEN "clip224", scratch, no_edit);
-    AUTO(weights_destroy) struct weights *w = open_scratch();
-    AUTO(params_destroy) struct params *p = params_create(&e);
-    struct tensor *slot = NULL;
-    static const char *const parts[] = { "q_proj.weight", "k_proj.weight", "z_proj.weight" };
-    params_root(p, "vision_model.encoder.layers.0.self_attn.");
-    params_want_stacked(p, &slot, PARAM_WEIGHT, TH_DIMS(96, 32), parts, 2);
-    params_want_stacked(p, &slot, PARAM_WEIGHT, TH_DIMS(96, 32), parts, 3);
-    params_allow(p, "v_proj.*");
-    params_allow(p, "out_proj.weight");
-    assert_int_equal(params_check(p, w, "config.json", &e), -1);
-    assert_int_equal(e.kind, ERR_INPUT);
-    static const char *const told[] = {
-        "the tensors are not those that config.json asks for: ",
-        "1 missing (vision_model.encoder.layers.0.self_attn.z_proj.weight)",
-        "2 of another shape or type (vision_model.encoder.layers.0.self_attn.q_proj.weight is F32",
-        ".q_proj.weight is F32[32,32], not [48,32], ",
-        "3 unknown (vision_model.encoder.layers.0.self_attn.k_proj.bias, ",
-    };
-    for (size_t i = 0; i < ARRAY_LEN(told); i++)
-        if (!strstr(e.text, told[i]))
-            fail_msg("no '%s' in %s", told[i], e.text);
-}
-
 static void test_long_lists_are_cut_and_counted(void **state)
 {
     (void)state;
@@ -250,7 +222,6 @@ int main(void)
         TEST(test_every_problem_is_told),
         TEST(test_not_a_directory),
         TEST(test_what_is_under_another_root_is_left_alone),
-        TEST(test_stacked_parameters_ask_for_their_parts),
         TEST(test_long_lists_are_cut_and_counted),
         TEST(test_declarations_that_cannot_be),
     };

@@ -49,6 +49,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(w->dir));
     snprintf(w->scratch, sizeof w->scratch, "%s/scratch", w->dir);
     snprintf(w->store, sizeof w->store, "%s/store", w->dir);
+    assert_int_equal(make_dirs(w->scratch, &e), 0);
     w->loop = loop_create(&e);
     *state = w;
     return 0;
@@ -186,8 +187,9 @@ static void test_debris_goes_and_nothing_else(void **state)
     make_all(w, 1, 1);
     make(layout_temp(w->store, w->scratch, MADE_IDENTITY, &t));
     make(layout_temp(w->store, w->scratch, MADE_IDENTITY, &other));
-    assert_int_equal(leftovers_debris(w->l, &t, MADE_IDENTITY, w->store, &e), 0);
-    assert_int_equal(leftovers_debris(w->l, &t, "../../..", w->store, &e), 0); /* no identity: nothing is touched */
+    assert_int_equal(leftovers_debris(w->l, &t, MADE_IDENTITY, false, w->store, &e), 0);
+    assert_int_equal(leftovers_debris(w->l, &t, "../../..", true, w->store, &e),
+                     0); /* no identity: nothing is touched */
     for (int i = 0; i < 1000 && there(layout_temp(w->store, w->scratch, MADE_IDENTITY, &t)); i++)
         mono_sleep(10 * NS_PER_MS);
     assert_false(there(layout_temp(w->store, w->scratch, MADE_IDENTITY, &t)));
@@ -195,14 +197,43 @@ static void test_debris_goes_and_nothing_else(void **state)
     assert_int_equal(what_is_left(w, 1, 1), 3);
 }
 
+static void test_fenced_attempt_leaves_its_checkpoint_only(void **state)
+{
+    struct world *w = *state;
+    struct err e = { 0 };
+    Acsweep__Token t = made_token(1, 1);
+    start(w);
+    make_all(w, 1, 1);
+    assert_int_equal(leftovers_debris(w->l, &t, MADE_IDENTITY, true, w->store, &e), 0);
+    for (int i = 0; i < 1000 && what_is_left(w, 1, 1) != 2; i++)
+        mono_sleep(10 * NS_PER_MS);
+    assert_int_equal(what_is_left(w, 1, 1), 2);
+}
+
+/* Another agent works in the same scratch directory: what is there may be running. */
+static void test_shared_scratch_is_not_swept(void **state)
+{
+    struct world *w = *state;
+    start(w);
+    for (uint64_t task = 1; task <= LEFTOVERS_KEPT + 6; task++) {
+        Acsweep__Token t = made_token(task, 1);
+        make(layout_attempt(w->scratch, &t));
+    }
+    struct leftovers *first = TAKE(w->l);
+    start(w);
+    make_all(w, 100, 1);
+    acknowledge(w, 100, 1, ACSWEEP__OUTCOME__SUCCEEDED, true); /* the thread is at work */
+    assert_int_equal(work_places(w), LEFTOVERS_KEPT + 6);
+    leftovers_destroy(first);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_success_that_counts_leaves_nothing),
-        CASE(test_checkpoint_stays_for_whoever_goes_on),
-        CASE(test_logs_of_failures_do_not_fill_the_disk),
-        CASE(test_debris_goes_and_nothing_else),
+        CASE(test_success_that_counts_leaves_nothing),        CASE(test_checkpoint_stays_for_whoever_goes_on),
+        CASE(test_logs_of_failures_do_not_fill_the_disk),     CASE(test_debris_goes_and_nothing_else),
+        CASE(test_fenced_attempt_leaves_its_checkpoint_only), CASE(test_shared_scratch_is_not_swept),
     };
     return cmocka_run_group_tests_name("leftovers", tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 #include "policy/choose.h"
 #include "policy/random.h"
 
-enum { MOST = 64 };
+enum { MOST = 64, WORLDS = 12 };
 
 /* All combinations of `k` encoders as rows: row r holds the encoders of the bits of r + 1. */
 struct space {
@@ -185,12 +185,12 @@ static void needs_part_of_the_scores(void **state)
     struct policy_random random;
     policy_random_seed(&random, 5, 0);
     double regret[2] = { 0 };
-    for (int world = 0; world < 40; world++)
+    for (int world = 0; world < WORLDS; world++)
         for (int guided = 0; guided < 2; guided++) {
             struct space s;
             size_t scored;
             space_make(&s, 6, guided ? 4 : 0);
-            regret[guided] += play(&s, &random, &scored) / 40;
+            regret[guided] += play(&s, &random, &scored) / WORLDS;
             assert_int_equal(scored, guided ? 21 + 6 * 4 : 21);
             policy_table_destroy(s.table);
         }

@@ -427,6 +427,49 @@ static void cost_changes_no_number(void **state)
     }
 }
 
+/* What a run plans for stays within its budget, down to what it says it needs; below that it says so. */
+static void memory_fits_the_budget(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "flat16", "fine24", "odd14" };
+    static const uint32_t subsets[] = { 1, 7, 6 };
+    struct err e = { 0 };
+    AUTO(spair_destroy) struct spair *set = spair_load(GOLDEN "set", "test", &e);
+    AUTO(c_features_destroy) struct c_features *f = set ? c_features_create(set, 1 << 20, &e) : NULL;
+    struct c_source s[3];
+    struct c_job job = { .set = set,
+                         .sources = s,
+                         .n_sources = 3,
+                         .subsets = subsets,
+                         .n_subsets = 3,
+                         .threads = 4,
+                         .setting = c_setting_default() };
+    assert_non_null(f);
+    for (size_t i = 0; i < 3; i++) {
+        char dir[400];
+        snprintf(dir, sizeof dir, GOLDEN "features/%s", names[i]);
+        assert_int_equal(c_features_add(f, names[i], dir, &s[i], &e), 0);
+    }
+    AUTO(c_scores_destroy) struct c_scores *rich = c_run(&job, &e);
+    assert_non_null(rich);
+    struct c_plan_size most = c_scores_plan(rich), before = most;
+    assert_int_equal(most.threads, 4);
+    assert_int_equal(most.rows, 256);
+    for (job.memory = most.bytes;; job.memory -= most.bytes / 40) {
+        AUTO(c_scores_destroy) struct c_scores *poor = c_run(&job, &e);
+        if (!poor)
+            break;
+        struct c_plan_size now = c_scores_plan(poor);
+        assert_true(now.bytes <= job.memory && now.bytes <= before.bytes && now.rows >= 30);
+        for (size_t i = 0; i < 3; i++)
+            assert_true(c_scores_pck(poor, i, C_ALL, 0) == c_scores_pck(rich, i, C_ALL, 0));
+        before = now;
+    }
+    assert_true(before.threads == 1 && before.rows < 60);
+    assert_int_equal(e.kind, ERR_INPUT);
+    assert_non_null(strstr(e.text, "budget"));
+}
+
 static void a_run_can_be_ended(void **state)
 {
     (void)state;
@@ -594,6 +637,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(limits_are_strict, hand_files, scratch_remove),
         cmocka_unit_test_setup_teardown(no_mirror_images_at_all, hand_files, scratch_remove),
         cmocka_unit_test(cost_changes_no_number),
+        cmocka_unit_test(memory_fits_the_budget),
         cmocka_unit_test(a_run_can_be_ended),
         cmocka_unit_test_setup_teardown(bad_options, hand_files, scratch_remove),
         cmocka_unit_test_setup_teardown(bad_features, hand_files, scratch_remove),

@@ -68,8 +68,9 @@ static void on_killed(const Acsweep__Token *t, const char *why, void *arg)
     (void)why;
     ((struct world *)arg)->killed++;
 }
-static void on_debris(const Acsweep__Token *t, const Acsweep__TaskSpec *spec, void *arg)
+static void on_debris(const Acsweep__Token *t, const Acsweep__TaskSpec *spec, bool fenced, void *arg)
 {
+    (void)fenced;
     assert_true(t->task_id > 0);
     assert_string_equal(spec->executor, "fake");
     ((struct world *)arg)->debris++;

@@ -122,6 +122,9 @@ static void test_norms(void **state)
     double sd = sqrt((4 + 1 + 0 + 9) / 4. + 1e-5), rms = sqrt((1 + 4 + 9 + 36) / 4. + 1e-6);
     assert_values(th_layer_norm(x, NULL, NULL, 1e-5), 1e-6, -2 / sd, -1 / sd, 0, 3 / sd);
     assert_values(th_layer_norm(x, VECTOR(1, 2, 1, 1), VECTOR(0, 0, 5, 0), 1e-5), 1e-5, -2 / sd, -2 / sd, 5, 3 / sd);
+    struct tensor *half = th_layer_norm(th_to(x, TH_BF16), th_to(VECTOR(1, 2, 1, 1), TH_BF16), NULL, 1e-5);
+    assert_int_equal(th_dtype_of(half), TH_BF16);
+    assert_values(half, 0.01, -2 / sd, -2 / sd, 0, 3 / sd);
     assert_values(th_rms_norm(x, NULL, 1e-6), 1e-6, 1 / rms, 2 / rms, 3 / rms, 6 / rms);
     assert_values(th_rms_norm(x, VECTOR(1, 1, 1, 2), 1e-6), 1e-5, 1 / rms, 2 / rms, 3 / rms, 12 / rms);
     assert_int_equal(th_dtype_of(th_rms_norm(th_to(x, TH_BF16), th_to(VECTOR(1, 1, 1, 1), TH_BF16), 1e-6)), TH_BF16);
@@ -211,7 +214,7 @@ static void test_attention(void **state)
         }
 }
 
-/* While gradients are recorded it is computed as one; without them large ones go through the cache in parts. */
+/* Where gradients are wanted it is computed as one; else large ones go through the cache in parts. */
 static void check_parts(int64_t b, int64_t h, int64_t n, struct tensor *mask, bool causal)
 {
     TH_SCOPE(s);
@@ -221,7 +224,8 @@ static void check_parts(int64_t b, int64_t h, int64_t n, struct tensor *mask, bo
         x[i] = th_transpose(th_chunk(qkv, 3, 2, i), 1, 2);
     struct tensor *parts = th_sdpa(x[0], x[1], x[2], o);
     th_grad(true);
-    struct tensor *whole = th_sdpa(x[0], x[1], x[2], o);
+    struct tensor *wanted = th_requires_grad_(th_clone(x[0]), true);
+    struct tensor *whole = th_detach(th_sdpa(wanted, x[1], x[2], o));
     th_grad(false);
     assert_true(th_is_shape(parts, TH_DIMS(b, h, n, 8)));
     assert_close(parts, whole, 1e-5);
@@ -237,7 +241,26 @@ static void test_attention_in_parts(void **state)
     check_parts(3, 5, 400, th_gt_s(noise(TH_DIMS(3, 1, 1, 400)), 0), false);
     check_parts(40, 2, 100, NULL, false); /* some items of the batch at a time, and a rest */
     check_parts(40, 2, 100, noise(TH_DIMS(2, 100, 100)), false);
-    check_parts(2, 2, 800, NULL, false); /* one head at a time */
+    check_parts(2, 2, 800, th_gt_s(noise(TH_DIMS(800, 800)), 0), false); /* some queries at a time, and a rest */
+}
+
+/* Large enough to be done in parts: each query must still get what it gets alone. */
+static void test_attention_of_many_queries(void **state)
+{
+    (void)state;
+    TH_SCOPE(s);
+    const int64_t n = 1500;
+    struct tensor *q = noise(TH_DIMS(1, 8, n, 4)), *k = noise(TH_DIMS(1, 8, n, 4)), *v = noise(TH_DIMS(1, 8, n, 4));
+    struct tensor *mask = th_gt_s(noise(TH_DIMS(1, 1, n, n)), 0);
+    struct th_attention masked = { .mask = mask, .causal = true };
+    struct tensor *y = th_sdpa(q, k, v, masked), *plain = th_sdpa(q, k, v, (struct th_attention){ 0 });
+    for (int64_t at = 0; at < n; at += 499) {
+        struct tensor *one = th_slice(q, 2, at, at + 1);
+        masked = (struct th_attention){ .mask = th_slice(th_slice(mask, 2, at, at + 1), 3, 0, at + 1) };
+        assert_close(th_slice(y, 2, at, at + 1),
+                     th_sdpa(one, th_slice(k, 2, 0, at + 1), th_slice(v, 2, 0, at + 1), masked), 1e-5);
+        assert_close(th_slice(plain, 2, at, at + 1), th_sdpa(one, k, v, (struct th_attention){ 0 }), 1e-5);
+    }
 }
 
 static void test_attention_of_half_precision(void **state)
@@ -333,6 +356,7 @@ int main(void)
         TORCH_TEST(test_embedding_and_rope),
         TORCH_TEST(test_attention),
         TORCH_TEST(test_attention_in_parts),
+        TORCH_TEST(test_attention_of_many_queries),
         TORCH_TEST(test_attention_of_half_precision),
         TORCH_TEST(test_attention_refuses_shapes),
         TORCH_TEST(test_resize),

@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/digest.h" /* json_decref_cleanup */
 #include "tests/lib/checkpoint_copy.h"
 #include "worker/model/params.h"
 #include "worker/model/vit.h"
+#include "worker/torch/th_train.h"
 
 #define GOLDEN SOURCE_DIR "/tests/golden/vit/"
 #define TOLERANCE 2e-5
@@ -257,24 +259,31 @@ static void test_bf16_is_near(void **state)
     assert_true(relative > 1e-5 && relative < 0.02); /* 8 bits of mantissa */
 }
 
-static struct vit *fresh(uint64_t seed)
+/* Small, of every family, whole. */
+static struct vit *fresh(int family, uint64_t seed)
 {
     struct err e = { 0 };
-    struct vit_config c = { .family = VIT_DINOV2_REGISTERS,
+    bool clip = family == VIT_CLIP, siglip = family == VIT_SIGLIP, registers = family == VIT_DINOV2_REGISTERS;
+    struct vit_config c = { .family = family,
                             .layers = 2,
-                            .width = 16,
+                            .width = 12,
                             .heads = 2,
                             .mlp = 24,
                             .image = 8,
                             .patch = 4,
                             .channels = 3,
-                            .registers = 2,
+                            .registers = registers ? 2 : 0,
                             .eps = 1e-6,
-                            .class_token = true,
-                            .patch_bias = true,
+                            .activation = ACT_GELU_TANH,
+                            .class_token = !siglip,
+                            .pre_norm = clip,
+                            .patch_bias = !clip,
                             .qkv_bias = true,
-                            .layer_scale = true };
+                            .layer_scale = !clip && !siglip,
+                            .swiglu = registers };
     struct vit_options o = VIT_DEFAULTS;
+    o.layer = -1;
+    o.final_norm = true;
     struct vit *v = vit_create(&c, &o, seed, &e);
     assert_fine(&e, __LINE__);
     return v;
@@ -286,12 +295,87 @@ static void test_a_model_at_random_depends_on_its_seed_alone(void **state)
     TH_SCOPE(s);
     struct tensor *pixels = th_ones(TH_DIMS(1, 3, 8, 12), TH_F32, TH_CPU), *y[3];
     for (int i = 0; i < 3; i++) {
-        AUTO(vit_destroy) struct vit *v = fresh(i == 2 ? 8 : 7);
+        AUTO(vit_destroy) struct vit *v = fresh(VIT_DINOV2_REGISTERS, i == 2 ? 8 : 7);
         y[i] = vit_forward(v, pixels);
     }
-    assert_true(th_is_shape(y[0], TH_DIMS(1, 6, 16)));
+    assert_true(th_is_shape(y[0], TH_DIMS(1, 6, 12)));
     assert_true(th_item(th_amax(th_abs(th_sub(y[0], y[1])), TH_SCALAR_DIMS, false)) == 0);
     assert_true(th_item(th_amax(th_abs(th_sub(y[0], y[2])), TH_SCALAR_DIMS, false)) > 1e-3);
+}
+
+static double greatest_difference(struct tensor *a, struct tensor *b)
+{
+    return th_item(th_amax(th_abs(th_sub(a, b)), TH_SCALAR_DIMS, false));
+}
+
+static void test_what_is_saved_is_read_again(void **state)
+{
+    (void)state;
+    TH_SCOPE(s);
+    char dir[64];
+    checkpoint_scratch(dir);
+    for (int family = VIT_CLIP; family <= VIT_DINOV2_REGISTERS; family++) {
+        struct err e = { 0 };
+        struct vit_options o = VIT_DEFAULTS;
+        o.layer = -1;
+        o.final_norm = true;
+        AUTO(vit_destroy) struct vit *v = fresh(family, 3);
+        assert_int_equal(vit_save(v, dir, TH_F32, &e), 0);
+        AUTO(vit_destroy) struct vit *again = vit_open(dir, &o, &e);
+        assert_fine(&e, __LINE__);
+        AUTO(json_decref) json_t *a = vit_config_json(vit_config(v)), *b = vit_config_json(vit_config(again));
+        assert_true(json_equal(a, b) && vit_config(v)->mlp == vit_config(again)->mlp);
+        struct tensor *pixels = th_ones(TH_DIMS(1, 3, 8, 8), TH_F32, TH_CPU);
+        assert_true(greatest_difference(vit_forward(v, pixels), vit_forward(again, pixels)) == 0);
+        o.layer = 1;
+        AUTO(vit_destroy) struct vit *part = vit_open(dir, &o, &e);
+        assert_int_equal(vit_save(part, dir, TH_F32, &e), -1);
+        assert_int_equal(e.kind, ERR_BUG);
+        err_clear(&e);
+        assert_int_equal(vit_save(v, "/nowhere", TH_F32, &e), -1);
+        assert_true(e.kind == ERR_ENV && strstr(e.text, "/nowhere/model.safetensors"));
+    }
+    checkpoint_scratch_end(dir);
+}
+
+/* Ask for gradients of the class token and of one block, and follow them. */
+static void test_what_is_not_frozen_learns(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(vit_destroy) struct vit *v = fresh(VIT_DINOV2, 5);
+    AUTO(th_optim_destroy) struct th_optim *adam = th_optim_adamw((struct th_adamw){ 0 }, &e);
+    assert_int_equal(params_train(vit_params(v), "embeddings.cls_token", true, &e), 0);
+    assert_int_equal(params_train(vit_params(v), "encoder.layer.1.*", true, &e), 0);
+    assert_int_equal(params_train(vit_params(v), "encoder.layer.1.norm1.*", false, &e), 0);
+    const char *name;
+    struct tensor *x;
+    int64_t wanted = 0;
+    for (size_t i = 0; (x = params_next(vit_params(v), &i, &name));)
+        if (th_requires_grad(x)) {
+            assert_true(th_optim_add(adam, name, x, 0, 1));
+            wanted++;
+        }
+    assert_int_equal(wanted, 1 + 16);
+    double first = 0, last = 0;
+    for (int step = 0; step < 30; step++) {
+        TH_SCOPE(s);
+        th_grad(true);
+        struct tensor *y = vit_forward(v, th_ones(TH_DIMS(2, 3, 8, 8), TH_F32, TH_CPU));
+        struct tensor *wanted_y = th_roll(th_expand(th_linspace(-2, 2, 12, TH_F32, TH_CPU), TH_DIMS(2, 4, 12)), 1, 2);
+        struct tensor *loss = th_mse_loss(y, wanted_y);
+        th_backward(loss);
+        for (size_t i = 0; (x = params_next(vit_params(v), &i, &name));)
+            assert_true((th_grad_of(x) != NULL) == th_requires_grad(x));
+        th_optim_step(adam, 0.02);
+        th_optim_zero_grad(adam);
+        last = th_item(loss);
+        first = step ? first : last;
+        assert_int_equal(th_check(&e), 0);
+    }
+    print_message("loss %g, then %g\n", first, last);
+    assert_true(first > 1 && last < 0.3 * first);
+    assert_int_equal(params_train(vit_params(v), "nothing", true, &e), -1);
 }
 
 struct reader {
@@ -313,7 +397,7 @@ static void *forward_in_thread(void *arg)
 static void test_threads_share_a_model(void **state)
 {
     (void)state;
-    AUTO(vit_destroy) struct vit *v = fresh(7);
+    AUTO(vit_destroy) struct vit *v = fresh(VIT_DINOV2_REGISTERS, 7);
     struct reader readers[2] = { { v, { 0 }, 0 }, { v, { 0 }, 1 } };
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
@@ -427,6 +511,15 @@ static void test_heads_put_on_top_and_bare_halves_are_read_too(void **state)
     AUTO(vit_destroy) struct vit *v = vit_open(dir, &o, &e);
     assert_fine(&e, __LINE__);
     assert_int_equal(count_names(v, "dinov2.encoder.layer.1."), 18);
+    AUTO(weights_destroy) struct weights *clip = weights_open(GOLDEN "clip224", &e);
+    memset(edits, 0, sizeof edits);
+    for (size_t i = 0; (t = weights_at(clip, i)) && i < 99; i++) /* transformers 5 */
+        edits[i] = (struct checkpoint_edit){ EDIT_RENAME, t->name, t->name + strlen("vision_model.") };
+    checkpoint_copy(GOLDEN "clip224", dir, edits);
+    AUTO(vit_destroy) struct vit *bare = vit_open(dir, &o, &e);
+    assert_fine(&e, __LINE__);
+    assert_int_equal(count_names(bare, "vision_model.") + count_names(bare, "text_model"), 0);
+    assert_int_equal(count_names(bare, "encoder.layers."), 32);
     checkpoint_scratch_end(dir);
 }
 
@@ -459,7 +552,7 @@ static void test_pictures_that_cannot_be(void **state)
 {
     (void)state;
     TH_SCOPE(s);
-    AUTO(vit_destroy) struct vit *v = fresh(1);
+    AUTO(vit_destroy) struct vit *v = fresh(VIT_CLIP, 1);
     const char *part = "pictures must be floats (B,3,H,W), H and W at least 4; these are ";
     assert_no_answer(v, th_zeros(TH_DIMS(1, 3, 8, 3), TH_F32, TH_CPU), part);
     assert_no_answer(v, th_zeros(TH_DIMS(1, 4, 8, 8), TH_F32, TH_CPU), part);
@@ -484,6 +577,8 @@ int main(void)
         TEST(test_positions_of_other_ways_are_other_numbers),
         TEST(test_bf16_is_near),
         TEST(test_a_model_at_random_depends_on_its_seed_alone),
+        TEST(test_what_is_saved_is_read_again),
+        TEST(test_what_is_not_frozen_learns),
         TEST(test_threads_share_a_model),
         TEST(test_checkpoints_that_are_not_whole_are_refused_with_the_list),
         TEST(test_a_config_of_another_model_is_refused),

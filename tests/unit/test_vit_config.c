@@ -80,6 +80,35 @@ static void test_class_by_architecture_where_model_type_is_missing(void **state)
     assert_true(c.family == VIT_SIGLIP && vit_prefix_tokens(&c) == 0 && vit_grid(&c, 230) == 14);
 }
 
+static void assert_comes_back(const struct vit_config *c)
+{
+    struct err e = { 0 };
+    struct vit_config again = { 0 };
+    AUTO(json_decref) json_t *j = vit_config_json(c);
+    AUTO(free) char *text = json_dumps(j, 0);
+    assert_int_equal(read_text(text, &again, &e), 0);
+    AUTO(json_decref) json_t *k = vit_config_json(&again);
+    if (!json_equal(j, k) || again.mlp != c->mlp || again.eps != c->eps || again.registers != c->registers)
+        fail_msg("%s", text);
+}
+
+static void test_what_is_written_is_read_again(void **state)
+{
+    (void)state;
+    struct vit_config c = { .layers = 3, .heads = 1, .image = 90, .patch = 7, .channels = 1, .eps = 1e-6 };
+    for (c.family = VIT_CLIP; c.family <= VIT_DINOV2_REGISTERS; c.family++) {
+        c.layer_scale = c.family >= VIT_DINOV2;
+        c.registers = c.family == VIT_DINOV2_REGISTERS ? 5 : 0;
+        for (c.width = 1; c.width < 100; c.width += 7)
+            for (int64_t k = 1; k < 100; k++) {
+                c.swiglu = c.layer_scale && k % 2;
+                c.mlp = c.swiglu ? 8 * k : c.width + k; /* ratios that are no whole numbers too */
+                if ((double)c.mlp * 1.5 / (double)c.width <= 64)
+                    assert_comes_back(&c);
+            }
+    }
+}
+
 /* ---- refusals -------------------------------------------------------------------------------------------------------
  */
 
@@ -180,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys_left_out_mean_what_they_mean_to_transformers),
         cmocka_unit_test(test_class_by_architecture_where_model_type_is_missing),
+        cmocka_unit_test(test_what_is_written_is_read_again),
         cmocka_unit_test(test_nonsense_is_refused_by_file_and_key),
         cmocka_unit_test(test_null_is_the_default),
         cmocka_unit_test(test_depth_is_limited_outside_of_texts),

@@ -96,8 +96,7 @@ static int spawn(struct child *c, int out_fd, struct err *e)
     return FAIL(e, ERR_INPUT, "cannot start '%s' in %s: %s", c->o->argv[0], c->o->cwd, strerror(why));
 }
 
-/* ---- the log ------------------------------------------------------------------------------------------------------
- */
+/* ---- the log ----------------------------------------------------------------------------------------------------- */
 
 static bool says(const char *line, const char *const *words)
 {
@@ -204,8 +203,7 @@ static void forward(struct child *c, bool now)
     c->forwarded = mono_now();
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void begin_stop(struct child *c)
 {

@@ -12,7 +12,7 @@
 struct cudart;
 
 struct cudart_device {
-    char uuid[48]; /* GPU-xxxxxxxx-xxxx-..., as nvidia-smi and CUDA_VISIBLE_DEVICES write it */
+    char uuid[64]; /* GPU-xxxxxxxx-xxxx-..., as nvidia-smi and CUDA_VISIBLE_DEVICES write it */
     char name[256];
     uint64_t memory_bytes, free_bytes;
     uint32_t compute_capability; /* 80 means 8.0 */

@@ -35,8 +35,7 @@ struct energy {
     bool stop;
 };
 
-/* ---- power, for devices without a counter --------------------------------------------------------------------------
- */
+/* ---- power, for devices without a counter ------------------------------------------------------------------------ */
 
 static void sample(struct energy *m, struct meter *x)
 {
@@ -95,8 +94,7 @@ static void stop_thread(struct energy *m)
     pthread_join(m->thread, NULL);
 }
 
-/* ---- one attempt --------------------------------------------------------------------------------------------------
- */
+/* ---- one attempt ------------------------------------------------------------------------------------------------- */
 
 void energy_begin(struct energy *m)
 {
@@ -142,8 +140,7 @@ double energy_end(struct energy *m)
     return known ? joules : 0;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static int find_device(struct energy *m, const char *uuid, struct err *e)
 {

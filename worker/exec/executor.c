@@ -17,8 +17,12 @@
 #define MAX_METRICS 2000
 #define MAX_ARTIFACTS 1000
 
-static const struct executor *const executors[] = { &exec_fake, &exec_replay, &exec_command };
-static const char *const names[] = { "fake", "replay", "command", NULL };
+static const struct executor *const executors[] = { &exec_fake, &exec_replay, &exec_command, &exec_native };
+static const char *const names[] = { "fake", "replay", "command",
+#ifdef ACSWEEP_WITH_TORCH
+                                     "native", /* not offered without libtorch */
+#endif
+                                     NULL };
 
 const char *const *executor_names(void)
 {

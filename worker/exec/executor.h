@@ -61,7 +61,7 @@ struct executor {
     int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e);
 };
 
-extern const struct executor exec_fake, exec_replay, exec_command;
+extern const struct executor exec_fake, exec_replay, exec_command, exec_native;
 
 /* NULL with ERR_INPUT that names the executors there are. */
 const struct executor *executor_find(const char *name, struct err *e);

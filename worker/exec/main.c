@@ -1,6 +1,6 @@
-/* acsweep-exec: the child that computes. Started by acsweep-worker, one for each place to run a task (slot), with a stream
- * socket on fd 3; not meant to be started by hand, except for --probe. `acsweep extract` becomes this program too, with
- * the words of the command (worker/tool).
+/* acsweep-exec: the child that computes. Started by acsweep-worker, one for each place to run a task (slot), with a
+ * stream socket on fd 3; not meant to be started by hand, except for --probe. `acsweep extract` becomes this program
+ * too, with the words of the command (worker/tool).
  *
  *     agent -> exec   ExecHello, then Assign (one task at a time), Cancel
  *     exec -> agent   Started, Progress..., Results (one result), then the next Assign may come
@@ -22,8 +22,8 @@
 #include "worker/exec/executor.h"
 #include "worker/exec/probe.h"
 #include "worker/proctree.h"
-#include "worker/tool/extract_tool.h"
-#include "worker/torch/tune.h"
+#include "worker/exec/native.h"
+#include "worker/tool/tool_options.h"
 
 #define AGENT_FD 3
 
@@ -103,8 +103,8 @@ static void fill_artifacts(const struct exec_result *r, Acsweep__ArtifactRef *re
     }
 }
 
-static void fill_cost(const struct place *p, const struct exec_result *r, const struct usage *from, const struct usage *to,
-                      Acsweep__Cost *c)
+static void fill_cost(const struct place *p, const struct exec_result *r, const struct usage *from,
+                      const struct usage *to, Acsweep__Cost *c)
 {
     c->wall_seconds = (double)(to->mono - from->mono) / (double)NS_PER_S;
     c->gpu_seconds = c->wall_seconds * (double)p->n_devices;
@@ -273,14 +273,22 @@ static int run_for_agent(struct err *e)
     return serve(&p, e);
 }
 
+static int run_tool(int argc, char **argv)
+{
+    struct err e = { 0 };
+    const struct native_module *m = native_load(&e);
+    if (m)
+        return m->tool_main(argc, argv);
+    fprintf(stderr, "acsweep: %s\n", e.text);
+    return err_exit_code(e.kind);
+}
+
 int main(int argc, char **argv)
 {
     struct err e = { 0 };
-    bool probe = argc == 2 && strcmp(argv[1], "--probe") == 0, tool = argc > 1 && tool_known(argv[1]);
-    if (argc == 1 || tool)
-        tune_process(argv);
-    if (tool)
-        return tool_main(argc, argv);
+    bool probe = argc == 2 && strcmp(argv[1], "--probe") == 0;
+    if (argc > 1 && strcmp(argv[1], TOOL_EXTRACT_NAME) == 0)
+        return run_tool(argc, argv);
     const char *level = getenv("ACSWEEP_LOG_LEVEL");
     int known = level ? log_level_of(level) : -1;
     log_setup("acsweep-exec", known >= 0 ? (enum log_level)known : LOG_INFO, LOG_LOGFMT);

@@ -1,6 +1,8 @@
 #include "worker/exec/probe.h"
 
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/digest.h"
 #include "worker/exec/cudart.h"
@@ -13,6 +15,18 @@ static json_t *device_json(const struct cudart_device *d)
                      (int)d->compute_capability, "state", d->state);
 }
 
+/* A slice of a GPU is made visible by its own name only, which CUDA does not tell: it is the one by which we were given it. */
+static void name_slice(int index, struct cudart_device *d)
+{
+    const char *p = getenv("CUDA_VISIBLE_DEVICES");
+    for (; p && index > 0; index--) {
+        p = strchr(p, ',');
+        p = p ? p + 1 : NULL;
+    }
+    if (p && strncmp(p, "MIG-", 4) == 0)
+        snprintf(d->uuid, sizeof d->uuid, "%.*s", (int)strcspn(p, ","), p);
+}
+
 static int list_devices(json_t *list, struct err *e)
 {
     AUTO(cudart_close) struct cudart *c = cudart_open(e);
@@ -23,6 +37,7 @@ static int list_devices(json_t *list, struct err *e)
     for (int i = 0; i < count; i++) {
         struct cudart_device d;
         cudart_describe(c, i, &d);
+        name_slice(i, &d);
         if (json_array_append_new(list, device_json(&d)) < 0)
             return FAIL_NOMEM(e);
     }

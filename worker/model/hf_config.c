@@ -216,3 +216,33 @@ int hf_config_read(const struct hf_config *c, const struct hf_key *keys, void *o
     }
     return 0;
 }
+
+static json_t *value_json(const struct hf_key *k, const void *at)
+{
+    switch (k->type) {
+    case HF_TYPE_INT:
+        return json_integer(*(const int64_t *)at);
+    case HF_TYPE_REAL:
+        return json_real(*(const double *)at);
+    case HF_TYPE_BOOL:
+        return json_boolean(*(const bool *)at);
+    case HF_TYPE_NAME:
+        for (size_t i = 0; k->names[i].name; i++)
+            if (k->names[i].value == *(const int *)at)
+                return json_string(k->names[i].name);
+    }
+    return NULL;
+}
+
+json_t *hf_config_json(const struct hf_key *keys, const void *in)
+{
+    json_t *j = json_object();
+    bool good = j != NULL;
+    for (const struct hf_key *k = keys; k->name && good; k++)
+        good = json_object_set_new(j, k->name, value_json(k, (const char *)in + k->at)) == 0;
+    if (!good) {
+        json_decref(j);
+        j = NULL;
+    }
+    return j;
+}

@@ -81,6 +81,8 @@ struct hf_key {
 
 /* Fill the struct at `out`. */
 MUST_USE int hf_config_read(const struct hf_config *c, const struct hf_key *keys, void *out, struct err *e);
+/* The other way: every key with its value. New reference; NULL without memory. */
+json_t *hf_config_json(const struct hf_key *keys, const void *in);
 /* ERR_INPUT "PATH: 'vision_config.KEY' ...". Returns -1. */
 int hf_config_fail(const struct hf_config *c, const char *key, struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

@@ -133,7 +133,7 @@ static int check_vit(struct report *r, const struct vit_config *c, const struct 
     size_t n;
     if (!p || !blocks)
         return FAIL_NOMEM(e);
-    params_root(p, w ? vit_root(c, w) : "");
+    params_root(p, vit_root(c, w));
     vit_want(p, c, (struct vit_extent){ c->layers, true }, &slots);
     set_int(r, "parameters", params_elements(p));
     if (!w)

@@ -99,7 +99,7 @@ static struct param *add(struct params *p, const int64_t *dims, int rank, const 
     p->misuse |= rank < 0 || rank > PARAM_MAX_RANK;
     if (!item || p->misuse)
         return NULL;
-    *item = (struct param){ .name = whole_name(p, name), .n_parts = 1, .rank = rank };
+    *item = (struct param){ .name = whole_name(p, name), .rank = rank };
     memcpy(item->dims, dims, (size_t)rank * sizeof *dims);
     if (!item->name)
         return NULL;
@@ -118,23 +118,6 @@ void params_want(struct params *p, struct tensor **slot, enum param_kind kind, c
     item->slot = p->unused ? NULL : slot;
 }
 
-void params_want_stacked(struct params *p, struct tensor **slot, enum param_kind kind, const int64_t *dims, int rank,
-                         const char *const *names, int parts)
-{
-    p->misuse |= rank < 1 || parts < 1 || parts > PARAM_MAX_PARTS || dims[0] % parts != 0;
-    if (p->misuse)
-        return;
-    const char **list = arena_array(&p->arena, (size_t)parts, sizeof *list);
-    for (int i = 0; list && i < parts; i++)
-        list[i] = whole_name(p, names[i]);
-    p->failed |= !list;
-    params_want(p, slot, kind, dims, rank, names[0]);
-    if (p->failed || p->misuse)
-        return;
-    p->items[p->n - 1].parts = list;
-    p->items[p->n - 1].n_parts = parts;
-}
-
 void params_unused(struct params *p, bool on)
 {
     p->unused = on;
@@ -147,6 +130,13 @@ void params_allow(struct params *p, const char *pattern)
     p->allowed = list;
     if (item)
         p->allowed[p->n_allowed++] = pattern;
+}
+
+bool param_matches(const char *pattern, const char *name)
+{
+    size_t len = strlen(pattern);
+    bool open = len > 0 && pattern[len - 1] == '*';
+    return strncmp(pattern, name, open ? len - 1 : len + 1) == 0;
 }
 
 int params_declared(const struct params *p, struct err *e)

@@ -25,7 +25,6 @@
 #include "worker/torch/weights.h"
 
 #define PARAM_MAX_RANK 4
-#define PARAM_MAX_PARTS 4
 
 /* What a parameter is for: its values in a model that begins at random. */
 enum param_kind {
@@ -57,10 +56,6 @@ void params_leave(struct params *p);
 /* A parameter that must be there. params_load sets *slot. */
 void params_want(struct params *p, struct tensor **slot, enum param_kind kind, const int64_t *dims, int rank,
                  const char *name);
-/* As params_want; in the checkpoint it is `parts` tensors of as many rows each, NAMES[0] above NAMES[1] ...: for layers
- * that are computed as one (query, key and value). */
-void params_want_stacked(struct params *p, struct tensor **slot, enum param_kind kind, const int64_t *dims, int rank,
-                         const char *const *names, int parts);
 /* From here on, what is declared is not needed and not loaded, and no slot is touched (true), or is as usual (false);
  * where it is there, it must have its shape all the same: for blocks behind the last one that is used. */
 void params_unused(struct params *p, bool on);
@@ -83,11 +78,17 @@ MUST_USE int params_load(struct params *p, const struct weights *w, enum th_dtyp
 /* Fill the slots at random: the same seed, the same model. */
 MUST_USE int params_fresh(struct params *p, uint64_t seed, enum th_dtype t, struct th_device d, struct err *e);
 
+/* Want gradients for the parameters whose names, below the root, match (as params_allow's), or want none: everything is
+ * frozen until it is asked for. ERR_BUG when nothing matches. */
+MUST_USE int params_train(struct params *p, const char *pattern, bool on, struct err *e);
+/* Everything that is loaded as a safetensors file, in that dtype, whole or not at all. */
+MUST_USE int params_save(const struct params *p, const char *path, enum th_dtype t, struct err *e);
+
 /* ---- what there is --------------------------------------------------------------------------------------------------
  */
 
 /* for (size_t i = 0; (x = params_next(p, &i, &name));) visits the tensors that are loaded, in the order of their
- * declaration; a stacked one has its first name. */
+ * declaration. */
 struct tensor *params_next(const struct params *p, size_t *i, const char **name);
 /* Numbers in all parameters that are or would be loaded. */
 int64_t params_elements(const struct params *p);

@@ -32,7 +32,7 @@ static bool fits(const struct param *item, const struct st_tensor *t)
 {
     bool same = t->rank == item->rank && th_dtype_is_float(t->type);
     for (int i = 0; same && i < t->rank; i++)
-        same = t->dims[i] * (i == 0 ? item->n_parts : 1) == item->dims[i];
+        same = t->dims[i] == item->dims[i];
     return same;
 }
 
@@ -41,46 +41,33 @@ static void note_shape(struct findings *f, const struct param *item, const struc
     char is[100], want[100], text[600];
     struct st_tensor wanted = { .rank = item->rank, .type_name = "" };
     for (int i = 0; i < item->rank; i++)
-        wanted.dims[i] = i == 0 ? item->dims[i] / item->n_parts : item->dims[i];
+        wanted.dims[i] = item->dims[i];
     snprintf(text, sizeof text, "%s is %s, not %s", t->name, st_describe(t, is, sizeof is),
              st_describe(&wanted, want, sizeof want));
     note(f, MISSHAPED, text);
 }
 
-static const char *part_name(const struct param *item, int part)
-{
-    return item->parts ? item->parts[part] : item->name;
-}
-
 static void compare_one(struct findings *f, const struct param *item, const struct weights *w)
 {
-    for (int i = 0; i < item->n_parts; i++) {
-        const struct st_tensor *t = weights_find(w, part_name(item, i));
-        if (t && !fits(item, t))
-            note_shape(f, item, t);
-        else if (!t && item->needed)
-            note(f, MISSING, part_name(item, i));
-    }
+    const struct st_tensor *t = weights_find(w, item->name);
+    if (t && !fits(item, t))
+        note_shape(f, item, t);
+    else if (!t && item->needed)
+        note(f, MISSING, item->name);
 }
 
 static bool is_allowed(const struct params *p, const char *name)
 {
-    for (size_t i = 0; i < p->n_allowed; i++) {
-        const char *pattern = p->allowed[i];
-        size_t len = strlen(pattern), stem = len && pattern[len - 1] == '*' ? len - 1 : len + 1;
-        if (strncmp(pattern, name, stem) == 0)
+    for (size_t i = 0; i < p->n_allowed; i++)
+        if (param_matches(p->allowed[i], name))
             return true;
-    }
     return false;
 }
 
 static int index_names(const struct params *p, struct map *known, struct err *e)
 {
     for (size_t i = 0; i < p->n; i++)
-        for (int k = 0; k < p->items[i].n_parts; k++) {
-            const char *name = part_name(&p->items[i], k);
-            TRY(map_put(known, name, strlen(name), &p->items[i], e));
-        }
+        TRY(map_put(known, p->items[i].name, strlen(p->items[i].name), &p->items[i], e));
     return 0;
 }
 

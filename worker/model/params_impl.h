@@ -7,11 +7,9 @@
 #include "worker/model/params.h"
 
 struct param {
-    const char *name;   /* in the checkpoint; of a stacked parameter its first part */
-    const char **parts; /* of a stacked parameter: n_parts names */
-    int n_parts;        /* 1 for others */
+    const char *name; /* in the checkpoint */
     int rank;
-    int64_t dims[PARAM_MAX_RANK]; /* of the whole parameter */
+    int64_t dims[PARAM_MAX_RANK];
     enum param_kind kind;
     bool needed;          /* must be there */
     struct tensor **slot; /* NULL: compared, not loaded */
@@ -34,6 +32,8 @@ struct params {
     bool misuse;                        /* names too long, ranks too high, levels too many */
 };
 
+/* "head.*" for all that begin with "head.", or one name. */
+bool param_matches(const char *pattern, const char *name);
 /* The error of the declarations, if any. */
 MUST_USE int params_declared(const struct params *p, struct err *e);
 

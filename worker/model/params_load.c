@@ -1,5 +1,6 @@
-/* Declared parameters become tensors. */
+/* Declared parameters become tensors, and files again. */
 #include "worker/model/params_impl.h"
+#include "worker/torch/th_train.h"
 
 #define FRESH_DEVIATION 0.02
 
@@ -35,22 +36,9 @@ struct source {
     struct th_device device;
 };
 
-static struct tensor *load_stacked(const struct param *item, const struct source *from)
-{
-    struct tensor *parts[PARAM_MAX_PARTS];
-    int64_t dims[PARAM_MAX_RANK];
-    for (int i = 0; i < item->rank; i++)
-        dims[i] = i == 0 ? item->dims[i] / item->n_parts : item->dims[i];
-    for (int i = 0; i < item->n_parts; i++)
-        parts[i] = weights_load(from->weights, item->parts[i], dims, item->rank, from->dtype, from->device);
-    return th_cat(parts, item->n_parts, 0);
-}
-
 static struct tensor *load_one(const struct param *item, void *arg)
 {
     const struct source *from = arg;
-    if (item->n_parts > 1)
-        return load_stacked(item, from);
     return weights_load(from->weights, item->name, item->dims, item->rank, from->dtype, from->device);
 }
 
@@ -91,4 +79,43 @@ int params_fresh(struct params *p, uint64_t seed, enum th_dtype t, struct th_dev
     int rc = fill(p, make_fresh, &f, e);
     th_rng_destroy(f.rng);
     return rc;
+}
+
+/* ---- training, saving -----------------------------------------------------------------------------------------------
+ */
+
+int params_train(struct params *p, const char *pattern, bool on, struct err *e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->items[i].loaded && param_matches(pattern, p->items[i].name + p->root)) {
+            th_requires_grad_(p->items[i].loaded, on);
+            n++;
+        }
+    TRY(th_check(e));
+    return n ? 0 : FAIL(e, ERR_BUG, "no parameter is called '%s'", pattern);
+}
+
+static int put(struct st_writer *w, const struct param *item, enum th_dtype t, struct err *e)
+{
+    TH_SCOPE(s);
+    struct tensor *x = th_contiguous(th_to_device(th_to(th_detach(item->loaded), t), TH_CPU));
+    void *data = th_data(x);
+    TRY(th_check(e));
+    return st_writer_put(w, item->name, data, (size_t)th_bytes(x), e);
+}
+
+int params_save(const struct params *p, const char *path, enum th_dtype t, struct err *e)
+{
+    AUTO(st_writer_destroy) struct st_writer *w = st_writer_create(path, e);
+    if (!w)
+        return -1;
+    TRY(st_writer_metadata(w, "format", "pt", e)); /* transformers wants to be told */
+    for (size_t i = 0; i < p->n; i++)
+        if (p->items[i].loaded)
+            TRY(st_writer_declare(w, p->items[i].name, t, p->items[i].dims, p->items[i].rank, e));
+    for (size_t i = 0; i < p->n; i++)
+        if (p->items[i].loaded)
+            TRY(put(w, &p->items[i], t, e));
+    return st_writer_commit(w, e);
 }

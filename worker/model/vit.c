@@ -1,6 +1,10 @@
 #include "worker/model/vit.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "common/digest.h" /* json_decref_cleanup */
 
 #include "worker/model/vit_impl.h"
 
@@ -76,7 +80,7 @@ struct vit *vit_create(const struct vit_config *c, const struct vit_options *o, 
 {
     if (vit_config_check(c, e) < 0)
         return NULL;
-    AUTO(vit_destroy) struct vit *v = prepare(c, o, "", e);
+    AUTO(vit_destroy) struct vit *v = prepare(c, o, vit_root(c, NULL), e);
     if (!v || params_fresh(v->params, seed, o->dtype, o->device, e) < 0)
         return NULL;
     return TAKE(v);
@@ -91,6 +95,41 @@ void vit_destroy(struct vit *v)
     free(v);
 }
 
+/* Whole or not at all. */
+static int write_file(const char *path, const char *text, struct err *e)
+{
+    char draft[4200];
+    snprintf(draft, sizeof draft, "%s.part", path);
+    FILE *f = fopen(draft, "we");
+    bool good = f && fprintf(f, "%s\n", text) > 0 && fflush(f) == 0 && fsync(fileno(f)) == 0;
+    if (f && fclose(f) != 0)
+        good = false;
+    if (good && rename(draft, path) == 0)
+        return 0;
+    FAIL(e, ERR_ENV, "%s: cannot write: %s", path, strerror(errno));
+    unlink(draft);
+    return -1;
+}
+
+static int save_config(const struct vit_config *c, const char *path, struct err *e)
+{
+    AUTO(json_decref) json_t *j = vit_config_json(c);
+    AUTO(free) char *text = j ? json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
+    return text ? write_file(path, text, e) : FAIL_NOMEM(e);
+}
+
+int vit_save(const struct vit *v, const char *dir, enum th_dtype t, struct err *e)
+{
+    char path[4096];
+    if (v->layer < v->config.layers || !v->options.final_norm)
+        return FAIL(e, ERR_BUG, "a model that is not wholly loaded cannot be saved");
+    if (snprintf(path, sizeof path, "%s/model.safetensors", dir) >= (int)sizeof path)
+        return FAIL(e, ERR_INPUT, "%.80s...: the path is too long", dir);
+    TRY(params_save(v->params, path, t, e));
+    snprintf(path, sizeof path, "%s/config.json", dir);
+    return save_config(&v->config, path, e);
+}
+
 /* ---- what it is -----------------------------------------------------------------------------------------------------
  */
 
@@ -99,7 +138,7 @@ const struct vit_config *vit_config(const struct vit *v)
     return &v->config;
 }
 
-const struct params *vit_params(const struct vit *v)
+struct params *vit_params(const struct vit *v)
 {
     return v->params;
 }

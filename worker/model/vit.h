@@ -48,12 +48,15 @@ struct vit *vit_open(const char *dir, const struct vit_options *o, struct err *e
 /* The same model with weights at random (see params_fresh; LayerScale at 1): for training, and for measurements. */
 struct vit *vit_create(const struct vit_config *c, const struct vit_options *o, uint64_t seed, struct err *e);
 void vit_destroy(struct vit *v);
+/* Write dir/config.json and dir/model.safetensors, as transformers and vit_open read them. Of a model that holds every
+ * block and the final norm; else ERR_BUG. */
+MUST_USE int vit_save(const struct vit *v, const char *dir, enum th_dtype t, struct err *e);
 
 /* ---- what it is -----------------------------------------------------------------------------------------------------
  */
 
 const struct vit_config *vit_config(const struct vit *v);
-const struct params *vit_params(const struct vit *v);
+struct params *vit_params(const struct vit *v); /* to train or count them */
 /* The layer of the options, counted from 0. */
 int64_t vit_layer(const struct vit *v);
 /* Tokens of vit_forward for a picture of h x w pixels. */

@@ -1,5 +1,6 @@
 #include "worker/model/vit_config.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -221,4 +222,46 @@ int vit_config_load(const char *path, struct vit_config *out, struct err *e)
     AUTO(hf_config_free) struct hf_config file;
     TRY(hf_config_load(path, &file, e));
     return vit_config_read(&file, out, e);
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *model_type, *class;
+} bare[] = {
+    [VIT_CLIP] = { "clip_vision_model", "CLIPVisionModel" },
+    [VIT_SIGLIP] = { "siglip_vision_model", "SiglipVisionModel" },
+    [VIT_DINOV2] = { "dinov2", "Dinov2Model" },
+    [VIT_DINOV2_REGISTERS] = { "dinov2_with_registers", "Dinov2WithRegistersModel" },
+};
+
+/* The ratio from which read_ratio makes c->mlp again; whole where it can be, as later transformers demand. */
+static json_t *ratio_json(const struct vit_config *c)
+{
+    double wanted = c->swiglu ? 1.5 * (double)c->mlp : (double)c->mlp, ratio = wanted / (double)c->width;
+    if (ratio == floor(ratio))
+        return json_integer((json_int_t)ratio);
+    return json_real(ratio * (double)c->width < wanted ? nextafter(ratio, INFINITY) : ratio);
+}
+
+/* What only some families have to say. */
+static bool set_extras(json_t *j, const struct vit_config *c)
+{
+    if (c->layer_scale)
+        return json_object_set_new(j, "mlp_ratio", ratio_json(c)) == 0;
+    return c->family != VIT_SIGLIP || json_object_set_new(j, "vision_use_head", json_false()) == 0;
+}
+
+json_t *vit_config_json(const struct vit_config *c)
+{
+    json_t *j = hf_config_json(keys_of[c->family], c);
+    bool good = j && json_object_set_new(j, "model_type", json_string(bare[c->family].model_type)) == 0 &&
+                json_object_set_new(j, "architectures", json_pack("[s]", bare[c->family].class)) == 0 &&
+                set_extras(j, c);
+    if (!good) {
+        json_decref(j);
+        j = NULL;
+    }
+    return j;
 }

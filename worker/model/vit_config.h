@@ -27,6 +27,10 @@ MUST_USE int vit_config_read(const struct hf_config *file, struct vit_config *ou
 /* Sizes that fit together, for configurations that do not come from a file; ERR_INPUT names the key. */
 MUST_USE int vit_config_check(const struct vit_config *c, struct err *e);
 
+/* The config.json that says this, for the class that is the encoder alone (CLIPVisionModel, Dinov2Model ...). New
+ * reference; NULL without memory. */
+json_t *vit_config_json(const struct vit_config *c);
+
 /* The class of a configuration as config.json names it, e.g. "clip_vision_model"; NULL when it names none. */
 const char *hf_model_type(const struct hf_config *file);
 /* "clip", "siglip", "dinov2", "dinov2_with_registers". */

@@ -29,7 +29,7 @@ struct vit_extent {
 /* Declare all tensors of a published checkpoint; slots are w's, whose `blocks` has room for x.blocks. What lies beyond
  * the extent is known, not wanted. (vit_names.c; no libtorch) */
 void vit_want(struct params *p, const struct vit_config *c, struct vit_extent x, struct vit_weights *w);
-/* Where this family's names begin in that checkpoint. */
+/* Where this family's names begin in that checkpoint; NULL: in one of our own. */
 const char *vit_root(const struct vit_config *c, const struct weights *w);
 
 /* Positions (1,N,D) for a grid of h x w patches; `square` when the picture is as high as wide. (vit_positions.c) */

@@ -77,7 +77,7 @@ static const struct names {
 const char *vit_root(const struct vit_config *c, const struct weights *w)
 {
     const struct names *n = &names_of[c->family];
-    return params_find_root(w, n->roots, n->positions);
+    return w ? params_find_root(w, n->roots, n->positions) : n->roots[0];
 }
 
 static void want_embeddings(struct params *p, const struct vit_config *c, const struct names *n, struct vit_weights *w)

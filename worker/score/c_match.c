@@ -8,7 +8,9 @@
 
 struct c_match c_match_make(int grid, int side, int window, double temperature)
 {
-    struct c_match m = { .grid = grid, .window = window > 0 && window < grid ? window : grid, .temperature = (float)temperature };
+    struct c_match m = { .grid = grid,
+                         .window = window > 0 && window < grid ? window : grid,
+                         .temperature = (float)temperature };
     double stride = (double)side / grid, step = grid > 1 ? 2.0 / (grid - 1) : 0;
     m.stride = (float)stride;
     m.offset = (float)floor(stride / 2);

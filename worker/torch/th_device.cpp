@@ -2,24 +2,33 @@
 #include "worker/torch/th_impl.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/version.h>
 #ifdef ACSWEEP_TORCH_CUDA
+#include <c10/core/DeviceGuard.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
-#include <c10/cuda/CUDAGuard.h>
-#include <cuda_runtime_api.h>
+#include <dlfcn.h>
 #endif
 
 namespace
 {
 
 #ifdef ACSWEEP_TORCH_CUDA
+/* The one call of the CUDA runtime that libtorch does not wrap; found in the runtime that libtorch brought, so that no
+ * other one has to be linked. Only names that libtorch itself exports may be used here: no c10/cuda/CUDAGuard.h. */
+void free_and_total(int index, size_t *free, size_t *total)
+{
+    auto ask = (int (*)(size_t *, size_t *))dlsym(RTLD_DEFAULT, "cudaMemGetInfo");
+    c10::DeviceGuard on(at::Device(at::kCUDA, (c10::DeviceIndex)index));
+    int rc = ask ? ask(free, total) : -1;
+    if (rc != 0)
+        throw std::runtime_error("CUDA error " + std::to_string(rc) + " from cudaMemGetInfo");
+}
+
 void read_memory(int index, struct th_memory *m)
 {
-    c10::cuda::CUDAGuard guard((c10::DeviceIndex)index);
     size_t free = 0, total = 0;
-    C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+    free_and_total(index, &free, &total);
     auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats((c10::DeviceIndex)index);
     *m = { (int64_t)free, (int64_t)total, stats.allocated_bytes[0].current, stats.allocated_bytes[0].peak };
 }
@@ -36,7 +45,7 @@ void empty_cache()
 
 void wait_for(int index)
 {
-    c10::cuda::CUDAGuard guard((c10::DeviceIndex)index);
+    c10::DeviceGuard on(at::Device(at::kCUDA, (c10::DeviceIndex)index));
     c10::cuda::device_synchronize();
 }
 #else

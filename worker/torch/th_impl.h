@@ -3,6 +3,7 @@
 #define ACSWEEP_WORKER_TORCH_TH_IMPL_H
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <stdexcept>
 #include <vector>
 

@@ -47,10 +47,22 @@ static void start_again(char **argv)
     execv("/proc/self/exe", argv);
 }
 
-void tune_process(char **argv)
+static void tune_malloc(void)
 {
     mallopt(M_MMAP_THRESHOLD, 512 * MIB);
     mallopt(M_TRIM_THRESHOLD, 1024 * MIB);
+}
+
+void tune_before_load(void)
+{
+    tune_malloc();
+    if (tune_cpu_has_avx512())
+        setenv("OPENBLAS_CORETYPE", "SkylakeX", 0);
+}
+
+void tune_process(char **argv)
+{
+    tune_malloc();
     if (getenv("OPENBLAS_CORETYPE"))
         return;
     const char *better = tune_better_kernels(openblas_kernels(), tune_cpu_has_avx512());

@@ -14,6 +14,9 @@
  * is loaded. A value that is set already is respected, also an empty one: a parent can so decide for its children, and
  *   spares them the second start. */
 void tune_process(char **argv);
+/* The same for a program that loads what computes later, by dlopen: before that, and without starting again. Which
+ * kernels OpenBLAS would choose cannot be known then; with AVX-512 it is told SkylakeX. */
+void tune_before_load(void);
 
 /* The OPENBLAS_CORETYPE that is better than the kernels OpenBLAS chose (its openblas_get_corename), or NULL. */
 const char *tune_better_kernels(const char *chosen, bool cpu_has_avx512);

@@ -31,4 +31,7 @@ found = numbers(files[-1])
 wanted = [m for m in metrics if m in found]
 if not wanted:
     t.fail("code", f"{task}: no metric {' or '.join(metrics)}; there are {', '.join(sorted(found))}")
-t.done(metrics={"performance": factor * found[wanted[0]]}, artifacts={"answers": "answers"})
+answer = {"performance": factor * found[wanted[0]]}
+if f"{wanted[0]}_stderr" in found:  # for the report's error bars
+    answer["standard_error"] = factor * found[f"{wanted[0]}_stderr"]
+t.done(metrics=answer, artifacts={"answers": "answers"})
