@@ -69,6 +69,27 @@ static void an_spair_directory(void **state)
     expect_refusal(image_set_spair(in_scratch("sp/JPEGImages"), &e), &e, "sp/JPEGImages/JPEGImages: no such directory");
 }
 
+/* Files as a user names them: in that order, each once, wherever they lie, and not looked for. */
+static void a_list_of_files(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    char path[512];
+    const char *const files[] = { "z.png", "/abs/a.jpg", "../up/b.webp", "z.png" };
+    AUTO(image_set_destroy) struct image_set *s = image_set_files(NULL, files, ARRAY_LEN(files), &e);
+    assert_non_null(s);
+    expect_paths(s, "z.png /abs/a.jpg ../up/b.webp ");
+    assert_int_equal(image_set_counts(s).duplicates, 1);
+    assert_int_equal(image_set_full_path(s, 1, path, sizeof path, &e), 0);
+    assert_string_equal(path, "/abs/a.jpg");
+    AUTO(image_set_destroy) struct image_set *below = image_set_files(in_scratch(""), files, 1, &e);
+    assert_int_equal(image_set_full_path(below, 0, path, sizeof path, &e), 0);
+    assert_string_equal(path, in_scratch("z.png"));
+    expect_refusal(image_set_files(NULL, NULL, 0, &e), &e, "no picture there");
+    err_clear(&e);
+    expect_refusal(image_set_files(in_scratch("none"), files, 1, &e), &e, "none: cannot open");
+}
+
 static void bad_directories(void **state)
 {
     (void)state;
@@ -230,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder),
         cmocka_unit_test(an_spair_directory),
+        cmocka_unit_test(a_list_of_files),
         cmocka_unit_test(bad_directories),
         cmocka_unit_test(llava_json),
         cmocka_unit_test(benchmark_jsonl),
