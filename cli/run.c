@@ -51,6 +51,11 @@ const struct opt run_options[] = {
       .value = "LEVEL",
       .fallback = "info",
       .help = "of the logs of coordinator and workers in the state directory" },
+    { .name = "path",
+      .type = OPT_TEXT,
+      .many = true,
+      .value = "NAME=PATH",
+      .help = "where this machine has a checkpoint or image set that sweep.cfg names" },
     { 0 },
 };
 
@@ -64,6 +69,8 @@ struct run {
     int lock;
     struct child coordinator, *workers;
     size_t n_workers;
+    char **paths; /* "NAME=/PATH", as workers take them */
+    size_t n_paths;
     unsigned restarts;
     int64_t next_restart;
     struct link *link;
@@ -214,21 +221,50 @@ static int start_worker(struct run *r, size_t i, struct err *e)
     AUTO(free) char *home = state_path(r->state, name, e);
     if (!home)
         return -1;
-    const char *const argv[] = { r->worker_path,
-                                 "--coordinator",
-                                 r->endpoint,
-                                 "--slots",
-                                 "1",
-                                 "--state",
-                                 home,
-                                 "--exec",
-                                 r->exec_path,
-                                 "--drain-grace",
-                                 "5s",
-                                 "--log-level",
-                                 opts_text(r->o, "log-level"),
-                                 NULL };
+    const char *const fixed[] = { r->worker_path,
+                                  "--coordinator",
+                                  r->endpoint,
+                                  "--slots",
+                                  "1",
+                                  "--state",
+                                  home,
+                                  "--exec",
+                                  r->exec_path,
+                                  "--drain-grace",
+                                  "5s",
+                                  "--log-level",
+                                  opts_text(r->o, "log-level") };
+    AUTO(free) const char **argv = calloc(ARRAY_LEN(fixed) + 2 * r->n_paths + 1, sizeof *argv);
+    if (!argv)
+        return FAIL_NOMEM(e);
+    memcpy(argv, fixed, sizeof fixed);
+    for (size_t k = 0, n = ARRAY_LEN(fixed); k < r->n_paths; k++) {
+        argv[n++] = "--path";
+        argv[n++] = r->paths[k];
+    }
     return child_start(&r->workers[i], argv, -1, e);
+}
+
+/* Workers have other working directories, so paths are made absolute here; what is not there is told before anything
+ * starts. */
+static int name_paths(struct run *r, struct err *e)
+{
+    const char *const *texts;
+    size_t n = opts_list(r->o, "path", &texts);
+    r->paths = calloc(n + 1, sizeof *r->paths);
+    if (!r->paths)
+        return FAIL_NOMEM(e);
+    for (; r->n_paths < n; r->n_paths++) {
+        const char *text = texts[r->n_paths], *equals = strchr(text, '=');
+        if (!equals || equals == text)
+            return FAIL(e, ERR_USAGE, "--path '%.80s' must be NAME=PATH", text);
+        AUTO(free) char *whole = realpath(equals + 1, NULL);
+        if (!whole)
+            return FAIL(e, ERR_INPUT, "--path %.80s: %s", text, strerror(errno));
+        if (asprintf(&r->paths[r->n_paths], "%.*s=%s", (int)(equals - text), text, whole) < 0)
+            return FAIL_NOMEM(e);
+    }
+    return 0;
 }
 
 static int name_child(struct run *r, struct child *c, const char *kind, size_t number, struct err *e)
@@ -337,6 +373,7 @@ static int finish(struct run *r, struct err *e)
 
 static int go(struct run *r, const char *config, const char *store, struct err *e)
 {
+    TRY(name_paths(r, e));
     TRY(find_programs(r, e));
     TRY(watch_signals(r->loop, e));
     r->lock = state_lock(r->state, e);
@@ -380,6 +417,9 @@ static void take_down(struct run *r)
     db_close(r->db);
     cluster_stop(r->cluster);
     progress_free(r->progress);
+    for (size_t i = 0; i < r->n_paths; i++)
+        free(r->paths[i]);
+    free(r->paths);
     free(r->workers);
     free(r->conninfo);
     free(r->store);

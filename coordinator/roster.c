@@ -188,6 +188,9 @@ struct worker *roster_hello(struct roster *r, const struct peer_id *peer, const 
 
 void roster_remove(struct roster *r, struct worker *w)
 {
+    struct err ignored = { 0 }; /* without memory the id is free until the next leader reads the rows */
+    if (w->user[0] && !map_get(&r->key_of, w->id, strlen(w->id)))
+        (void)!roster_remember_key(r, w->id, w->user, &ignored);
     forget_peer(r, w);
     map_remove(&r->by_id, w->id, strlen(w->id));
     worker_free(w);

@@ -56,7 +56,7 @@ struct worker *roster_by_peer(const struct roster *r, const struct peer_id *peer
 MUST_USE int roster_remember_key(struct roster *r, const char *id, const char *key, struct err *e);
 /* May the owner of `user` ("" without keys) call itself `id`? An id stays with the key that joined under it first. */
 bool roster_key_fits(const struct roster *r, const char *id, const char *user);
-/* Forget a worker that holds nothing. */
+/* Forget a worker that holds nothing; its id stays with its key. */
 void roster_remove(struct roster *r, struct worker *w);
 
 /* Bookkeeping of what a worker holds. */

@@ -113,6 +113,13 @@ same "$(query "SELECT count(*) FROM tasks WHERE sweep = 'three' AND kind = 'extr
 same "$(query "SELECT count(*) FROM tasks WHERE sweep = 'three' AND kind = 'score_c' AND cached")" 3
 same "$(by_tasks three)" "$(direct clip dino open)"
 
+# ---- the same on one machine, with nothing but the command --------------------------------------------------------------
+expect 0 acsweep run "$SCRATCH/two.cfg" --state "$SCRATCH/alone" -n 2 --path "pairs=$SET" --path "clip=$SCRATCH/clip" --path "dino=$SCRATCH/dino"
+expect 0 acsweep sql --state "$SCRATCH/alone" --json -c "SELECT representation AS r, value AS c FROM scores WHERE metric = 'c'"
+same "$(json "$OUT" '"\n".join(sorted("%s %.9f" % (x["r"], float(x["c"])) for x in d))')" "$(cut -d' ' -f1,2 <<<"$WANT")"
+expect 3 acsweep run "$SCRATCH/two.cfg" --state "$SCRATCH/alone" --path "pairs=$SCRATCH/nowhere"
+has "$ERR" "nowhere: No such file or directory"
+
 # ---- what is wrong on one node, and what is wrong with the data --------------------------------------------------------
 truncate -s 100 "$SET/JPEGImages/cat/cat0.png"
 sed 's/name = "three"/name = "broken"/; s/resolution = 35/resolution = 49/' "$SCRATCH/three.cfg" >"$SCRATCH/broken.cfg"

@@ -7,8 +7,6 @@
 /* The `run` of the command; options are those of tool_options.h. */
 int tool_extract(const struct opts *o, struct err *e);
 
-/* True when `word` is a command that acsweep-exec offers to people, by way of `acsweep`. */
-bool tool_known(const char *word);
 /* A whole main() for it; messages speak of `acsweep`, whose child this is. */
 int tool_main(int argc, char **argv);
 

@@ -1,6 +1,3 @@
-#include <signal.h>
-#include <string.h>
-
 #include "worker/tool/extract_tool.h"
 #include "worker/tool/tool_options.h"
 
@@ -20,14 +17,6 @@ static const struct cmd tools = {
     .summary = "The commands of acsweep that compute with libtorch",
     .sub = commands,
 };
-
-bool tool_known(const char *word)
-{
-    for (size_t i = 0; commands[i]; i++)
-        if (strcmp(commands[i]->name, word) == 0)
-            return true;
-    return false;
-}
 
 int tool_main(int argc, char **argv)
 {
