@@ -1,0 +1,221 @@
+#include "worker/evaluate/evaluate.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "worker/benchmark/family.h"
+#include "worker/model/generate.h"
+#include "worker/text/conversation.h"
+
+#define PROMPT_MOST ((size_t)1 << 20)
+#define BATCH_DEFAULT 8
+
+/* ---- prompts --------------------------------------------------------------------------------------------------------
+ */
+
+int evaluate_prompt(const struct tokenizer *t, const struct question *q, const struct benchmark_family *f,
+                    struct ids *ids, struct err *e)
+{
+    AUTO(buf_free) struct buf text = BUF_INIT(PROMPT_MOST);
+    benchmark_prompt(f, q, &text);
+    TRY(buf_check(&text, "the prompt", e));
+    const struct turn turn = { TURN_HUMAN, buf_text(&text), text.len };
+    return conversation_prompt(t, CONVERSATION_VICUNA_V1, &turn, 1, ids, e);
+}
+
+struct prompt {
+    int64_t *ids;
+    size_t n, images; /* places for pictures */
+    int64_t length;   /* tokens, pictures included */
+    size_t question;
+};
+
+struct prompts {
+    struct prompt *v; /* those without an answer, longest first */
+    size_t n;
+};
+
+static void prompts_free_cleanup(struct prompts *p)
+{
+    for (size_t i = 0; p->v && i < p->n; i++)
+        free(p->v[i].ids);
+    free(p->v);
+}
+
+static int make_prompt(const struct evaluate_job *j, size_t i, int64_t tokens, struct prompt *p, struct err *e)
+{
+    AUTO(ids_free) struct ids ids = { 0 };
+    const struct question *q = question_set_at(j->questions, i);
+    if (evaluate_prompt(j->tokenizer, q, question_set_family(j->questions), &ids, e) < 0)
+        return err_wrap(e, "question '%.80s'", q->id);
+    *p = (struct prompt){ .ids = calloc(ids.n + 1, sizeof *p->ids), .n = ids.n, .question = i };
+    if (!p->ids)
+        return FAIL_NOMEM(e);
+    for (size_t k = 0; k < ids.n; k++) {
+        p->ids[k] = ids.v[k] == IMAGE_TOKEN ? VLM_IMAGE : ids.v[k];
+        p->images += ids.v[k] == IMAGE_TOKEN;
+    }
+    p->length = (int64_t)(p->n - p->images) + (int64_t)p->images * tokens;
+    if (p->images > q->n_images)
+        return FAIL(e, ERR_INPUT, "question '%.80s' has %zu places for pictures and %zu pictures", q->id, p->images,
+                    q->n_images);
+    if (p->images && !j->representation)
+        return FAIL(e, ERR_INPUT, "question '%.80s' has a picture; name the model's encoders", q->id);
+    return 0;
+}
+
+static int longest_first(const void *a, const void *b)
+{
+    const struct prompt *x = a, *y = b;
+    if (x->length != y->length)
+        return x->length < y->length ? 1 : -1;
+    return x->question < y->question ? -1 : x->question > y->question;
+}
+
+static int make_prompts(const struct evaluate_job *j, const struct answer_log *log, struct prompts *out, struct err *e)
+{
+    size_t n = question_set_count(j->questions);
+    int64_t tokens = j->representation ? representation_shape(j->representation).tokens : 0;
+    out->v = calloc(n, sizeof *out->v);
+    if (!out->v)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < n; i++)
+        if (!answer_log_get(log, i))
+            TRY(make_prompt(j, i, tokens, &out->v[out->n++], e));
+    qsort(out->v, out->n, sizeof *out->v, longest_first);
+    return 0;
+}
+
+/* ---- a batch --------------------------------------------------------------------------------------------------------
+ */
+
+struct files {
+    char (*path)[PATH_MAX];
+    const char **list;
+    size_t n;
+};
+
+static void files_free_cleanup(struct files *f)
+{
+    free(f->path);
+    free(f->list);
+}
+
+static int list_files(const struct evaluate_job *j, const struct prompt *p, size_t n, struct files *f, struct err *e)
+{
+    size_t all = 0;
+    for (size_t i = 0; i < n; i++)
+        all += p[i].images;
+    f->path = calloc(all + 1, sizeof *f->path);
+    f->list = calloc(all + 1, sizeof *f->list);
+    if (!f->path || !f->list)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < n; i++) {
+        const struct question *q = question_set_at(j->questions, p[i].question);
+        for (size_t k = 0; k < p[i].images; k++, f->n++) {
+            if (snprintf(f->path[f->n], PATH_MAX, "%s/%s", j->images, q->images[k]) >= PATH_MAX)
+                return FAIL(e, ERR_INPUT, "question '%.80s': the path of its picture is too long", q->id);
+            f->list[f->n] = f->path[f->n];
+        }
+    }
+    return 0;
+}
+
+/* (I,N,d), or NULL where the batch has no pictures. */
+static int look(const struct evaluate_job *j, const struct prompt *p, size_t n, struct tensor **features, struct err *e)
+{
+    AUTO(files_free) struct files f = { 0 };
+    TRY(list_files(j, p, n, &f, e));
+    *features = f.n ? representation_files(j->representation, f.list, f.n, e) : NULL;
+    return f.n && !*features ? -1 : 0;
+}
+
+static int decode(const struct evaluate_job *j, const struct generated *g, struct buf *text, struct err *e)
+{
+    AUTO(ids_free) struct ids ids = { 0 };
+    for (size_t i = 0; i < g->n; i++)
+        TRY(ids_add(&ids, (int32_t)g->tokens[i], e));
+    buf_clear(text);
+    TRY(tokenizer_decode(j->tokenizer, ids.v, ids.n, true, text, e));
+    return buf_check(text, "an answer", e);
+}
+
+static int keep(const struct evaluate_job *j, const struct prompt *p, const struct generated *g, size_t n,
+                struct answer_log *log, struct evaluate_counts *c, struct err *e)
+{
+    AUTO(buf_free) struct buf text = BUF_INIT(PROMPT_MOST);
+    for (size_t i = 0; i < n; i++) {
+        TRY(decode(j, &g[i], &text, e));
+        TRY(answer_log_put(log, p[i].question, buf_text(&text), e));
+        c->answered++;
+        c->unended += !g[i].stopped;
+        c->prompt_tokens += (uint64_t)p[i].length;
+        c->new_tokens += g[i].n;
+    }
+    return answer_log_sync(log, e);
+}
+
+/* Tokens that a row may come to. */
+static int64_t room(const struct evaluate_job *j)
+{
+    return llama_config(j->model->llama)->positions;
+}
+
+static int64_t new_tokens(const struct evaluate_job *j, int64_t longest)
+{
+    int64_t most = question_set_family(j->questions)->max_new_tokens;
+    most = most ? most : j->max_new_tokens ? j->max_new_tokens : EVALUATE_NEW_TOKENS;
+    return most < room(j) - longest ? most : room(j) - longest;
+}
+
+/* p[0 .. n-1], the longest first. */
+static int answer_batch(const struct evaluate_job *j, const struct prompt *p, size_t n, struct answer_log *log,
+                        struct evaluate_counts *c, struct err *e)
+{
+    TH_SCOPE(s);
+    struct tensor *features = NULL;
+    AUTO(vlm_batch_free) struct vlm_batch batch = { 0 };
+    AUTO(free) struct vlm_sample *samples = calloc(n, sizeof *samples);
+    AUTO(free) struct generated *answers = calloc(n, sizeof *answers);
+    if (!samples || !answers)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < n; i++)
+        samples[i] = (struct vlm_sample){ .ids = p[i].ids, .n = p[i].n };
+    TRY(look(j, p, n, &features, e));
+    TRY(vlm_embed(j->model, samples, n, features, 0, &batch, e));
+    struct generate_options o = { .max_new_tokens = new_tokens(j, p[0].length) };
+    TRY(llama_generate(j->model->llama, batch.x, batch.lengths, &o, answers, e));
+    int rc = keep(j, p, answers, n, log, c, e);
+    generated_free(answers, n);
+    return rc;
+}
+
+/* Prompts that leave no place for an answer come first in the order. */
+static int skip_too_long(const struct evaluate_job *j, const struct prompts *p, size_t *first, struct answer_log *log,
+                         struct evaluate_counts *c, struct err *e)
+{
+    for (; *first < p->n && p->v[*first].length >= room(j); (*first)++) {
+        TRY(answer_log_put(log, p->v[*first].question, "", e));
+        c->answered++;
+        c->too_long++;
+    }
+    return 0;
+}
+
+int evaluate_run(const struct evaluate_job *j, struct answer_log *log, struct evaluate_counts *counts, struct err *e)
+{
+    AUTO(prompts_free) struct prompts p = { 0 };
+    size_t first = 0, batch = j->batch ? j->batch : BATCH_DEFAULT;
+    *counts = (struct evaluate_counts){ 0 };
+    TRY(make_prompts(j, log, &p, e));
+    size_t kept = question_set_count(j->questions) - p.n;
+    TRY(skip_too_long(j, &p, &first, log, counts, e));
+    while (first < p.n) {
+        size_t n = p.n - first < batch ? p.n - first : batch;
+        TRY(answer_batch(j, p.v + first, n, log, counts, e));
+        first += n;
+        if (j->progress)
+            TRY(j->progress(j->arg, kept + first, question_set_count(j->questions), e));
+    }
+    return 0;
+}
