@@ -57,11 +57,11 @@ static void test_the_loss_is_the_references(void **state)
  */
 
 struct heard {
-    int64_t tokens[4][32];
+    int32_t tokens[4][32];
     size_t n[4];
 };
 
-static int hear(void *arg, int64_t row, int64_t token, struct err *e)
+static int hear(void *arg, int64_t row, int32_t token, struct err *e)
 {
     struct heard *h = arg;
     (void)e;

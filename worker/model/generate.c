@@ -37,10 +37,11 @@ static int choose(struct run *r, struct tensor *logits, struct err *e)
 static bool is_stop(const struct run *r, int64_t token)
 {
     const struct llama_config *c = llama_config(r->m);
-    const int64_t *stop = r->o->n_stop ? r->o->stop : c->eos;
-    size_t n = r->o->n_stop ? r->o->n_stop : (size_t)c->n_eos;
-    for (size_t i = 0; i < n; i++)
-        if (stop[i] == token)
+    for (size_t i = 0; i < r->o->n_stop; i++)
+        if (r->o->stop[i] == token)
+            return true;
+    for (int i = 0; r->o->n_stop == 0 && i < c->n_eos; i++)
+        if (c->eos[i] == token)
             return true;
     return false;
 }
@@ -65,9 +66,9 @@ static int accept(struct run *r, struct err *e)
             finish_row(r, b, true);
             continue;
         }
-        g->tokens[g->n++] = r->next[b];
+        g->tokens[g->n++] = (int32_t)r->next[b];
         if (r->o->token)
-            TRY(r->o->token(r->o->arg, b, r->next[b], e));
+            TRY(r->o->token(r->o->arg, b, (int32_t)r->next[b], e));
         if ((int64_t)g->n == r->o->max_new_tokens)
             finish_row(r, b, false);
     }
