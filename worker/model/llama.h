@@ -82,7 +82,7 @@ struct llama_pass {
 /* ids (B,N), i64 on the model's device -> (B,N,D) */
 struct tensor *llama_embed(const struct llama *m, struct tensor *ids);
 /* x (B,N,D) -> hidden states under the final norm, (B,N,D) */
-struct tensor *llama_forward(struct llama *m, struct tensor *x, struct llama_pass pass);
+struct tensor *llama_forward(const struct llama *m, struct tensor *x, struct llama_pass pass);
 /* hidden (...,D) -> (...,V) */
 struct tensor *llama_logits(const struct llama *m, struct tensor *hidden);
 /* Mean over all targets of the cross entropy between the logits of token i and labels of token i + 1. hidden (B,N,D),

@@ -54,8 +54,8 @@ MUST_USE int vlm_save(const struct vlm *v, const char *dir, const struct vlm_abo
  */
 
 struct vlm_sample {
-    const int64_t *ids;    /* with VLM_IMAGE once for each picture */
-    const int64_t *labels; /* for each id; NULL: none is a target. That of VLM_IMAGE is not looked at */
+    const int32_t *ids;    /* with VLM_IMAGE once for each picture */
+    const int32_t *labels; /* for each id; NULL: none is a target. That of VLM_IMAGE is not looked at */
     size_t n;
 };
 
