@@ -42,11 +42,12 @@ MUST_USE int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, siz
                               struct buf *out, struct err *e);
 
 /* Decoding while ids still come in. Each call appends the text that no later id can change any more; what is held back
- * (the bytes of an unfinished character) comes with stream_end. All of it together is what tokenizer_decode makes of all
- * ids with skip_special. Plain memory: start with {0}, end with tokenizer_stream_free. */
+ * (the bytes of an unfinished character; everything where tokenizer_config.json has clean_up_tokenization_spaces) comes
+ * with stream_end. All of it together is what tokenizer_decode makes of all ids with skip_special. Each call decodes all
+ * ids anew: meant for answers, not for books. Plain memory: start with {0}, end with tokenizer_stream_free. */
 struct tokenizer_stream {
-    struct ids ids;   /* since the last place where the text could be cut */
-    size_t said;      /* bytes of their text that were given out */
+    struct ids ids;
+    size_t said; /* bytes of their text that were given out */
 };
 void tokenizer_stream_free(struct tokenizer_stream *s);
 MUST_USE int tokenizer_stream_push(const struct tokenizer *t, struct tokenizer_stream *s, int32_t id, struct buf *out,
@@ -63,6 +64,8 @@ int32_t tokenizer_pad(const struct tokenizer *t);
 size_t tokenizer_size(const struct tokenizer *t);
 /* The attribute `legacy` of transformers' tokenizer; LLaVA's label masks ask for it. */
 bool tokenizer_is_legacy(const struct tokenizer *t);
+/* Does its own call, as transformers' tokenizer(text), put BOS in front? LLaMA's: yes. */
+bool tokenizer_adds_bos(const struct tokenizer *t);
 /* Id of a token by its exact content ("</s>"), -1 when there is none. */
 int32_t tokenizer_id(const struct tokenizer *t, const char *token);
 
