@@ -1,6 +1,6 @@
 /* The eight families of benchmarks: how a question is asked, how long an answer may be, and which numbers come of the
- * answers. Prompts and limits are those of lmms-eval's tasks as LLaVA-1.5 is evaluated with them (docs/benchmarks.md has the
- * sources and what differs). */
+ * answers. Prompts and limits are those of lmms-eval's tasks as LLaVA-1.5 is evaluated with them (docs/benchmarks.md
+ * has the sources and what differs). */
 #ifndef ACSWEEP_WORKER_BENCHMARK_FAMILY_H
 #define ACSWEEP_WORKER_BENCHMARK_FAMILY_H
 
@@ -13,11 +13,11 @@ enum benchmark_kind { MMBENCH, MME, MMMU, OKVQA, TEXTVQA, VIZWIZ, SCIENCEQA, SEE
 
 struct benchmark_family {
     enum benchmark_kind kind;
-    const char *name;          /* "mmbench": the field `benchmark` of its questions */
-    const char *title;         /* "MMBench" */
-    int max_new_tokens;        /* of an answer; 0: whatever the sweep says (1024) */
+    const char *name;           /* "mmbench": the field `benchmark` of its questions */
+    const char *title;          /* "MMBench" */
+    int max_new_tokens;         /* of an answer; 0: whatever the sweep says (1024) */
     const char *const *metrics; /* names that may be performance, the usual one first; NULL ends */
-    bool options;              /* its questions have options: always; of MMMU some */
+    bool options;               /* its questions have options: always; of MMMU some */
 };
 
 /* NULL when there is no such family. */
@@ -26,8 +26,8 @@ const struct benchmark_family *benchmark_family_at(enum benchmark_kind kind);
 /* "mmbench, mme, ...", for messages. */
 const char *benchmark_family_names(void);
 
-/* The user's turn for a question: BENCHMARK_IMAGE + "\n" before the family's prompt, unless the prompt has places of its
- * own (MMMU) or the question no picture. What it appends is UTF-8; buf_check() says whether it fits. */
+/* The user's turn for a question: BENCHMARK_IMAGE + "\n" before the family's prompt, unless the prompt has places of
+ * its own (MMMU) or the question no picture. What it appends is UTF-8; buf_check() says whether it fits. */
 void benchmark_prompt(const struct benchmark_family *f, const struct question *q, struct buf *to);
 /* How often BENCHMARK_IMAGE stands in a prompt. MMMU has prompts with several; of all other families only the first
  * picture of a question is asked about. */

@@ -1,5 +1,5 @@
-/* Answers -> numbers. Everything is computed from the texts that a model gave, so it can be computed again without a GPU,
- * and the stored answers of a run give the run's numbers to the last digit. */
+/* Answers -> numbers. Everything is computed from the texts that a model gave, so it can be computed again without a
+ * GPU, and the stored answers of a run give the run's numbers to the last digit. */
 #ifndef ACSWEEP_WORKER_BENCHMARK_METRIC_H
 #define ACSWEEP_WORKER_BENCHMARK_METRIC_H
 
@@ -34,13 +34,14 @@ struct metric_result {
     size_t unparsed;       /* answers in which nothing that counts as an answer was found */
     double chance;         /* performance when every answer is one and the same, the best there is */
     const char *constant;  /* that answer */
-    /* Every number by name: the family's metrics, "category:NAME", "questions", "unparsed", ...; sorted by kind, then name. */
+    /* Every number by name: the family's metrics, "category:NAME", "questions", "unparsed", ...; sorted by kind, then
+     * name. */
     const struct metric_value *values;
     size_t n_values;
 };
 
-/* One answer for each question of the set, in its order; NULL counts as empty. NULL with ERR_INPUT when the questions are
- * not what the metric needs (a picture of MME with one question), or the metric is none of the family's. */
+/* One answer for each question of the set, in its order; NULL counts as empty. NULL with ERR_INPUT when the questions
+ * are not what the metric needs (a picture of MME with one question), or the metric is none of the family's. */
 struct metric_result *metric_compute(const struct question_set *s, const char *const *answers,
                                      const struct metric_options *o, struct err *e);
 void metric_result_destroy(struct metric_result *r);
@@ -55,7 +56,8 @@ MUST_USE int metric_unparsed_parse(const char *name, enum metric_unparsed *out, 
 /* ---- answers --------------------------------------------------------------------------------------------------------
  */
 
-/* The answers of a run, a line of JSONL for each question: {"id": "...", "answer": "..."}; other fields are left alone. */
+/* The answers of a run, a line of JSONL for each question: {"id": "...", "answer": "..."}; other fields are left alone.
+ */
 struct answer_set;
 /* ERR_INPUT names file and line: an id that is no question, or twice; or how many questions have no answer. */
 MUST_USE struct answer_set *answer_set_load(const char *path, const struct question_set *s, struct err *e);

@@ -3,9 +3,9 @@
  *     {"benchmark": "mmbench", "id": "1000241", "group": "241", "image": "241.jpg", "question": "...",
  *      "options": ["...", "...", null, "..."], "answer": "B", "category": "object_localization"}
  *
- * Reading is strict: an unknown field, a wrong type, an answer that is no option, an id that came before, a mix of families
- * are each ERR_INPUT with file, line, field and remedy. `image` is the same field that image_set_json() reads, so the
- * pictures of a file of questions are an image set, in the order in which they first come. */
+ * Reading is strict: an unknown field, a wrong type, an answer that is no option, an id that came before, a mix of
+ * families are each ERR_INPUT with file, line, field and remedy. `image` is the same field that image_set_json() reads,
+ * so the pictures of a file of questions are an image set, in the order in which they first come. */
 #ifndef ACSWEEP_WORKER_BENCHMARK_QUESTION_H
 #define ACSWEEP_WORKER_BENCHMARK_QUESTION_H
 

@@ -9,6 +9,7 @@
 
 #define PROMPT_MOST ((size_t)1 << 20)
 #define BATCH_DEFAULT 8
+_Static_assert(IMAGE_TOKEN == VLM_IMAGE, "conversations and models mark pictures alike");
 
 /* ---- prompts --------------------------------------------------------------------------------------------------------
  */
@@ -24,8 +25,8 @@ int evaluate_prompt(const struct tokenizer *t, const struct question *q, const s
 }
 
 struct prompt {
-    int64_t *ids;
-    size_t n, images; /* places for pictures */
+    struct ids ids;
+    size_t images;  /* places for pictures */
     int64_t length;   /* tokens, pictures included */
     size_t question;
 };
@@ -38,24 +39,19 @@ struct prompts {
 static void prompts_free_cleanup(struct prompts *p)
 {
     for (size_t i = 0; p->v && i < p->n; i++)
-        free(p->v[i].ids);
+        ids_free(&p->v[i].ids);
     free(p->v);
 }
 
 static int make_prompt(const struct evaluate_job *j, size_t i, int64_t tokens, struct prompt *p, struct err *e)
 {
-    AUTO(ids_free) struct ids ids = { 0 };
     const struct question *q = question_set_at(j->questions, i);
-    if (evaluate_prompt(j->tokenizer, q, question_set_family(j->questions), &ids, e) < 0)
+    p->question = i;
+    if (evaluate_prompt(j->tokenizer, q, question_set_family(j->questions), &p->ids, e) < 0)
         return err_wrap(e, "question '%.80s'", q->id);
-    *p = (struct prompt){ .ids = calloc(ids.n + 1, sizeof *p->ids), .n = ids.n, .question = i };
-    if (!p->ids)
-        return FAIL_NOMEM(e);
-    for (size_t k = 0; k < ids.n; k++) {
-        p->ids[k] = ids.v[k] == IMAGE_TOKEN ? VLM_IMAGE : ids.v[k];
-        p->images += ids.v[k] == IMAGE_TOKEN;
-    }
-    p->length = (int64_t)(p->n - p->images) + (int64_t)p->images * tokens;
+    for (size_t k = 0; k < p->ids.n; k++)
+        p->images += p->ids.v[k] == IMAGE_TOKEN;
+    p->length = (int64_t)(p->ids.n - p->images) + (int64_t)p->images * tokens;
     if (p->images > q->n_images)
         return FAIL(e, ERR_INPUT, "question '%.80s' has %zu places for pictures and %zu pictures", q->id, p->images,
                     q->n_images);
@@ -132,11 +128,8 @@ static int look(const struct evaluate_job *j, const struct prompt *p, size_t n, 
 
 static int decode(const struct evaluate_job *j, const struct generated *g, struct buf *text, struct err *e)
 {
-    AUTO(ids_free) struct ids ids = { 0 };
-    for (size_t i = 0; i < g->n; i++)
-        TRY(ids_add(&ids, (int32_t)g->tokens[i], e));
     buf_clear(text);
-    TRY(tokenizer_decode(j->tokenizer, ids.v, ids.n, true, text, e));
+    TRY(tokenizer_decode(j->tokenizer, g->tokens, g->n, true, text, e));
     return buf_check(text, "an answer", e);
 }
 
@@ -180,7 +173,7 @@ static int answer_batch(const struct evaluate_job *j, const struct prompt *p, si
     if (!samples || !answers)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < n; i++)
-        samples[i] = (struct vlm_sample){ .ids = p[i].ids, .n = p[i].n };
+        samples[i] = (struct vlm_sample){ .ids = p[i].ids.v, .n = p[i].ids.n };
     TRY(look(j, p, n, &features, e));
     TRY(vlm_embed(j->model, samples, n, features, 0, &batch, e));
     struct generate_options o = { .max_new_tokens = new_tokens(j, p[0].length) };

@@ -5,20 +5,21 @@
  *
  *     M_i = mean over t of ( max over s of cos(e_t, r_s) )          A = mean over i of M_i
  *
- * and over several references the mean of their A. The direction matters: the maximum is over the reference's tokens. Nothing
- * is clipped; a token of zeros has the cosine 0 with every other. (Law of Vision Representation, eq. 2 and 6.2;
+ * and over several references the mean of their A. The direction matters: the maximum is over the reference's tokens.
+ * Nothing is clipped; a token of zeros has the cosine 0 with every other. (Law of Vision Representation, eq. 2 and 6.2;
  * A_score/compute.py of the released code.)
  *
- * A_FP32 computes in float32 whatever tokens are stored in. A_BF16 is the arithmetic of the released code, which computes
- * with bfloat16 tensors: norm, quotient, a second norm and quotient (torch's cosine_similarity has its own), product, sum
- * and the mean of a sample are each rounded to bfloat16, the mean over samples is made in double. A score of a
- * representation with itself is then not quite 1. */
+ * A_FP32 computes in float32 whatever tokens are stored in. A_BF16 is the arithmetic of the released code, which
+ * computes with bfloat16 tensors: norm, quotient, a second norm and quotient (torch's cosine_similarity has its own),
+ * product, sum and the mean of a sample are each rounded to bfloat16, the mean over samples is made in double. A score
+ * of a representation with itself is then not quite 1. */
 #ifndef ACSWEEP_WORKER_SCORE_A_SCORE_H
 #define ACSWEEP_WORKER_SCORE_A_SCORE_H
 
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "common/own.h"
 #include "worker/torch/th.h"
 
 enum a_arith { A_FP32, A_BF16 };
@@ -61,8 +62,8 @@ struct a_options {
     void *progress_arg;
 };
 
-/* {"a": 0.52, "n": 100, "arith": "fp32", "references": {"CLIP@336": 0.50, "CLIP@224": 0.54}}: the mean, samples, and A with
- * each reference that counted. The caller frees it. */
+/* {"a": 0.52, "n": 100, "arith": "fp32", "references": {"CLIP@336": 0.50, "CLIP@224": 0.54}}: the mean, samples, and A
+ * with each reference that counted. The caller frees it. */
 json_t *a_score(const struct a_options *o, struct err *e);
 
 #endif
