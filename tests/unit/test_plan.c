@@ -572,13 +572,18 @@ static void test_examples(void **state)
 {
     (void)state;
     plan_destroy(load_file(SOURCE_DIR "/examples/load/sweep.cfg"));
-    AUTO(plan_destroy) struct plan *p = load_file(SOURCE_DIR "/examples/llava15/sweep.cfg");
+    AUTO(plan_destroy) struct plan *p = load_file(SOURCE_DIR "/examples/llava15-command/sweep.cfg");
     const struct plan_task *t = find_task(p, "stage2 C+D@336");
     assert_int_equal(p->n_representations, 13);
     assert_string_equal(t->executor, "command");
     assert_int_equal(t->resources.gpus, 8);
     assert_true(t->resources.gpu_memory_bytes == UINT64_C(70) << 30);
     assert_true(t->time_limit_ms == UINT64_C(4) * 86400 * 1000);
+    AUTO(plan_destroy) struct plan *native = load_file(SOURCE_DIR "/examples/llava15/sweep.cfg");
+    assert_int_equal(native->n_representations, 7);
+    assert_int_equal(native->n_benchmarks, 8);
+    assert_string_equal(find_task(native, "stage2 C+D@336")->executor, "native");
+    assert_non_null(find_task(native, "evaluate CLIP@224 MME"));
 }
 
 int main(void)

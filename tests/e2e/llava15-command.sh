@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# examples/llava15/bin with stand-ins for torchrun and accelerate: are the task's parameters handed on, and the answers read?
-# The tasks are those that the planner makes of examples/llava15/sweep.cfg. usage: llava15.sh PRINT_TASK SOURCE_DIR
+# examples/llava15-command/bin with stand-ins for torchrun and accelerate: are the task's parameters handed on, and the answers read?
+# The tasks are those that the planner makes of examples/llava15-command/sweep.cfg. usage: llava15.sh PRINT_TASK SOURCE_DIR
 set -euo pipefail
 command -v python3 >/dev/null || { echo "no python3 here"; exit 77; }
-print_task=$1 bin=$2/examples/llava15/bin cfg=$2/examples/llava15/sweep.cfg
+print_task=$1 bin=$2/examples/llava15-command/bin cfg=$2/examples/llava15-command/sweep.cfg
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir -p "$dir/stand-ins" "$dir/root/Law_of_Vision_Representation_in_MLLMs"
