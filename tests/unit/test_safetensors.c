@@ -382,14 +382,23 @@ static void test_types_without_arithmetic_are_listed(void **state)
 /* ---- shards ---------------------------------------------------------------------------------------------------------
  */
 
-static void write_shard(const char *file, const char *tensor)
+static void write_two(const char *file, const char *tensor, const char *other)
 {
     struct err e = { 0 };
     AUTO(st_writer_destroy) struct st_writer *w = st_writer_create(in_dir(file), &e);
     assert_done(st_writer_metadata(w, "format", "pt", &e));
     assert_done(st_writer_declare(w, tensor, TH_F32, (int64_t[]){ 6 }, 1, &e));
+    if (other)
+        assert_done(st_writer_declare(w, other, TH_F32, (int64_t[]){ 6 }, 1, &e));
     assert_done(st_writer_put(w, tensor, weight, sizeof weight, &e));
+    if (other)
+        assert_done(st_writer_put(w, other, weight, sizeof weight, &e));
     assert_done(st_writer_commit(w, &e));
+}
+
+static void write_shard(const char *file, const char *tensor)
+{
+    write_two(file, tensor, NULL);
 }
 
 static void write_index(const char *text)
@@ -421,6 +430,43 @@ static void test_shards_are_one_checkpoint(void **state)
     assert_null(weights_find(w, "c"));
     assert_string_equal(weights_metadata(w, "format"), "pt");
     assert_null(weights_metadata(w, "none"));
+}
+
+/* What no index names is there all the same, once. */
+static void test_tensors_that_the_index_leaves_out(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    write_shard("model-1.safetensors", "b");
+    write_shard("model-2.safetensors", "extra");
+    write_shard("model-3.safetensors", "extra");
+    write_index("{\"weight_map\":{\"b\":\"model-1.safetensors\"}}");
+    AUTO(weights_destroy) struct weights *one = weights_open(dir, &e);
+    assert_int_equal(weights_count(one), 1); /* a file that nobody names is none of ours */
+    write_two("model-1.safetensors", "b", "extra");
+    AUTO(weights_destroy) struct weights *two = weights_open(dir, &e);
+    assert_string_equal(e.text, "");
+    assert_int_equal(weights_count(two), 2);
+    assert_non_null(weights_find(two, "extra"));
+}
+
+/* transformers takes the one file; an index beside it may be left over from another download. */
+static void test_one_file_comes_before_an_index(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    write_shard("model.safetensors", "whole");
+    write_index("{\"weight_map\":{\"b\":\"gone.safetensors\"}}");
+    AUTO(weights_destroy) struct weights *w = weights_open(dir, &e);
+    assert_string_equal(e.text, "");
+    assert_non_null(weights_find(w, "whole"));
+}
+
+static void test_pickles_come_with_a_remedy(void **state)
+{
+    (void)state;
+    write_file("pytorch_model.bin", "PK", 2);
+    assert_no_weights("only pytorch_model.bin, a format that can run any program when it is read; convert it once");
 }
 
 static void test_one_file_without_index(void **state)
@@ -477,6 +523,9 @@ int main(void)
         TEST(test_not_a_file),
         TEST(test_types_without_arithmetic_are_listed),
         TEST(test_shards_are_one_checkpoint),
+        TEST(test_tensors_that_the_index_leaves_out),
+        TEST(test_one_file_comes_before_an_index),
+        TEST(test_pickles_come_with_a_remedy),
         TEST(test_one_file_without_index),
         TEST(test_bad_indices),
     };
