@@ -23,16 +23,16 @@ struct weights {
     size_t n_files, n;
 };
 
-/* What is looked for in a directory, in this order: an index before the file that it would name. */
+/* What is looked for in a directory, in this order: one file comes first, as in transformers. */
 static const char *const names[] = {
-    "model.safetensors.index.json",
     "model.safetensors",
-    "diffusion_pytorch_model.safetensors.index.json",
+    "model.safetensors.index.json",
     "diffusion_pytorch_model.safetensors",
-    "adapter_model.safetensors.index.json",
+    "diffusion_pytorch_model.safetensors.index.json",
     "adapter_model.safetensors",
-    "pytorch_model.bin.index.json",
+    "adapter_model.safetensors.index.json",
     "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
     "adapter_model.bin",
 };
 
@@ -160,6 +160,28 @@ static int add_mapped(struct weights *w, struct safetensors *f, const char *name
     return 0;
 }
 
+/* Tensors of the shards that the index does not name belong to the checkpoint too: a model that has no use for them must
+ * be able to say so. */
+static int add_unlisted(struct weights *w, const json_t *map, struct map *seen, struct err *e)
+{
+    size_t room = w->n;
+    for (size_t k = 0; k < w->n_files; k++)
+        room += safetensors_count(w->files[k]);
+    struct item *more = realloc(w->items, (room + 1) * sizeof *more);
+    if (!more)
+        return out_of_memory(e);
+    w->items = more;
+    for (size_t k = 0; k < w->n_files; k++)
+        for (size_t i = 0; i < safetensors_count(w->files[k]); i++) {
+            const struct st_tensor *t = safetensors_at(w->files[k], i);
+            if (json_object_get(map, t->name) || map_get(seen, t->name, strlen(t->name)))
+                continue;
+            TRY(map_put(seen, t->name, strlen(t->name), w, e));
+            w->items[w->n++] = (struct item){ t, w->files[k] };
+        }
+    return 0;
+}
+
 static int open_mapped(struct weights *w, const char *dir, json_t *map, struct map *open, struct err *e)
 {
     const char *name;
@@ -179,9 +201,11 @@ static int open_mapped(struct weights *w, const char *dir, json_t *map, struct m
 static int open_index(struct weights *w, const char *dir, const char *path, struct err *e)
 {
     json_t *map = read_index(path, e);
-    struct map open = { 0 };
+    struct map open = { 0 }, seen = { 0 };
     int rc = map ? open_mapped(w, dir, map, &open, e) : -1;
+    rc = rc < 0 ? -1 : add_unlisted(w, map, &seen, e);
     map_free(&open);
+    map_free(&seen);
     json_decref(map);
     return rc;
 }
