@@ -14,6 +14,9 @@ foreach(name llama connector vlm)
   set_tests_properties(unit.${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
 
+acsweep_unit_test(representation LIBS acsweep_extract checkpoint_copy)
+set_tests_properties(unit.representation PROPERTIES SKIP_RETURN_CODE 77)
+
 # What is saved here, read by PyTorch and transformers; skipped where Python lacks them. ACSWEEP_PYTHON names another one.
 add_executable(vlm_peer lib/vlm_peer.c)
 target_link_libraries(vlm_peer PRIVATE acsweep_model)
