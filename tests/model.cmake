@@ -8,6 +8,7 @@ set_tests_properties(unit.vit PROPERTIES SKIP_RETURN_CODE 77)
 acsweep_unit_test(vit_config LIBS acsweep_checkpoint)
 acsweep_unit_test(inspect LIBS acsweep_checkpoint checkpoint_copy)
 acsweep_fuzz_target(vit_config LIBS acsweep_checkpoint)
+acsweep_fuzz_target(llama_config LIBS acsweep_checkpoint)
 
 foreach(name llama connector vlm)
   acsweep_unit_test(${name} LIBS acsweep_model checkpoint_copy)
