@@ -1,5 +1,6 @@
 #include "worker/benchmark/py_list.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -33,12 +34,12 @@ static void put_character(uint32_t c, struct buf *to)
 /* `n` hexadecimal digits at *p. */
 static int hexadecimal(const char **p, int n, struct buf *to, struct err *e)
 {
-    char digits[9] = "0000000";
+    char digits[9] = "00000000";
     uint8_t bytes[4];
     if (strlen(*p) < (size_t)n)
         return FAIL(e, ERR_INPUT, "an escape is cut off");
-    memcpy(digits + 8 - n, *p, (size_t)n);
-    memset(digits, '0', (size_t)(8 - n));
+    for (int i = 0; i < n; i++)
+        digits[8 - n + i] = (char)tolower((unsigned char)(*p)[i]);
     TRY(hex_decode(digits, bytes, sizeof bytes, e));
     uint32_t c = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
     if (c == 0 || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
