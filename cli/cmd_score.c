@@ -1,21 +1,17 @@
 /* acsweep score c: correspondence scores of features on disk, for one representation or for every subset of the encoders. In
  * plain C in this process: no libtorch, no coordinator. */
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/working.h"
 #include "common/buf.h"
 #include "common/digest.h"
-#include "common/mono.h"
 #include "common/parse.h"
 #include "worker/score/c_score.h"
-
-#define SHOW_EVERY (200 * NS_PER_MS)
 
 static const struct opt score_options[] = {
     { .name = "features", .letter = 'f', .type = OPT_DIR, .value = "DIR", .many = true, .required = true,
@@ -40,35 +36,6 @@ static const struct opt score_options[] = {
     { .name = "picture", .type = OPT_TEXT, .value = "PAIR", .many = true, .help = "with --pictures: of which pairs" },
     { 0 },
 };
-
-/* ---- while it computes ----------------------------------------------------------------------------------------------
- */
-
-static volatile sig_atomic_t asked_to_stop;
-
-static void on_signal(int signo)
-{
-    asked_to_stop = signo;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND };
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
-
-static int on_progress(void *arg, size_t done, size_t pairs, struct err *e)
-{
-    int64_t *shown = arg, now = mono_now();
-    if (asked_to_stop)
-        return FAIL(e, ERR_INTERRUPTED, "interrupted by SIG%s; nothing was kept", sigabbrev_np(asked_to_stop));
-    if (isatty(STDERR_FILENO) && (now - *shown > SHOW_EVERY || done == pairs)) {
-        fprintf(stderr, "\r%zu of %zu pairs\033[K%s", done, pairs, done == pairs ? "\r\033[K" : "");
-        *shown = now;
-    }
-    return 0;
-}
 
 /* ---- options --------------------------------------------------------------------------------------------------------
  */
@@ -105,15 +72,6 @@ static int read_setting(const struct opts *o, struct c_setting *s, struct err *e
     TRY(read_grid(o, &s->grid, e));
     TRY(read_alphas(o, s, e));
     return c_setting_check(s, &why) < 0 ? FAIL(e, ERR_USAGE, "%s", why.text) : 0;
-}
-
-static int processors(const struct opts *o)
-{
-    cpu_set_t set;
-    if (opts_given(o, "threads"))
-        return (int)opts_int(o, "threads");
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n < 64 ? n : 64;
 }
 
 static int read_members(const struct opts *o, struct c_member **members, size_t *n, struct err *e)
@@ -225,19 +183,19 @@ static int check_pictures(const struct opts *o, struct err *e)
 static int run_score_c(const struct opts *o, struct err *e)
 {
     AUTO(free) struct c_member *members = NULL;
-    int64_t shown = 0;
+    struct working working = { .what = "pairs" };
     struct c_options c = { .pairs = opts_text(o, "pairs"),
                            .split = opts_text(o, "split"),
                            .all = opts_given(o, "subsets"),
-                           .threads = processors(o),
+                           .threads = working_threads(o),
                            .memory = (size_t)opts_int(o, "memory"),
-                           .progress = on_progress,
-                           .progress_arg = &shown };
+                           .progress = working_progress,
+                           .progress_arg = &working };
     TRY(check_pictures(o, e));
     TRY(read_setting(o, &c.setting, e));
     TRY(read_members(o, &members, &c.n_members, e));
     c.members = members;
-    catch_signals();
+    working_begin();
     AUTO(json_decref) json_t *list = c_score(&c, e);
     if (!list)
         return -1;
@@ -263,5 +221,5 @@ static const struct cmd cmd_score_c = {
 const struct cmd cmd_score = {
     .name = "score",
     .summary = "Compute scores without any coordinator",
-    .sub = (const struct cmd *const[]){ &cmd_score_c, NULL },
+    .sub = (const struct cmd *const[]){ &cmd_score_a, &cmd_score_c, &cmd_score_answers, NULL },
 };

@@ -13,6 +13,7 @@ extern const struct opt cli_database_options[];
 
 extern const struct cmd cmd_cancel;
 extern const struct cmd cmd_completion;
+extern const struct cmd cmd_convert;
 extern const struct cmd cmd_db;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_drain;
@@ -30,6 +31,8 @@ extern const struct cmd cmd_report;
 extern const struct cmd cmd_retry;
 extern const struct cmd cmd_run;
 extern const struct cmd cmd_score;
+extern const struct cmd cmd_score_a;
+extern const struct cmd cmd_score_answers;
 extern const struct cmd cmd_sql;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_submit;

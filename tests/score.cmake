@@ -1,5 +1,5 @@
 # worker/score: the scores, from pieces to whole sets.
-foreach(name score_c score_c_set)
+foreach(name score_a score_c score_c_set)
   acsweep_unit_test(${name} LIBS acsweep_score m)
   target_compile_options(test_${name} PRIVATE -ffp-contract=off)
 endforeach()

@@ -41,19 +41,24 @@ static float from_f16(uint16_t h)
     return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
-static void read_token(const uint8_t *raw, const struct c_shape *s, size_t cell, float *out)
+void c_read(const void *raw, enum c_type type, size_t n, float *out)
 {
-    size_t n = (size_t)s->channels;
-    const uint8_t *at = raw + cell * n * (s->type == C_F32 ? 4 : 2);
-    if (s->type == C_F32) {
+    const uint8_t *at = raw;
+    if (type == C_F32) {
         memcpy(out, at, n * sizeof *out);
         return;
     }
     for (size_t i = 0; i < n; i++) {
         uint16_t h;
         memcpy(&h, at + 2 * i, sizeof h);
-        out[i] = s->type == C_BF16 ? from_bits((uint32_t)h << 16) : from_f16(h);
+        out[i] = type == C_BF16 ? from_bits((uint32_t)h << 16) : from_f16(h);
     }
+}
+
+static void read_token(const uint8_t *raw, const struct c_shape *s, size_t cell, float *out)
+{
+    size_t n = (size_t)s->channels;
+    c_read(raw + cell * n * (s->type == C_F32 ? 4 : 2), s->type, n, out);
 }
 
 /* ---- another grid ---------------------------------------------------------------------------------------------------

@@ -43,6 +43,9 @@ static inline float c_bf16(float x)
     return x;
 }
 
+/* n stored values, which need not be aligned, as floats. */
+void c_read(const void *raw, enum c_type type, size_t n, float *out);
+
 /* Unit tokens of a map `raw` (P x P, channels), seen on a grid x grid map: those of `cells` (n of them, row * grid +
  * column), or with cells NULL the first n of all. out has n rows of c_padded(channels). A token of zeros stays zero.
  * ERR_INPUT names the token when a value is not finite. Rounding to the stored type is done for bf16; f32 has none, and
