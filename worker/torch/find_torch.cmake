@@ -109,6 +109,8 @@ if(ACSWEEP_WITH_TORCH)
     file(GLOB bundled_nccl "${packages}/nvidia/nccl/include")
     find_path(ACSWEEP_NCCL_INCLUDE nccl.h HINTS ${bundled_nccl} ${ACSWEEP_CUDA_INCLUDE})
     if(ACSWEEP_NCCL_INCLUDE)
+      # Its header in libtorch wants more of CUDA's headers, which a PyTorch from a package index has beside it.
+      file(GLOB ACSWEEP_NCCL_MORE "${packages}/nvidia/*/include")
       list(APPEND ACSWEEP_DIST NCCL)
     endif()
   endif()
