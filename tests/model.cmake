@@ -8,3 +8,6 @@ set_tests_properties(unit.vit PROPERTIES SKIP_RETURN_CODE 77)
 acsweep_unit_test(vit_config LIBS acsweep_checkpoint)
 acsweep_unit_test(inspect LIBS acsweep_checkpoint checkpoint_copy)
 acsweep_fuzz_target(vit_config LIBS acsweep_checkpoint)
+
+acsweep_unit_test(llama LIBS acsweep_model checkpoint_copy)
+set_tests_properties(unit.llama PROPERTIES SKIP_RETURN_CODE 77)

@@ -1,8 +1,27 @@
 #include "worker/model/layers.h"
 
+#include "worker/torch/th_train.h"
+
 struct tensor *linear_apply(const struct linear *l, struct tensor *x)
 {
-    return th_linear(x, l->w, l->b);
+    if (!l->lora)
+        return th_linear(x, l->w, l->b);
+    TH_SCOPE(s);
+    const struct lora *f = l->lora;
+    struct tensor *in = f->dropout > 0 ? th_dropout(f->rng, x, f->dropout) : x;
+    struct tensor *low = th_linear(th_linear(in, f->a, NULL), f->b, NULL);
+    return th_return(&s, th_add_scaled(th_linear(x, l->w, l->b), low, f->scale));
+}
+
+void linear_merge(struct linear *l)
+{
+    if (!l->lora)
+        return;
+    TH_SCOPE(s);
+    th_grad(false);
+    struct tensor *low = th_matmul(th_to(l->lora->b, TH_F32), th_to(l->lora->a, TH_F32));
+    th_copy_(l->w, th_add_scaled(th_to(l->w, TH_F32), low, l->lora->scale));
+    l->lora = NULL;
 }
 
 struct tensor *norm_apply(const struct norm *n, struct tensor *x, double eps)

@@ -17,8 +17,16 @@ enum activation {
 };
 const char *activation_name(enum activation a); /* as published configurations name it */
 
+/* A trained difference of low rank: W + scale B A. Whoever attaches it owns it. */
+struct lora {
+    struct tensor *a, *b; /* (r,I), (O,r) */
+    double scale;         /* alpha / r */
+    double dropout;       /* of what goes into A; 0: none */
+    struct th_rng *rng;   /* for dropout */
+};
 struct linear {
-    struct tensor *w, *b; /* (O,I), (O) or NULL */
+    struct tensor *w, *b;    /* (O,I), (O) or NULL */
+    const struct lora *lora; /* NULL: none */
 };
 struct norm {
     struct tensor *w, *b; /* (D) */
@@ -33,8 +41,10 @@ void norm_want(struct params *p, struct norm *n, int64_t width, const char *name
 /* ---- computing (layers.c); errors are the thread's, as in th.h ------------------------------------------------------
  */
 
-/* x (...,I) -> (...,O) */
+/* x (...,I) -> (...,O): x W' + b, and with LoRA + scale (dropout(x) A') B' */
 struct tensor *linear_apply(const struct linear *l, struct tensor *x);
+/* Add the LoRA factors to the weight, in place and in f32, and detach them; nothing without. */
+void linear_merge(struct linear *l);
 /* x (...,D) -> (...,D), layer norm */
 struct tensor *norm_apply(const struct norm *n, struct tensor *x, double eps);
 struct tensor *activation_apply(enum activation a, struct tensor *x);

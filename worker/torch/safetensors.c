@@ -1,37 +1,18 @@
 /* Reading: map, parse the header, and check every statement in it before anybody follows one. */
-#include "worker/torch/safetensors.h"
+#include "worker/torch/safetensors_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-
-#include "common/arena.h"
-#include "common/map.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "safetensors are little endian, and so must the machine be"
 #endif
 
 #define LENGTH_BYTES 8
-
-struct safetensors {
-    atomic_int holders;
-    char *path;
-    uint8_t *bytes;
-    size_t size;
-    bool mapped; /* bytes are ours to unmap */
-    size_t data; /* where the elements start */
-    json_t *metadata;
-    struct st_tensor *tensors; /* in the arena, as are the names */
-    size_t n;
-    struct map by_name;
-    struct arena arena;
-};
 
 static const struct {
     const char *name;
@@ -183,6 +164,18 @@ static int by_place(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+int st_file_index(struct safetensors *f, struct err *e)
+{
+    qsort(f->tensors, f->n, sizeof *f->tensors, by_place);
+    for (size_t i = 0; i < f->n; i++) {
+        const char *name = f->tensors[i].name;
+        if (map_get(&f->by_name, name, strlen(name)))
+            return FAIL(e, ERR_INPUT, "tensor '%.200s' is there twice", name);
+        TRY(map_put(&f->by_name, name, strlen(name), &f->tensors[i], e));
+    }
+    return 0;
+}
+
 /* Every byte of data belongs to exactly one tensor: nothing overlaps, nothing is hidden between. */
 static int check_cover(const struct safetensors *f, struct err *e)
 {
@@ -215,11 +208,8 @@ static int read_tensors(struct safetensors *f, const json_t *header, struct err 
         TRY(check_metadata(j, e));
         f->metadata = json_incref(j);
     }
-    qsort(f->tensors, f->n, sizeof *f->tensors, by_place);
-    TRY(check_cover(f, e));
-    for (size_t i = 0; i < f->n; i++)
-        TRY(map_put(&f->by_name, f->tensors[i].name, strlen(f->tensors[i].name), &f->tensors[i], e));
-    return 0;
+    TRY(st_file_index(f, e));
+    return check_cover(f, e);
 }
 
 static int read_header(struct safetensors *f, struct err *e)
@@ -250,7 +240,7 @@ static int read_header(struct safetensors *f, struct err *e)
 /* ---- files ----------------------------------------------------------------------------------------------------------
  */
 
-static struct safetensors *create(const char *path, struct err *e)
+struct safetensors *st_file_create(const char *path, struct err *e)
 {
     struct safetensors *f = calloc(1, sizeof *f);
     if (!f || !(f->path = strdup(path))) {
@@ -262,7 +252,7 @@ static struct safetensors *create(const char *path, struct err *e)
 }
 
 /* Private and writable: whoever changes a weight in place changes only this process's copy of the page. */
-static int map_file(struct safetensors *f, struct err *e)
+int st_file_map(struct safetensors *f, struct err *e)
 {
     AUTO(close) int fd = open(f->path, O_RDONLY | O_CLOEXEC);
     struct stat st;
@@ -271,7 +261,7 @@ static int map_file(struct safetensors *f, struct err *e)
     if (!S_ISREG(st.st_mode))
         return FAIL(e, ERR_INPUT, "it is not a file");
     if (st.st_size < LENGTH_BYTES)
-        return FAIL(e, ERR_INPUT, "it has %lld bytes; no safetensors file is that short", (long long)st.st_size);
+        return FAIL(e, ERR_INPUT, "it has %lld bytes; no file of tensors is that short", (long long)st.st_size);
     void *at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
     if (at == MAP_FAILED)
         return FAIL(e, ERR_ENV, "cannot map %lld bytes: %s", (long long)st.st_size, strerror(errno));
@@ -283,10 +273,10 @@ static int map_file(struct safetensors *f, struct err *e)
 
 struct safetensors *safetensors_open(const char *path, struct err *e)
 {
-    AUTO(safetensors_release) struct safetensors *f = create(path, e);
+    AUTO(safetensors_release) struct safetensors *f = st_file_create(path, e);
     if (!f)
         return NULL;
-    if (map_file(f, e) < 0 || read_header(f, e) < 0) {
+    if (st_file_map(f, e) < 0 || read_header(f, e) < 0) {
         err_wrap(e, "%s", path);
         return NULL;
     }
@@ -295,7 +285,7 @@ struct safetensors *safetensors_open(const char *path, struct err *e)
 
 struct safetensors *safetensors_parse(void *bytes, size_t size, const char *name, struct err *e)
 {
-    AUTO(safetensors_release) struct safetensors *f = create(name, e);
+    AUTO(safetensors_release) struct safetensors *f = st_file_create(name, e);
     if (!f)
         return NULL;
     f->bytes = bytes;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "common/map.h"
+#include "worker/torch/torch_file.h"
 
 #define MAX_INDEX ((size_t)64 << 20)
 
@@ -22,7 +23,18 @@ struct weights {
     size_t n_files, n;
 };
 
-static const char *const stems[] = { "model", "diffusion_pytorch_model", "adapter_model" };
+/* What is looked for in a directory, in this order: an index before the file that it would name. */
+static const char *const names[] = {
+    "model.safetensors.index.json",
+    "model.safetensors",
+    "diffusion_pytorch_model.safetensors.index.json",
+    "diffusion_pytorch_model.safetensors",
+    "adapter_model.safetensors.index.json",
+    "adapter_model.safetensors",
+    "pytorch_model.bin.index.json",
+    "pytorch_model.bin",
+    "adapter_model.bin",
+};
 
 static int out_of_memory(struct err *e)
 {
@@ -35,9 +47,9 @@ static bool exists(const char *path)
     return stat(path, &st) == 0;
 }
 
-static int join(char out[PATH_MAX], const char *dir, const char *name, const char *suffix, struct err *e)
+static int join(char out[PATH_MAX], const char *dir, const char *name, struct err *e)
 {
-    if (snprintf(out, PATH_MAX, "%s/%s%s", dir, name, suffix) >= PATH_MAX)
+    if (snprintf(out, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
         return FAIL(e, ERR_INPUT, "%.80s...: the path is too long", dir);
     return 0;
 }
@@ -103,7 +115,7 @@ static int add_file(struct weights *w, const char *path, struct safetensors **ou
     if (!more)
         return out_of_memory(e);
     w->files = more;
-    *out = more[w->n_files] = safetensors_open(path, e);
+    *out = more[w->n_files] = torch_file_is(path) ? torch_file_open(path, e) : safetensors_open(path, e);
     if (!*out)
         return -1;
     w->n_files++;
@@ -130,7 +142,7 @@ static int shard(struct weights *w, struct map *open, const char *dir, const cha
     *out = map_get(open, name, strlen(name));
     if (*out)
         return 0;
-    TRY(join(path, dir, name, "", e));
+    TRY(join(path, dir, name, e));
     if (!exists(path))
         return FAIL(e, ERR_INPUT, "%s: the index names this file, but it is not there; fetch the checkpoint again",
                     path);
@@ -174,22 +186,24 @@ static int open_index(struct weights *w, const char *dir, const char *path, stru
     return rc;
 }
 
+static bool is_index(const char *name)
+{
+    const char *end = strrchr(name, '.');
+    return strcmp(end, ".json") == 0;
+}
+
 static int open_directory(struct weights *w, const char *dir, struct err *e)
 {
     char path[PATH_MAX];
-    for (size_t i = 0; i < ARRAY_LEN(stems); i++) {
-        TRY(join(path, dir, stems[i], ".safetensors.index.json", e));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        TRY(join(path, dir, names[i], e));
         if (exists(path))
-            return open_index(w, dir, path, e);
-        TRY(join(path, dir, stems[i], ".safetensors", e));
-        if (exists(path))
-            return open_one(w, path, e);
+            return is_index(names[i]) ? open_index(w, dir, path, e) : open_one(w, path, e);
     }
-    return FAIL(
-        e, ERR_INPUT,
-        "%s: there is no model.safetensors, no index of one, and no diffusion_pytorch_model.safetensors; checkpoints "
-        "in other formats (pytorch_model.bin) must be converted first",
-        dir);
+    return FAIL(e, ERR_INPUT,
+                "%s: there is no model.safetensors, no index of one, no diffusion_pytorch_model.safetensors, and no "
+                "pytorch_model.bin; fetch the checkpoint's weights",
+                dir);
 }
 
 static int by_name(const void *a, const void *b)

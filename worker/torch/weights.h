@@ -1,5 +1,5 @@
-/* The tensors of a checkpoint: one safetensors file, or the shards that an index names; found by name, read where they
- * lie.
+/* The tensors of a checkpoint: one file, or the shards that an index names, safetensors or what torch.save writes
+ * (torch_file.h); found by name, read where they lie.
  *
  *     AUTO(weights_destroy) struct weights *w = weights_open("/models/clip-vit-large-patch14-336", e);
  *     ...
@@ -18,7 +18,8 @@
 struct weights;
 
 /* `path` is a file, or a directory in Hugging Face layout: there model.safetensors.index.json, model.safetensors, the
- * same with diffusion_pytorch_model and adapter_model are looked for, in this order. ERR_INPUT when there is none, when
+ * same with diffusion_pytorch_model and adapter_model, then pytorch_model.bin.index.json and pytorch_model.bin are
+ * looked for, in this order. ERR_INPUT when there is none, when
  * a shard is missing or damaged, or when one does not hold what the index promises. */
 struct weights *weights_open(const char *path, struct err *e);
 void weights_destroy(struct weights *w);
