@@ -130,9 +130,10 @@ static int32_t find_id(const struct tokenizer *base, const char *token, size_t l
     return a ? a->id : bpe_id(self(base)->bpe, (struct slice){ token, len });
 }
 
-static bool is_byte(const struct tokenizer *base, int32_t id)
+static bool is_open(const struct tokenizer *base, int32_t id)
 {
-    return bpe_is_byte(self(base)->bpe, id);
+    const struct added_token *a = added_tokens_by_id(&base->added, id);
+    return (a && a->special) || bpe_is_byte(self(base)->bpe, id);
 }
 
 static void close_fast(struct tokenizer *base)
@@ -151,7 +152,7 @@ static void close_fast(struct tokenizer *base)
     free(t);
 }
 
-static const struct tokenizer_kind fast_kind = { close_fast, encode, decode, find_id, is_byte };
+static const struct tokenizer_kind fast_kind = { close_fast, encode, decode, find_id, is_open };
 
 /* The token of a role: as the config says, else by LLaMA's name where there is one. */
 static int role_id(struct fast *t, const struct hf_tokens *hf, enum special_role role, const char *usual, int32_t *out,

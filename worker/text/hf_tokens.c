@@ -167,8 +167,22 @@ static int load(const char *dir, const char *file, size_t most, char name[PATH_M
         return FAIL(e, ERR_INPUT, "%s: the path is too long", dir);
     if (access(name, F_OK) < 0 && errno == ENOENT)
         return 0;
-    *j = json_text_load(name, most, e);
-    return *j ? 0 : -1;
+    AUTO(free) char *text = NULL;
+    size_t len;
+    json_error_t why;
+    TRY(json_text_read(name, most, &text, &len, e));
+    /* transformers writes 10^30 for "no limit", which is no integer here. */
+    *j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+    if (!*j)
+        return FAIL(e, ERR_INPUT, "%s:%d: not JSON: %s", name, why.line > 0 ? why.line : 1, why.text);
+    return json_is_object(*j) ? 0 : FAIL(e, ERR_INPUT, "%s:1: a JSON object {...} is wanted here", name);
+}
+
+/* An id, or -1. */
+static int32_t id_of(const json_t *v)
+{
+    double id = json_is_number(v) ? json_number_value(v) : -1;
+    return id >= 0 && id < TOKEN_ID_MOST && id == (int32_t)id ? (int32_t)id : -1;
 }
 
 static bool is_special(const struct hf_tokens *t, const char *text)
@@ -188,10 +202,10 @@ static int read_added(const json_t *j, const char *name, struct hf_tokens *t, st
     const char *key;
     const json_t *v;
     json_object_foreach((json_t *)j, key, v) {
-        if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) >= TOKEN_ID_MOST)
+        if (id_of(v) < 0)
             return FAIL(e, ERR_INPUT, "%s: '%.60s' must have a token id", name, key);
         struct added_token token = { .text = (char *)key, .len = strlen(key), .special = is_special(t, key) };
-        token.id = (int32_t)json_integer_value(v);
+        token.id = id_of(v);
         token.normalized = !token.special;
         TRY(added_tokens_put(&t->added, &token, name, e));
     }
@@ -204,11 +218,11 @@ static int read_tokenizer_json(const json_t *j, const char *name, struct hf_toke
     const json_t *list = json_object_get(j, "added_tokens"), *v;
     size_t i;
     json_array_foreach(list, i, v) {
-        const json_t *id = json_object_get(v, "id");
+        int32_t id = id_of(json_object_get(v, "id"));
         struct added_token token;
-        if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= TOKEN_ID_MOST)
+        if (id < 0)
             return FAIL(e, ERR_INPUT, "%s: added token %zu must have an 'id'", name, i);
-        TRY(added_token_parse(v, (int32_t)json_integer_value(id), name, &token, e));
+        TRY(added_token_parse(v, id, name, &token, e));
         TRY(added_tokens_put(&t->added, &token, name, e));
     }
     return 0;

@@ -168,19 +168,34 @@ static bool is_special(const struct slow_llama *t, int32_t id)
     return t->class[id] & TOKEN_SPECIAL;
 }
 
+/* The space that was put in front of a special token goes again (LlamaTokenizer.tokenize). */
+static void drop_prefix(const struct slow_llama *t, const struct added_token *second, size_t first, struct ids *out)
+{
+    int32_t space = sp_id(t->sp, UNICODE_UNDERLINE, UNICODE_UNDERLINE_LEN);
+    if (t->base.legacy || !second || !is_special(t, second->id) || out->v[first] != space || space == sp_unk(t->sp))
+        return;
+    out->n--;
+    memmove(out->v + first, out->v + first + 1, (out->n - first) * sizeof *out->v);
+}
+
 static int encode_cut(const struct slow_llama *t, struct slice text, struct ids *out, struct err *e)
 {
     AUTO(parts_free) struct parts p = { 0 };
+    const struct added_token *second = NULL;
+    size_t first = out->n;
     TRY(cut(t, text, &p, e));
     for (size_t i = 0; i < p.n; i++)
         if (p.v[i].token)
             TRY(apply_flags(&p, i, e));
     for (size_t i = 0; i < p.n; i++) {
+        if (p.v[i].token && out->n - first == 1)
+            second = p.v[i].token;
         if (p.v[i].token)
             TRY(ids_add(out, p.v[i].token->id, e));
         else if (p.v[i].text.len)
             TRY(encode_part(t, p.v[i].text, out, e));
     }
+    drop_prefix(t, second, first, out);
     return 0;
 }
 
@@ -190,19 +205,12 @@ static int encode(const struct tokenizer *base, struct slice text, struct ids *o
     if (t->base.legacy)
         return encode_cut(t, text, out, e);
     AUTO(buf_free) struct buf b = BUF_INIT(4 * TOKENIZER_TEXT_MOST);
-    size_t first = out->n;
     if (t->add_prefix_space)
         buf_puts(&b, UNICODE_UNDERLINE);
     text_replace(text.text, text.len, (struct slice){ UNICODE_UNDERLINE, UNICODE_UNDERLINE_LEN },
                  (struct slice){ " ", 1 }, &b);
     TRY(buf_check(&b, "a text to tokenize", e));
-    TRY(encode_cut(t, (struct slice){ b.data, b.len }, out, e));
-    int32_t space = sp_id(t->sp, UNICODE_UNDERLINE, UNICODE_UNDERLINE_LEN);
-    if (out->n - first > 1 && out->v[first] == space && space != sp_unk(t->sp) && is_special(t, out->v[first + 1])) {
-        out->n--;
-        memmove(out->v + first, out->v + first + 1, (out->n - first) * sizeof *out->v);
-    }
-    return 0;
+    return encode_cut(t, (struct slice){ b.data, b.len }, out, e);
 }
 
 /* ---- decoding -----------------------------------------------------------------------------------------------------
@@ -274,7 +282,7 @@ struct joined {
     size_t n;
 };
 
-static int flush(const struct slow_llama *t, struct piece *v, size_t *n, struct joined *j, struct err *e)
+static int flush(const struct slow_llama *t, struct piece *v, size_t *n, bool last, struct joined *j, struct err *e)
 {
     AUTO(buf_free) struct buf text = BUF_INIT(TOKENIZER_TEXT_MOST);
     if (*n == 0)
@@ -282,7 +290,7 @@ static int flush(const struct slow_llama *t, struct piece *v, size_t *n, struct 
     TRY(to_string(t, v, *n, &text, e));
     TRY(buf_check(&text, "a decoded text", e));
     *n = 0;
-    if (!text.len)
+    if (!text.len && !last)
         return 0;
     buf_puts(j->out, j->n++ ? " " : "");
     buf_add(j->out, buf_text(&text), text.len);
@@ -307,11 +315,11 @@ static int decode(const struct tokenizer *base, const int32_t *ids, size_t n, bo
             v[pending++] = (struct piece){ text, class & TOKEN_SPECIAL };
             continue;
         }
-        TRY(flush(t, v, &pending, &joined, e));
+        TRY(flush(t, v, &pending, false, &joined, e));
         buf_puts(out, joined.n++ ? " " : "");
         buf_add(out, text.text, text.len);
     }
-    return flush(t, v, &pending, &joined, e);
+    return flush(t, v, &pending, true, &joined, e);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------
@@ -328,10 +336,10 @@ static int32_t find_id(const struct tokenizer *base, const char *token, size_t l
     return text.len == len && memcmp(text.text, token, len) == 0 ? id : -1;
 }
 
-static bool is_byte(const struct tokenizer *base, int32_t id)
+static bool is_open(const struct tokenizer *base, int32_t id)
 {
     const struct slow_llama *t = self(base);
-    return (size_t)id < sp_size(t->sp) && sp_is_byte(t->sp, id);
+    return is_special(t, id) || ((size_t)id < sp_size(t->sp) && sp_is_byte(t->sp, id));
 }
 
 static void close_slow(struct tokenizer *base)
@@ -345,7 +353,7 @@ static void close_slow(struct tokenizer *base)
     free(t);
 }
 
-static const struct tokenizer_kind slow_kind = { close_slow, encode, decode, find_id, is_byte };
+static const struct tokenizer_kind slow_kind = { close_slow, encode, decode, find_id, is_open };
 
 static int check_settings(const struct hf_tokens *hf, const char *dir, struct err *e)
 {

@@ -164,7 +164,7 @@ int tokenizer_stream_push(const struct tokenizer *t, struct tokenizer_stream *s,
                           struct err *e)
 {
     TRY(ids_add(&s->ids, id, e));
-    if (id >= 0 && (size_t)id < t->size && (t->clean_up || t->kind->is_byte(t, id)))
+    if (id >= 0 && (size_t)id < t->size && (t->clean_up || t->kind->is_open(t, id)))
         return 0;
     return say(t, s, false, out, e);
 }

@@ -16,8 +16,9 @@ struct tokenizer_kind {
     int (*decode)(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
                   struct err *e);
     int32_t (*id)(const struct tokenizer *t, const char *token, size_t len);
-    /* Bytes whose text may still change with what follows? */
-    bool (*is_byte)(const struct tokenizer *t, int32_t id);
+    /* May the text up to this id still change with what follows? So with bytes, and with what skip_special leaves out
+     * between them. */
+    bool (*is_open)(const struct tokenizer *t, int32_t id);
 };
 
 struct tokenizer {
