@@ -9,5 +9,16 @@ acsweep_unit_test(vit_config LIBS acsweep_checkpoint)
 acsweep_unit_test(inspect LIBS acsweep_checkpoint checkpoint_copy)
 acsweep_fuzz_target(vit_config LIBS acsweep_checkpoint)
 
-acsweep_unit_test(llama LIBS acsweep_model checkpoint_copy)
-set_tests_properties(unit.llama PROPERTIES SKIP_RETURN_CODE 77)
+foreach(name llama connector vlm)
+  acsweep_unit_test(${name} LIBS acsweep_model checkpoint_copy)
+  set_tests_properties(unit.${name} PROPERTIES SKIP_RETURN_CODE 77)
+endforeach()
+
+# What is saved here, read by PyTorch and transformers; skipped where Python lacks them. ACSWEEP_PYTHON names another one.
+add_executable(vlm_peer lib/vlm_peer.c)
+target_link_libraries(vlm_peer PRIVATE acsweep_model)
+target_compile_definitions(vlm_peer PRIVATE SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+set_target_properties(vlm_peer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME e2e.torch_peer COMMAND sh -c
+         "exec \${ACSWEEP_PYTHON:-python3} ${CMAKE_CURRENT_SOURCE_DIR}/e2e/torch_peer.py $<TARGET_FILE:vlm_peer>")
+set_tests_properties(e2e.torch_peer PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)

@@ -112,18 +112,25 @@ struct run {
     size_t image;   /* of the set: the next to be taken */
 };
 
-/* pixels (n,3,H,W) -> n pictures' features in r->features. */
+/* pixels [n][3][H][W] -> (n,N,D) */
+static struct tensor *encode(const struct extractor *x, float *pixels, size_t n)
+{
+    TH_SCOPE(s);
+    uint32_t width, height;
+    preprocess_output(&x->preprocess, &width, &height);
+    struct tensor *in = th_wrap(pixels, TH_DIMS((int64_t)n, 3, height, width), TH_F32, NULL, NULL);
+    struct tensor *tokens = vit_forward(x->model, th_to(th_to_device(in, x->o.device), x->o.compute));
+    if (tokens && !th_is_shape(tokens, TH_DIMS((int64_t)n, x->shape.tokens, x->shape.channels)))
+        return TH_FAIL(ERR_BUG, "%s: the model gave other tokens than announced", x->o.checkpoint);
+    return th_return(&s, th_to(tokens, x->shape.dtype));
+}
+
+/* n pictures' features in r->features. */
 static int forward(struct run *r, size_t n, struct err *e)
 {
-    const struct extractor *x = r->x;
-    uint32_t width, height;
     TH_SCOPE(s);
-    preprocess_output(&x->preprocess, &width, &height);
-    struct tensor *pixels = th_wrap(r->pixels, TH_DIMS((int64_t)n, 3, height, width), TH_F32, NULL, NULL);
-    struct tensor *tokens = vit_forward(x->model, th_to(th_to_device(pixels, x->o.device), x->o.compute)); /* (n,N,D) */
-    if (tokens && !th_is_shape(tokens, TH_DIMS((int64_t)n, x->shape.tokens, x->shape.channels)))
-        return FAIL(e, ERR_BUG, "%s: the model gave other tokens than announced", x->o.checkpoint);
-    th_read(tokens, x->shape.dtype, r->features, (int64_t)n * x->shape.tokens * x->shape.channels);
+    const struct extract_shape *shape = &r->x->shape;
+    th_read(encode(r->x, r->pixels, n), shape->dtype, r->features, (int64_t)n * shape->tokens * shape->channels);
     return th_check(e);
 }
 
@@ -160,4 +167,38 @@ int extractor_run(const struct extractor *x, const struct image_set *set, size_t
     for (size_t got = 1; got;)
         TRY(one_batch(&r, ahead, &got, take, arg, e));
     return 0;
+}
+
+/* ---- pictures in memory ---------------------------------------------------------------------------------------------
+ */
+
+static struct tensor *encode_pictures(const struct extractor *x, const struct image *pictures, size_t n, float *pixels,
+                                      struct err *e)
+{
+    size_t floats = preprocess_floats(&x->preprocess);
+    for (size_t i = 0; i < n; i++)
+        if (preprocess_apply(&x->preprocess, &pictures[i], pixels + i * floats, e) < 0)
+            return NULL;
+    return encode(x, pixels, n);
+}
+
+struct tensor *extractor_pictures(const struct extractor *x, const struct image *pictures, size_t n, struct err *e)
+{
+    TH_SCOPE(s);
+    const struct extract_shape *shape = &x->shape;
+    size_t batch = n < (size_t)x->o.batch ? n : (size_t)x->o.batch;
+    AUTO(free) float *pixels = malloc((batch + 1) * preprocess_floats(&x->preprocess) * sizeof *pixels);
+    if (!pixels)
+        return FAIL_NULL(e, ERR_NOMEM, "out of memory");
+    const int64_t dims[] = { (int64_t)n, shape->tokens, shape->channels };
+    struct tensor *all = th_empty(dims, 3, shape->dtype, x->o.device);
+    for (size_t at = 0, count; at < n; at += count) {
+        TH_SCOPE(turn);
+        count = n - at < batch ? n - at : batch;
+        struct tensor *tokens = encode_pictures(x, pictures + at, count, pixels, e);
+        if (!tokens && !th_failed())
+            return NULL;
+        th_copy_(th_slice(all, 0, (int64_t)at, (int64_t)(at + count)), tokens);
+    }
+    return th_check(e) < 0 ? NULL : th_return(&s, all);
 }

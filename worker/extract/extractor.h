@@ -57,4 +57,8 @@ typedef int extract_take_fn(void *arg, size_t image, const void *features, struc
 MUST_USE int extractor_run(const struct extractor *x, const struct image_set *set, size_t first, size_t count,
                            extract_take_fn *take, void *arg, struct err *e);
 
+/* Features of `n` pictures in memory, (n, tokens, channels) of type `dtype` on the encoder's device, in the innermost
+ * scope; the same numbers. NULL with the error in `e`. */
+struct tensor *extractor_pictures(const struct extractor *x, const struct image *pictures, size_t n, struct err *e);
+
 #endif

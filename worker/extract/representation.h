@@ -12,7 +12,7 @@
 
 struct representation_member {
     const char *name; /* for messages; NULL: the checkpoint's path */
-    /* Its options; `dtype`, `device`, `batch` and `threads` are the representation's. all_tokens must be false. */
+    /* Its options; `dtype`, `device` and `batch` are the representation's. all_tokens must be false. */
     struct extract_options encoder;
     /* Feature files of this member instead of its checkpoint (see feature_file.h): files, or directories of them. */
     const char *const *features;
@@ -25,8 +25,7 @@ struct representation_options {
     int64_t grid; /* target: grid x grid tokens; 0 = the finest member's */
     enum th_dtype dtype;
     struct th_device device;
-    int batch;        /* pictures that an encoder takes at a time; 0 = 8 */
-    unsigned threads; /* that decode; 0 = one for each processor */
+    int batch; /* pictures that an encoder takes at a time; 0 = 8 */
 };
 
 struct representation;

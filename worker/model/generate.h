@@ -26,8 +26,8 @@ struct generated {
 /* x (B,N,D), embeddings with the padding on the right; lengths (B), each at least 1, or NULL for N each. Fills
  * out[0 .. B-1], which generated_free frees; on error nothing is left in it. The most probable token is taken, and of
  * equally probable ones the smallest id. */
-MUST_USE int llama_generate(const struct llama *m, struct tensor *x, const int64_t *lengths, const struct generate_options *o,
-                            struct generated *out, struct err *e);
+MUST_USE int llama_generate(const struct llama *m, struct tensor *x, const int64_t *lengths,
+                            const struct generate_options *o, struct generated *out, struct err *e);
 void generated_free(struct generated *list, size_t n);
 
 #endif
