@@ -48,6 +48,33 @@ static void both_forms(void **state)
     }
 }
 
+/* Each object again by its place, in any order. */
+static void by_place(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    const char text[] = "[{\"n\":1},\n {\"n\":2},{\"n\":3}]";
+    AUTO(json_items_close) struct json_items *items = json_items_from(text, strlen(text), "x.json", &e);
+    size_t places[3], len;
+    json_t *item;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(json_items_next(items, &item, &e), 1);
+        places[i] = json_items_offset(items);
+        json_decref(item);
+    }
+    for (int i = 2; i >= 0; i--) {
+        assert_int_equal(json_items_at(items, places[i], &item, &e), 0);
+        assert_int_equal(json_integer_value(json_object_get(item, "n")), i + 1);
+        json_decref(item);
+    }
+    assert_ptr_equal(json_items_bytes(items, &len), text);
+    assert_int_equal(len, strlen(text));
+    assert_int_equal(json_items_at(items, len, &item, &e), -1);
+    err_clear(&e);
+    assert_int_equal(json_items_at(items, 1 + places[0], &item, &e), -1);
+    assert_int_equal(e.kind, ERR_INPUT);
+}
+
 static void refused(void **state)
 {
     (void)state;
@@ -116,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_forms),
+        cmocka_unit_test(by_place),
         cmocka_unit_test(refused),
         cmocka_unit_test(depth_has_an_end),
         cmocka_unit_test(files),

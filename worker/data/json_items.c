@@ -133,23 +133,51 @@ static int seek(struct json_items *t, struct err *e)
     return 1;
 }
 
+/* The object at a place, and how many bytes it has. */
+static int load_at(const struct json_items *t, size_t at, json_t **item, size_t *bytes, struct err *e)
+{
+    size_t left = t->len - at;
+    json_error_t why;
+    *item = json_loadb(t->text + at, left < ITEM_MOST ? left : ITEM_MOST, JSON_DISABLE_EOF_CHECK, &why);
+    if (!*item)
+        return FAIL(e, ERR_INPUT, "%s:%zu: not JSON: %s", t->name,
+                    line_of(t, at) + (why.line > 1 ? (size_t)why.line - 1 : 0), why.text);
+    *bytes = (size_t)why.position;
+    return 0;
+}
+
 int json_items_next(struct json_items *t, json_t **item, struct err *e)
 {
+    size_t bytes;
     if (t->ended)
         return 0;
     int rc = seek(t, e);
     if (rc <= 0)
         return rc;
-    size_t left = t->len - t->at;
-    json_error_t why;
     t->item = t->at;
-    *item = json_loadb(t->text + t->at, left < ITEM_MOST ? left : ITEM_MOST, JSON_DISABLE_EOF_CHECK, &why);
-    if (!*item)
-        return FAIL(e, ERR_INPUT, "%s:%zu: not JSON: %s", t->name,
-                    line_of(t, t->at) + (why.line > 1 ? (size_t)why.line - 1 : 0), why.text);
-    t->at += (size_t)why.position;
+    TRY(load_at(t, t->at, item, &bytes, e));
+    t->at += bytes;
     t->n++;
     return 1;
+}
+
+size_t json_items_offset(const struct json_items *t)
+{
+    return t->item;
+}
+
+int json_items_at(const struct json_items *t, size_t offset, json_t **item, struct err *e)
+{
+    size_t bytes;
+    if (offset >= t->len)
+        return FAIL(e, ERR_BUG, "%s: an object at byte %zu of %zu", t->name, offset, t->len);
+    return load_at(t, offset, item, &bytes, e);
+}
+
+const char *json_items_bytes(const struct json_items *t, size_t *len)
+{
+    *len = t->len;
+    return t->text;
 }
 
 const char *json_items_place(struct json_items *t)

@@ -1,7 +1,7 @@
 /* LLaVA's conversation files: a JSON list (or JSONL) of {"id", "image" (optional), "conversations": [{"from", "value"},
  * ...]}, as blip_laion_cc_sbu_558k.json and llava_v1_5_mix665k.json are.
  *
- * The file is mapped and read once when opened: every sample is checked, its place and length are kept (16 bytes a
+ * The file is mapped and read once when opened: every sample is checked, its place and length are kept (12 bytes a
  * sample); chat_set_read parses one sample again. So a file of gigabytes needs little memory, and any order is fine.
  * Reading is thread-safe. Errors name file:line, the sample's number from 0, and the field. */
 #ifndef ACSWEEP_WORKER_TEXT_CHAT_SET_H
@@ -26,8 +26,8 @@ size_t chat_set_images(const struct chat_set *s); /* samples with an image */
  * length by which LLaVA groups. Never 0: a sample without any word counts as one word. */
 int32_t chat_set_length(const struct chat_set *s, size_t i);
 const int32_t *chat_set_lengths(const struct chat_set *s);
-/* SHA-256 over file content, hex. */
-const char *chat_set_digest(const struct chat_set *s);
+/* SHA-256 of the whole file: reads it once more. */
+void chat_set_digest(const struct chat_set *s, char hex[DIGEST_HEX_SIZE]);
 
 /* One sample. Plain memory: start with {0}, end with chat_sample_free; may be used again for another sample. */
 struct chat_sample {

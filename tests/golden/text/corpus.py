@@ -58,4 +58,4 @@ def characters(raw):
     return "".join(out)
 
 
-ALL = [t.encode("utf-8") for t in TEXTS] + BROKEN + [t.encode("utf-8") for t in random_texts(60)]
+ALL = [t.encode("utf-8") for t in TEXTS] + BROKEN + [t.encode("utf-8") for t in random_texts(30)]

@@ -5,8 +5,12 @@ hostile text with them.
     python3 -m venv v && v/bin/pip install transformers==4.52.4 tokenizers==0.21.4 sentencepiece==0.2.3 protobuf jinja2
     v/bin/python tests/golden/text/generate.py
 
-Writes, beside itself: a directory for each tokenizer, tokens.json with the ids and texts, versions.txt. `conversations.py`
-writes the templates' part. Texts are in hex, because they hold NUL and bytes that are no characters."""
+Writes, beside itself: a directory for each tokenizer, tokens.json, versions.txt. `conversations.py` writes the templates'
+part, `sampler.py` the orders. Texts are in hex, because they hold NUL and bytes that are no characters.
+
+tokens.json: `texts`, each with its number of words as str.split counts; for each tokenizer `encode`, of each text the ids
+and what they decode to where that is another text; `decode`, rows of ids with their text, all and without special tokens. The trainer of `tokenizers` breaks ties as it likes,
+so another run gives other files of the same worth."""
 import json
 import os
 import random
@@ -176,8 +180,8 @@ def decodable(t, rng):
     size = len(t)
     ids = [i for i in range(size) if t.convert_ids_to_tokens(i) is not None]
     special = [i for i in t.all_special_ids] or ids[:1]
-    for n in (1, 2, 3, 5, 20, 60):
-        for _ in range(6):
+    for n in (1, 2, 3, 5, 30):
+        for _ in range(4):
             yield [rng.choice(special if rng.random() < 0.2 else ids) for _ in range(n)]
     low = [i for i in ids if i < 262]
     for _ in range(20):
@@ -189,9 +193,9 @@ def cases_of(name, t):
     cases = []
     for raw in ALL:
         ids = t.encode(characters(raw), add_special_tokens=False)
-        cases.append({"text": raw.hex(), "ids": ids, "decoded": decode(t, ids, False) if ids else ""})
-    rows = [{"ids": ids, "decoded": decode(t, ids, False), "without_special": decode(t, ids, True)}
-            for ids in decodable(t, rng)]
+        back = decode(t, ids, False) if ids else ""
+        cases.append([ids] if back == raw.hex() else [ids, back])
+    rows = [[ids, decode(t, ids, False), decode(t, ids, True)] for ids in decodable(t, rng)]
     return {"bos": t.bos_token_id, "eos": t.eos_token_id, "unk": t.unk_token_id, "size": len(t),
             "legacy": bool(getattr(t, "legacy", True)), "encode": cases, "decode": rows}
 
@@ -199,7 +203,8 @@ def cases_of(name, t):
 def main():
     model = train_sentencepiece("trained", 640, True)
     no_bytes = train_sentencepiece("trained_no_bytes", 380, False)
-    answers = {}
+    texts = [[raw.hex(), len(characters(raw).split())] for raw in ALL]
+    answers = {"texts": texts}
     for name, t in list(slow_ones(model, no_bytes)) + list(fast_ones(model)):
         answers[name] = cases_of(name, t)
         print(name, len(answers[name]["encode"]), len(answers[name]["decode"]))
