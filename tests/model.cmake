@@ -8,11 +8,15 @@ set_tests_properties(unit.vit PROPERTIES SKIP_RETURN_CODE 77)
 acsweep_unit_test(vit_config LIBS acsweep_checkpoint)
 acsweep_unit_test(inspect LIBS acsweep_checkpoint checkpoint_copy)
 acsweep_fuzz_target(vit_config LIBS acsweep_checkpoint)
+acsweep_fuzz_target(llama_config LIBS acsweep_checkpoint)
 
 foreach(name llama connector vlm)
   acsweep_unit_test(${name} LIBS acsweep_model checkpoint_copy)
   set_tests_properties(unit.${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
+
+acsweep_unit_test(representation LIBS acsweep_extract checkpoint_copy)
+set_tests_properties(unit.representation PROPERTIES SKIP_RETURN_CODE 77)
 
 # What is saved here, read by PyTorch and transformers; skipped where Python lacks them. ACSWEEP_PYTHON names another one.
 add_executable(vlm_peer lib/vlm_peer.c)

@@ -117,8 +117,8 @@ static void test_every_problem_is_told(void **state)
 {
     (void)state;
     ASSERT_PROBLEMS("there is no model.safetensors", "config.json: cannot read");
-    checkpoint_config(scratch, "{\"model_type\": \"llama\", \"hidden_size\": 4096}");
-    ASSERT_PROBLEMS("there is no model.safetensors", "'model_type' is 'llama', which is no vision encoder");
+    checkpoint_config(scratch, "{\"model_type\": \"mamba\", \"hidden_size\": 4096}");
+    ASSERT_PROBLEMS("there is no model.safetensors", "'model_type' is 'mamba', which is no vision encoder");
     const struct checkpoint_edit edits[] = {
         { EDIT_DROP, "vision_model.pre_layrnorm.bias", NULL },
         { EDIT_RENAME, "vision_model.encoder.layers.1.mlp.fc1.bias", "vision_model.encoder.layers.1.mlp.fc1.bia" },
@@ -135,6 +135,28 @@ static void test_every_problem_is_told(void **state)
         "of another shape or type: vision_model.post_layernorm.weight is I32[32], not [32]\n",
         "unknown: vision_model.encoder.layers.1.mlp.fc1.bia\n",
         "unknown: vision_model.encoder.layers.3.layer_norm1.bias\n");
+}
+
+static void test_decoders_are_known_too(void **state)
+{
+    (void)state;
+    AUTO(json_decref) json_t *info = inspect(SOURCE_DIR "/tests/golden/llama/grouped");
+    assert_true(json_is_true(json_object_get(info, "readable")));
+    assert_true(number(info, "kv_heads") == 2 && number(info, "heads") == 4 && number(info, "vocabulary") == 96);
+    assert_true(json_is_true(json_object_get(info, "tied")));
+    assert_int_equal(number(info, "parameters"), number(json_object_get(info, "stored"), "parameters"));
+    AUTO(json_decref) json_t *vicuna = inspect(SOURCE_DIR "/tests/golden/llama/vicuna"); /* .bin, with constants */
+    AUTO(buf_free) struct buf text = BUF_INIT(1 << 20);
+    inspect_text(vicuna, &text);
+    static const char *const wanted[] = { "kind         llama\n",
+                                          "decoder      3 layers of width 32, 4 heads (4 of keys), MLP 56 (swiglu)",
+                                          "text         96 tokens known, 64 positions, scaling none\n",
+                                          "file         pytorch_model-00001-of-00002.bin", "readable     yes\n" };
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+        if (!strstr(buf_text(&text), wanted[i]))
+            fail_msg("no '%s' in:\n%s", wanted[i], buf_text(&text));
+    checkpoint_config(scratch, "{\"model_type\": \"llama\", \"rope_scaling\": {\"rope_type\": \"yarn\"}}");
+    ASSERT_PROBLEMS("there is no model.safetensors", "'rope_scaling.rope_type' is 'yarn'");
 }
 
 static void test_not_a_directory(void **state)
@@ -220,6 +242,7 @@ int main(void)
         TEST(test_parameters_are_counted),
         TEST(test_every_checkpoint_of_the_reference_is_readable),
         TEST(test_every_problem_is_told),
+        TEST(test_decoders_are_known_too),
         TEST(test_not_a_directory),
         TEST(test_what_is_under_another_root_is_left_alone),
         TEST(test_long_lists_are_cut_and_counted),

@@ -130,7 +130,8 @@ static struct tensor *on_grid(struct tensor *x, int64_t grid, enum th_dtype t)
     if (g == grid)
         return th_return(&s, th_to(x, t));
     struct tensor *map = th_reshape(th_transpose(th_to(x, TH_F32), 1, 2), TH_DIMS(b, d, g, g));
-    map = th_resize(map, (struct th_resize_to){ .mode = TH_BILINEAR, .h = grid, .w = grid });
+    /* the strides of a view would choose another kernel, which rounds in another way */
+    map = th_resize(th_contiguous(map), (struct th_resize_to){ .mode = TH_BILINEAR, .h = grid, .w = grid });
     return th_return(&s, th_to(th_transpose(th_flatten(map, 2, 3), 1, 2), t));
 }
 

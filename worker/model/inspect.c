@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "worker/model/llama_impl.h"
 #include "worker/model/vit_impl.h"
 
 #define MAX_PROBLEMS_TEXT ((size_t)16 << 20)
@@ -124,23 +125,78 @@ static void split_problems(struct report *r, const char *lines)
     }
 }
 
-static int check_vit(struct report *r, const struct vit_config *c, const struct weights *w, struct err *e)
+/* What is declared in p, counted, and compared with w, which may be NULL. */
+static int check_params(struct report *r, struct params *p, const struct weights *w, struct err *e)
 {
-    AUTO(params_destroy) struct params *p = params_create(e);
     AUTO(buf_free) struct buf lines = BUF_INIT(MAX_PROBLEMS_TEXT);
-    AUTO(free) struct vit_block *blocks = calloc((size_t)c->layers, sizeof *blocks);
-    struct vit_weights slots = { .blocks = blocks };
     size_t n;
-    if (!p || !blocks)
-        return FAIL_NOMEM(e);
-    params_root(p, vit_root(c, w));
-    vit_want(p, c, (struct vit_extent){ c->layers, true }, &slots);
     set_int(r, "parameters", params_elements(p));
     if (!w)
         return 0;
     TRY(params_problems(p, w, &lines, &n, e));
     split_problems(r, buf_text(&lines));
     return 0;
+}
+
+static int check_vit(struct report *r, const struct vit_config *c, const struct weights *w, struct err *e)
+{
+    AUTO(params_destroy) struct params *p = params_create(e);
+    AUTO(free) struct vit_block *blocks = calloc((size_t)c->layers, sizeof *blocks);
+    struct vit_weights slots = { .blocks = blocks };
+    if (!p || !blocks)
+        return FAIL_NOMEM(e);
+    params_root(p, vit_root(c, w));
+    vit_want(p, c, (struct vit_extent){ c->layers, true }, &slots);
+    return check_params(r, p, w, e);
+}
+
+/* ---- decoders -------------------------------------------------------------------------------------------------------
+ */
+
+static void describe_llama(struct report *r, const struct llama_config *c)
+{
+    set_int(r, "layers", c->layers);
+    set_int(r, "width", c->width);
+    set_int(r, "heads", c->heads);
+    set_int(r, "kv_heads", c->kv_heads);
+    set_int(r, "mlp", c->mlp);
+    set(r, r->root, "activation", json_string("swiglu"));
+    set_int(r, "vocabulary", c->vocab);
+    set_int(r, "positions", c->positions);
+    set(r, r->root, "rope", json_string(llama_rope_name((enum llama_rope)c->rope)));
+    set(r, r->root, "tied", json_boolean(c->tied));
+}
+
+/* Of a LLaVA checkpoint. */
+static void describe_connector(struct report *r, const struct weights *w)
+{
+    const struct st_tensor *first = w ? weights_find(w, "model.mm_projector.0.weight") : NULL;
+    if (first && first->rank == 2)
+        set(r, r->root, "connector",
+            json_pack("{s:I, s:I}", "in", (json_int_t)first->dims[1], "out", (json_int_t)first->dims[0]));
+}
+
+static int check_llama(struct report *r, const struct llama_config *c, const struct weights *w, struct err *e)
+{
+    AUTO(params_destroy) struct params *p = params_create(e);
+    AUTO(free) struct llama_block *blocks = calloc((size_t)c->layers, sizeof *blocks);
+    struct llama_weights slots = { .blocks = blocks };
+    if (!p || !blocks)
+        return FAIL_NOMEM(e);
+    llama_want(p, c, &slots);
+    return check_params(r, p, w, e);
+}
+
+static int inspect_llama(struct report *r, const struct hf_config *file, const struct weights *w, struct err *e)
+{
+    struct llama_config c;
+    if (llama_config_read(file, &c, e) < 0) {
+        problem_of(r, e);
+        return 0;
+    }
+    describe_llama(r, &c);
+    describe_connector(r, w);
+    return check_llama(r, &c, w, e);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------
@@ -152,6 +208,8 @@ static int describe_model(struct report *r, const struct hf_config *file, const 
     const char *type = hf_model_type(file), *class = hf_config_text(file, "_class_name");
     if (type || class)
         set(r, r->root, "kind", text_json(type ? type : class));
+    if (llama_config_matches(file))
+        return inspect_llama(r, file, w, e);
     if (vit_config_read(file, &c, e) < 0) {
         problem_of(r, e);
         return 0;
@@ -219,6 +277,22 @@ static void model_text(const json_t *info, struct buf *out)
                number(tokens, "class"), number(tokens, "registers"));
 }
 
+static void decoder_text(const json_t *info, struct buf *out)
+{
+    const json_t *connector = json_object_get(info, "connector");
+    if (!json_object_get(info, "vocabulary"))
+        return;
+    buf_printf(
+        out, "decoder      %lld layers of width %lld, %lld heads (%lld of keys), MLP %lld (swiglu), %lld parameters\n",
+        number(info, "layers"), number(info, "width"), number(info, "heads"), number(info, "kv_heads"),
+        number(info, "mlp"), number(info, "parameters"));
+    buf_printf(out, "text         %lld tokens known%s, %lld positions, scaling %s\n", number(info, "vocabulary"),
+               json_is_true(json_object_get(info, "tied")) ? " (head tied)" : "", number(info, "positions"),
+               json_string_value(json_object_get(info, "rope")));
+    if (connector)
+        buf_printf(out, "connector    from %lld channels to %lld\n", number(connector, "in"), number(connector, "out"));
+}
+
 static void files_text(const json_t *info, struct buf *out)
 {
     const json_t *stored = json_object_get(info, "stored"), *file;
@@ -248,6 +322,7 @@ void inspect_text(const json_t *info, struct buf *out)
     buf_printf(out, "directory    %s\n", json_string_value(json_object_get(info, "directory")));
     buf_printf(out, "kind         %s\n", json_string_value(json_object_get(info, "kind")));
     model_text(info, out);
+    decoder_text(info, out);
     files_text(info, out);
     buf_printf(out, "preprocessor %s\n",
                json_is_true(json_object_get(info, "preprocessor")) ? "preprocessor_config.json" : "none");
