@@ -5,6 +5,7 @@
 
 #include "common/own.h"
 #include "worker/torch/th.h"
+#include "worker/torch/th_dist.h"
 #include "worker/torch/th_train.h"
 #include "worker/torch/th_value.h"
 
@@ -273,6 +274,30 @@ int64_t th_optim_state_count(const struct th_optim *o)
     return -1;
 }
 
+int th_dist_check(struct th_device d, struct err *e)
+{
+    return th_device_check(d, e);
+}
+
+struct th_dist *th_dist_open(const struct th_dist_options *o, struct err *e)
+{
+    return FAIL_NULL(e, ERR_ENV, "%s", reason);
+}
+
+void th_dist_close(struct th_dist *d)
+{
+}
+
+int th_dist_rank(const struct th_dist *d)
+{
+    return 0;
+}
+
+int th_dist_size(const struct th_dist *d)
+{
+    return 1;
+}
+
 bool th_grad_is_on(void)
 {
     return false;
@@ -282,6 +307,12 @@ FALSE(th_requires_grad, struct tensor *x)
 FALSE(th_backward, struct tensor *loss)
 FALSE(th_optim_add, struct th_optim *o, const char *name, struct tensor *parameter, double weight_decay,
       double lr_scale)
+FALSE(th_optim_share, struct th_optim *o, struct th_dist *group)
+FALSE(th_optim_take_grad, struct th_optim *o)
+FALSE(th_optim_sum_grad, struct th_optim *o)
+FALSE(th_dist_sum_, struct th_dist *d, struct tensor *const *list, int n)
+FALSE(th_dist_broadcast_, struct th_dist *d, struct tensor *const *list, int n, int root)
+FALSE(th_dist_barrier, struct th_dist *d)
 FALSE(th_optim_step, struct th_optim *o, double lr)
 FALSE(th_optim_set_state, struct th_optim *o, const char *name, struct tensor *value)
 

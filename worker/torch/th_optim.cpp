@@ -1,9 +1,10 @@
 /* AdamW and SGD. Contiguous f32 parameters on the CPU, which is most of what the CPU trains, are updated in one pass
  * over their memory; all others tensor by tensor with the same formulas. */
-#include "worker/torch/th_impl.h"
+#include "worker/torch/th_dist.hpp"
 #include "worker/torch/th_train.h"
 
 #include <ATen/Parallel.h>
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string>
@@ -23,6 +24,14 @@ struct parameter {
     at::Tensor step;          /* i64, one element, on the CPU */
     at::Tensor first, second; /* exp_avg, exp_avg_sq; or momentum_buffer and nothing */
     at::Tensor master;        /* f32 copy of a value in half precision; undefined for others */
+    at::Tensor sum;           /* gradients that th_optim_take_grad has taken, f32; undefined when it has not */
+    int owner;                /* the process that has the state and updates the value */
+
+    /* Undefined when there is none. */
+    const at::Tensor &gradient() const
+    {
+        return sum.defined() ? sum : value.grad();
+    }
 };
 
 bool is_half(const at::Tensor &t)
@@ -76,12 +85,20 @@ class optimiser
 
     std::vector<parameter> parameters;
     std::vector<piece> state;
+    struct th_dist *group = nullptr;
+    bool taking = false; /* gradients in half precision are summed in f32 */
+    std::vector<int64_t> load; /* numbers that each process of the group owns */
 
+    void share(struct th_dist *d);
     void add(const std::string &name, const at::Tensor &t, double weight_decay, double lr_scale);
     void step(double lr);
+    void take_gradients();
+    void sum_gradients();
     std::vector<at::Tensor> gradients() const;
 
   private:
+    int take_owner(const at::Tensor &t);
+    void hand_out();
     at::Tensor keep(const std::string &name, at::Tensor value)
     {
         state.push_back({ name, value });
@@ -155,6 +172,22 @@ class sgd final : public optimiser
     struct th_sgd options;
 };
 
+void optimiser::share(struct th_dist *d)
+{
+    if (!parameters.empty())
+        throw th::misuse("an optimiser is shared before it is given parameters");
+    group = d;
+}
+
+/* Who has least so far, so that all come to the same shares without asking. */
+int optimiser::take_owner(const at::Tensor &t)
+{
+    load.resize((size_t)th_dist_size(group));
+    auto least = std::min_element(load.begin(), load.end());
+    *least += t.numel();
+    return (int)(least - load.begin());
+}
+
 void optimiser::add(const std::string &name, const at::Tensor &t, double weight_decay, double lr_scale)
 {
     if (!t.is_leaf() || !t.requires_grad() || !t.is_floating_point())
@@ -163,7 +196,11 @@ void optimiser::add(const std::string &name, const at::Tensor &t, double weight_
         if (s.name == name + ".step")
             throw th::misuse("there are two parameters named " + name);
     auto wide = t.options().dtype(t.scalar_type() == at::kDouble ? at::kDouble : at::kFloat).requires_grad(false);
-    parameter p = { t, weight_decay, lr_scale, {}, {}, {}, {} };
+    parameter p = { t, weight_decay, lr_scale, {}, {}, {}, {}, {}, take_owner(t) };
+    if (p.owner != th_dist_rank(group)) {
+        parameters.push_back(p);
+        return;
+    }
     p.step = keep(name + ".step", at::zeros({}, at::TensorOptions().dtype(at::kLong)));
     p.first = keep(name + "." + first_name(), at::zeros(t.sizes(), wide));
     if (second_name())
@@ -177,8 +214,8 @@ void optimiser::step(double lr)
 {
     c10::NoGradGuard unrecorded;
     for (parameter &p : parameters) {
-        const at::Tensor &grad = p.value.grad();
-        if (!grad.defined())
+        const at::Tensor &grad = p.gradient();
+        if (!grad.defined() || p.owner != th_dist_rank(group))
             continue;
         ++*p.step.data_ptr<int64_t>();
         at::Tensor value = p.master.defined() ? p.master : p.value.detach();
@@ -186,14 +223,59 @@ void optimiser::step(double lr)
         if (p.master.defined())
             p.value.detach().copy_(p.master);
     }
+    hand_out();
+}
+
+/* Every process gets what the owners have made. */
+void optimiser::hand_out()
+{
+    for (int owner = 0; owner < th_dist_size(group) && th_dist_size(group) > 1; owner++) {
+        std::vector<at::Tensor> values;
+        for (const parameter &p : parameters)
+            if (p.owner == owner)
+                values.push_back(p.value.detach());
+        th::broadcast_over(group, values, owner);
+    }
+}
+
+/* Gradients in half precision would lose the small ones of many micro-batches. */
+void optimiser::take_gradients()
+{
+    c10::NoGradGuard unrecorded;
+    taking = true;
+    for (parameter &p : parameters) {
+        const at::Tensor &grad = p.value.grad();
+        if (!is_half(p.value) || !grad.defined())
+            continue;
+        if (p.sum.defined())
+            p.sum.add_(grad);
+        else
+            p.sum = grad.to(at::kFloat);
+        p.value.mutable_grad().reset();
+    }
+}
+
+void optimiser::sum_gradients()
+{
+    c10::NoGradGuard unrecorded;
+    for (parameter &p : parameters) {
+        if (p.gradient().defined())
+            continue;
+        if (taking && is_half(p.value))
+            p.sum = at::zeros(p.value.sizes(), p.value.options().dtype(at::kFloat).requires_grad(false));
+        else
+            p.value.mutable_grad() = at::zeros_like(p.value.detach());
+    }
+    std::vector<at::Tensor> all = gradients();
+    th::sum_over(group, all);
 }
 
 std::vector<at::Tensor> optimiser::gradients() const
 {
     std::vector<at::Tensor> all;
     for (const parameter &p : parameters)
-        if (p.value.grad().defined())
-            all.push_back(p.value.grad());
+        if (p.gradient().defined())
+            all.push_back(p.gradient());
     return all;
 }
 
@@ -285,6 +367,14 @@ bool th_optim_add(struct th_optim *o, const char *name, struct tensor *parameter
     });
 }
 
+bool th_optim_share(struct th_optim *o, struct th_dist *group)
+{
+    return th::ask(__func__, false, [&] {
+        of(o).share(group);
+        return true;
+    });
+}
+
 int64_t th_optim_count(const struct th_optim *o)
 {
     return o ? (int64_t)o->it->parameters.size() : -1;
@@ -298,11 +388,29 @@ bool th_optim_step(struct th_optim *o, double lr)
     });
 }
 
+bool th_optim_take_grad(struct th_optim *o)
+{
+    return th::ask(__func__, false, [&] {
+        of(o).take_gradients();
+        return true;
+    });
+}
+
+bool th_optim_sum_grad(struct th_optim *o)
+{
+    return th::ask(__func__, false, [&] {
+        of(o).sum_gradients();
+        return true;
+    });
+}
+
 void th_optim_zero_grad(struct th_optim *o)
 {
     th::ask(__func__, 0, [&] {
-        for (auto &p : of(o).parameters)
+        for (auto &p : of(o).parameters) {
             p.value.mutable_grad().reset();
+            p.sum.reset();
+        }
         return 0;
     });
 }

@@ -17,6 +17,7 @@
 
 #include "common/own.h"
 #include "worker/torch/th.h"
+#include "worker/torch/th_dist.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -69,8 +70,19 @@ void th_optim_destroy(struct th_optim *o);
 /* A leaf tensor that wants a gradient; `name` identifies its state in checkpoints. weight_decay is decoupled (AdamW) or
  * added to the gradient (SGD); the step's rate is multiplied by lr_scale. False on error. */
 bool th_optim_add(struct th_optim *o, const char *name, struct tensor *parameter, double weight_decay, double lr_scale);
+/* Before the first parameter: the state is shared among the processes of `group`, which must outlive the optimiser
+ * (ZeRO, Rajbhandari et al. 2020, stage 1). Each process adds the same parameters in the same order; a parameter belongs
+ * to the one with the fewest numbers so far, which alone has its state, and updates it in th_optim_step for all. */
+bool th_optim_share(struct th_optim *o, struct th_dist *group);
 int64_t th_optim_count(const struct th_optim *o);
-/* One update with the gradients there are; parameters without one stay as they are. */
+/* After the backward pass of each micro-batch, when a step has several: move the gradients of bf16 and f16 parameters
+ * into f32 sums, which then count as their gradients. Costs 4 bytes a number. */
+bool th_optim_take_grad(struct th_optim *o);
+/* Before clipping and the step: gradients that are missing become 0 (a connector in a batch without pictures), and all
+ * are summed over the group. */
+bool th_optim_sum_grad(struct th_optim *o);
+/* One update with the gradients there are; parameters without one stay as they are. With a group all processes take
+ * part. */
 bool th_optim_step(struct th_optim *o, double lr);
 /* Forget all gradients. */
 void th_optim_zero_grad(struct th_optim *o);
@@ -81,7 +93,8 @@ double th_optim_grad_norm(struct th_optim *o);
 double th_optim_clip_grad(struct th_optim *o, double max);
 
 /* The state, for checkpoints: th_optim_state_count tensors with names NAME.step (i64, one element), NAME.exp_avg,
- * NAME.exp_avg_sq, NAME.momentum_buffer, NAME.master, always in the same order. They are the state itself. */
+ * NAME.exp_avg_sq, NAME.momentum_buffer, NAME.master, always in the same order. They are the state itself. In a
+ * group, of the parameters that this process owns. */
 int64_t th_optim_state_count(const struct th_optim *o);
 struct tensor *th_optim_state_at(struct th_optim *o, int64_t i, const char **name);
 /* Copy `value` into the state of that name; ERR_INPUT when there is none, or when its shape differs. */
