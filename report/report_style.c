@@ -77,5 +77,6 @@ const char report_style[] =
     "svg text.mark{fill:#1c2430;font-size:10px;font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:3px;"
     "stroke-linejoin:round}\n"
     "svg .grey{filter:grayscale(1)}svg .heat{opacity:.62;image-rendering:pixelated}"
-    "svg .within{fill:none;stroke:#fff;stroke-width:1.6;stroke-dasharray:4 3}svg .ink{stroke:var(--fg)}\n"
+    "svg .within{fill:none;stroke:#fff;stroke-width:1.6;stroke-dasharray:4 3;filter:drop-shadow(0 0 1px #1c2430)}"
+    "svg .ink{stroke:var(--fg);filter:none}\n"
     "@media print{nav{display:none}pre{max-height:none}}\n";
