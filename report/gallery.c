@@ -11,6 +11,7 @@
 /* Pictures are drawn to fit this, in the units of their SVG, so that marks look the same on all of them. */
 #define WIDTH 200.0
 #define HEIGHT 230.0
+#define MARK 5.0 /* of a mark, from its middle */
 
 struct drawing {
     const struct gallery *g;
@@ -107,12 +108,24 @@ static void number(struct buf *out, double x, double y, int n)
                left ? " text-anchor=\"end\"" : "", n);
 }
 
-/* The true point, and where it was looked for: a disc at the end of a line, or a cross at the end of a dashed one. */
-static void prediction(struct buf *out, const struct picture_point *p, double scale)
+/* How much of the way from `from` to `to` is inside 0..edge, with room for a mark. */
+static double inside(double from, double to, double edge)
+{
+    double lo = fmin(from, MARK), hi = fmax(from, edge - MARK);
+    return to < lo ? (from - lo) / (from - to) : to > hi ? (hi - from) / (to - from) : 1;
+}
+
+/* The true point, and where it was looked for: a disc at the end of a line, or a cross at the end of a dashed one. Margins
+ * around a picture have tokens too; a point that is found there is drawn at the edge, in its direction. */
+static void prediction(struct buf *out, const struct picture_point *p, double scale, double width, double height)
 {
     double tx = p->target[0] * scale, ty = p->target[1] * scale, px = p->predicted[0] * scale, py = p->predicted[1] * scale;
+    double part = fmin(inside(tx, px, width), inside(ty, py, height));
     char path[128];
-    buf_printf(out, "<g><title>point %d: %s</title>", p->point, p->correct ? "correct" : "wrong");
+    buf_printf(out, "<g><title>point %d: %s%s</title>", p->point, p->correct ? "correct" : "wrong",
+               part < 1 ? ", beyond the edge" : "");
+    px = tx + part * (px - tx);
+    py = ty + part * (py - ty);
     snprintf(path, sizeof path, "M%.2f %.2fL%.2f %.2f", tx, ty, px, py);
     stroke(out, p->correct ? "hit" : "miss dashes", path);
     ring(out, p->correct ? "hit" : "miss", tx, ty, 4);
@@ -121,6 +134,26 @@ static void prediction(struct buf *out, const struct picture_point *p, double sc
     else
         cross(out, "miss", px, py, 3.5);
     buf_puts(out, "</g>");
+}
+
+/* A name that may be broken where its members meet. */
+static void breakable(struct buf *out, const char *name)
+{
+    char part[64];
+    while (*name) {
+        size_t n = strcspn(name, "+");
+        n += name[n] == '+';
+        if (n >= sizeof part) {
+            svg_escape(out, name);
+            return;
+        }
+        memcpy(part, name, n);
+        part[n] = '\0';
+        svg_escape(out, part);
+        name += n;
+        if (*name)
+            buf_puts(out, "<wbr/>");
+    }
 }
 
 /* ---- the columns ----------------------------------------------------------------------------------------------------- */
@@ -161,7 +194,7 @@ static void predicted_picture(struct drawing *d, const char *name, const struct 
     for (int correct = 1; correct >= 0; correct--)
         for (size_t i = 0; i < p->n_points; i++)
             if (p->points[i].correct == correct)
-                prediction(d->out, &p->points[i], scale);
+                prediction(d->out, &p->points[i], scale, p->target.width * scale, p->target.height * scale);
     buf_puts(d->out, "</svg>");
 }
 
@@ -183,7 +216,7 @@ static void heat_picture(struct drawing *d, const char *name, const struct pictu
                    m->box[0] * scale, m->box[1] * scale, m->box[2] * scale, m->box[3] * scale, buf_text(&png));
     buf_printf(d->out, "<ellipse class=\"within\" cx=\"%.2f\" cy=\"%.2f\" rx=\"%.2f\" ry=\"%.2f\"/>", point->target[0] * scale,
                point->target[1] * scale, p->limit[0] * scale, p->limit[1] * scale);
-    prediction(d->out, point, scale);
+    prediction(d->out, point, scale, p->target.width * scale, p->target.height * scale);
     buf_puts(d->out, "</svg>");
 }
 
@@ -205,7 +238,7 @@ static void column(struct drawing *d, size_t k, const char *pair)
         heat_picture(d, name, p);
     }
     buf_puts(d->out, "<figcaption><b>");
-    svg_escape(d->out, name);
+    breakable(d->out, name);
     if (p)
         buf_printf(d->out, "</b><br/>%zu of %zu correct<br/><small>similarity %.2f to %.2f</small></figcaption></figure>\n",
                    count_correct(p), p->n_points, p->map.low, p->map.high);
@@ -243,11 +276,11 @@ static void legend(struct buf *out, double alpha)
                                miss = { .target = { 7, 8 }, .predicted = { 27, 8 } };
     buf_puts(out, "<p class=\"legend\">");
     mark_begin(out);
-    prediction(out, &hit, 1);
+    prediction(out, &hit, 1, 34, 16);
     buf_puts(out, "</svg>true point, and a disc where it was found: correct</span>");
     mark_begin(out);
-    prediction(out, &miss, 1);
-    buf_puts(out, "</svg>a cross: wrong</span>");
+    prediction(out, &miss, 1, 34, 16);
+    buf_puts(out, "</svg>a cross: wrong; at the very edge: beyond it</span>");
     mark_begin(out);
     buf_puts(out, "<ellipse class=\"within ink\" cx=\"17\" cy=\"8\" rx=\"7\" ry=\"7\"/>");
     buf_printf(out, "</svg>correct within \xce\xb1 = %g of the object's box</span>", alpha);

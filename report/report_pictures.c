@@ -215,9 +215,7 @@ static void draw_set(const struct report *r, const struct shown *s, size_t numbe
     if (s->notes.len)
         buf_puts(out, buf_text(&s->notes));
     if (s->available > s->gallery.n)
-        buf_printf(out, "<p class=\"dim\">%zu of the %zu representations that have pictures: the smallest, and the best of the "
-                        "ranking.</p>\n",
-                   s->gallery.n, s->available);
+        buf_printf(out, "<p class=\"dim\">%zu of the %zu representations that have pictures.</p>\n", s->gallery.n, s->available);
     if (s->gallery.n)
         gallery_draw(&s->gallery, id, out);
 }
@@ -225,7 +223,8 @@ static void draw_set(const struct report *r, const struct shown *s, size_t numbe
 void report_pictures_draw(const struct report *r, struct buf *out)
 {
     buf_puts(out, "<p>What the C score counts, on a few pairs that were drawn by lot: each key point of the source is looked for in "
-                  "the target, at the most similar tokens.</p>\n");
+                  "the target, at the most similar tokens. Columns: the smallest representations, then the best of the "
+                  "ranking.</p>\n");
     for (size_t i = 0; i < r->pictures->n; i++)
         draw_set(r, &r->pictures->sets[i], i, out);
 }

@@ -227,6 +227,25 @@ static void points_at_their_pixels(void **state)
     assert_has(page, "<rect class=\"lane\" width=\"100%\" height=\"100%\"/>"); /* no thumbnail */
 }
 
+/* A point that is found in the margin is drawn at the edge, where the line crosses it: 5 units inside. */
+static void beyond_the_edge(void **state)
+{
+    (void)state;
+    AUTO(json_decref) json_t *o = json_loads(good, 0, NULL);
+    change(o, "pairs.0.points.0.target", "[20,100]"); /* drawn at 23, 115 */
+    change(o, "pairs.0.points.0.predicted", "[20,-900]");
+    change(o, "pairs.0.points.1.target", "[20,100]");
+    change(o, "pairs.0.points.1.predicted", "[180,100]"); /* 207 of 115 */
+    AUTO(free) char *text = json_dumps(o, 0);
+    AUTO(pictures_free) struct pictures *p = parse(text);
+    const struct gallery g = { .names = { "a+b" }, .pictures = { p }, .n = 1 };
+    AUTO(free) char *page = draw(&g);
+    assert_has(page, "<title>point 0: correct, beyond the edge</title>");
+    assert_has(page, "d=\"M23.00 115.00L23.00 5.00\"");
+    assert_has(page, "d=\"M23.00 115.00L110.00 115.00\"");
+    assert_has(page, "<b>a+<wbr/>b</b>");
+}
+
 static void each_thumbnail_once(void **state)
 {
     (void)state;
@@ -303,6 +322,7 @@ int main(void)
         cmocka_unit_test(two_alike),
         cmocka_unit_test(only_small_jpegs),
         cmocka_unit_test(points_at_their_pixels),
+        cmocka_unit_test(beyond_the_edge),
         cmocka_unit_test(each_thumbnail_once),
         cmocka_unit_test(names_are_escaped_and_gaps_are_said),
         cmocka_unit_test(no_columns),

@@ -5,13 +5,54 @@
 #include "worker/exec/native.h"
 #include "worker/score/c_album.h"
 
-/* Together with the other one below what a result may carry inline. */
+/* Together what a result may carry inline, less a margin. */
 #define PICTURES_MOST ((size_t)256 << 10)
 #define THUMBNAILS_MOST ((size_t)704 << 10)
 
+struct native_pictures {
+    json_t *albums;     /* [subset] */
+    json_t *thumbnails; /* NULL when they could not be made */
+};
+
+static void say(const struct exec_task *t, const struct err *why)
+{
+    char log[1200];
+    int n = snprintf(log, sizeof log, "correspondence pictures are left out: %s\n", why->text);
+    exec_progress(t, 1, NULL, log, (size_t)n);
+}
+
+struct native_pictures *native_pictures_make(const struct exec_task *t, const struct c_job *job, const char *root)
+{
+    struct err e = { 0 };
+    size_t pairs[C_ALBUM_PAIRS_MAX];
+    json_int_t asked = json_integer_value(json_object_get(json_object_get(t->execution, "pictures"), "pairs"));
+    size_t n = asked > 0 ? c_album_choose(job->set, (size_t)asked, pairs) : 0;
+    AUTO(native_pictures_destroy) struct native_pictures *p = n ? calloc(1, sizeof *p) : NULL;
+    if (!p)
+        return NULL;
+    p->albums = c_album(job, pairs, n, &e);
+    if (!p->albums) {
+        say(t, &e);
+        return NULL;
+    }
+    p->thumbnails = c_album_thumbnails(job->set, root, pairs, n, &e);
+    if (!p->thumbnails)
+        say(t, &e);
+    return TAKE(p);
+}
+
+void native_pictures_destroy(struct native_pictures *p)
+{
+    if (!p)
+        return;
+    json_decref(p->albums);
+    json_decref(p->thumbnails);
+    free(p);
+}
+
 static int add_inline(struct exec_result *r, const char *name, const json_t *o, size_t most, struct err *e)
 {
-    AUTO(free) char *text = o ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+    AUTO(free) char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6));
     if (!text)
         return FAIL_NOMEM(e);
     size_t n = strlen(text);
@@ -28,35 +69,14 @@ static int add_inline(struct exec_result *r, const char *name, const json_t *o, 
     return 0;
 }
 
-static int add_all(const json_t *wanted, const struct c_job *job, size_t subset, const char *root,
-                   struct exec_result *r, struct err *e)
-{
-    size_t pairs[C_ALBUM_PAIRS_MAX];
-    json_int_t asked = json_integer_value(json_object_get(wanted, "pairs"));
-    size_t n = c_album_choose(job->set, asked > 0 ? (size_t)asked : 0, pairs);
-    struct c_job own = *job;
-    own.subsets = &job->subsets[subset];
-    own.n_subsets = 1;
-    if (!n)
-        return 0;
-    AUTO(json_decref) json_t *albums = c_album(&own, pairs, n, e);
-    if (!albums)
-        return -1;
-    TRY(add_inline(r, "pictures", json_array_get(albums, 0), PICTURES_MOST, e));
-    if (!json_is_true(json_object_get(wanted, "thumbnails")))
-        return 0;
-    AUTO(json_decref) json_t *thumbnails = c_album_thumbnails(job->set, root, pairs, n, e);
-    return thumbnails ? add_inline(r, "thumbnails", thumbnails, THUMBNAILS_MOST, e) : -1;
-}
-
-void native_pictures_add(const struct exec_task *t, const struct c_job *job, size_t subset, const char *root,
-                         struct exec_result *r)
+void native_pictures_add(const struct native_pictures *p, const struct exec_task *t, size_t subset, struct exec_result *r)
 {
     struct err e = { 0 };
-    char log[1200];
     const json_t *wanted = json_object_get(t->execution, "pictures");
-    if (!wanted || add_all(wanted, job, subset, root, r, &e) == 0)
+    if (!p || !wanted)
         return;
-    int n = snprintf(log, sizeof log, "some correspondence pictures are left out: %s\n", e.text);
-    exec_progress(t, 1, NULL, log, (size_t)n);
+    bool thumbnails = p->thumbnails && json_is_true(json_object_get(wanted, "thumbnails"));
+    if (add_inline(r, "pictures", json_array_get(p->albums, subset), PICTURES_MOST, &e) < 0 ||
+        (thumbnails && add_inline(r, "thumbnails", p->thumbnails, THUMBNAILS_MOST, &e) < 0))
+        say(t, &e);
 }

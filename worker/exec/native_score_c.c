@@ -156,7 +156,8 @@ static int run(const struct exec_task *t, struct exec_result *r, struct err *e)
     if (!scores)
         return -1;
     TRY(add_metrics(&c, set, scores, r, e));
-    native_pictures_add(t, &job, 0, root, r);
+    AUTO(native_pictures_destroy) struct native_pictures *pictures = native_pictures_make(t, &job, root);
+    native_pictures_add(pictures, t, 0, r);
     r->outcome = ACSWEEP__OUTCOME__SUCCEEDED;
     return 0;
 }
