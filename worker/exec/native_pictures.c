@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/log.h"
 #include "worker/exec/native.h"
 #include "worker/score/c_album.h"
 
@@ -16,9 +17,7 @@ struct native_pictures {
 
 static void say(const struct exec_task *t, const struct err *why)
 {
-    char log[1200];
-    int n = snprintf(log, sizeof log, "correspondence pictures are left out: %s\n", why->text);
-    exec_progress(t, 1, NULL, log, (size_t)n);
+    log_warn("score_c.no_pictures", KV_STR("label", t->spec->label), KV_ERR(why));
 }
 
 struct native_pictures *native_pictures_make(const struct exec_task *t, const struct c_job *job, const char *root)

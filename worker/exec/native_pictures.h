@@ -3,7 +3,7 @@
  * A task asks for them by its execution parameters, {"pictures": {"pairs": N, "thumbnails": true|false}}, and gets the artifacts
  * `pictures` and `thumbnails` (worker/score/c_album.h), both inline, so that a report needs rows alone.
  *
- * A score is worth more than its pictures: what goes wrong here is said in the task's log, and the result is without them. */
+ * A score is worth more than its pictures: what goes wrong here is said in the worker's log, and the result is without them. */
 #ifndef ACSWEEP_WORKER_EXEC_NATIVE_PICTURES_H
 #define ACSWEEP_WORKER_EXEC_NATIVE_PICTURES_H
 
