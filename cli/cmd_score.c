@@ -245,8 +245,9 @@ static const struct cmd cmd_score_c = {
                "  acsweep score c --pairs SPair-71k --features clip --features dino \\\n"
                "      --subsets all\n"
                "\n"
-               "The table has percentages; --json has parts of 1, and every category. A page shows the single encoders, up "
-               "to eight, and the four best of the rest: where each finds the key points of a pair, and what it takes for alike.",
+               "The table has percentages; --json has parts of 1, and every category. A page shows the single encoders, "
+               "up to eight, and the four best of the rest: where each finds the key points of a pair, and what it takes "
+               "for alike.",
     .options = { score_options, cli_json_options },
     .run = run_score_c,
 };

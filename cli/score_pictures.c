@@ -17,7 +17,7 @@ bool score_pictures_is_page(const char *path)
     return n > 5 && strcmp(path + n - 5, ".html") == 0;
 }
 
-/* ---- the file -------------------------------------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static int write_whole(const char *temp, const char *text, size_t n, struct err *e)
 {
@@ -39,7 +39,7 @@ static int replace_file(const char *path, const char *text, size_t n, struct err
     return -1;
 }
 
-/* ---- which representations ------------------------------------------------------------------------------------------- */
+/* ---- which representations --------------------------------------------------------------------------------------- */
 
 static uint32_t mask_of(const struct c_options *o, const json_t *members)
 {
@@ -103,7 +103,7 @@ static size_t choose(const struct c_options *o, const json_t *scores, uint32_t m
     return n;
 }
 
-/* ---- the page -------------------------------------------------------------------------------------------------------- */
+/* ---- the page ---------------------------------------------------------------------------------------------------- */
 
 /* "features/clip" and "features/dino" are clip + dino. */
 static void join_members(const json_t *album, struct buf *out)
@@ -187,7 +187,8 @@ static int write_page(const struct c_options *o, const json_t *scores, const cha
     return replace_file(path, buf_text(&out), out.len, e);
 }
 
-static int write_json(const struct c_options *o, const char *path, const char *const *pairs, size_t n_pairs, struct err *e)
+static int write_json(const struct c_options *o, const char *path, const char *const *pairs, size_t n_pairs,
+                      struct err *e)
 {
     AUTO(json_decref) json_t *pictures = c_score_pictures(o, pairs, n_pairs, e);
     AUTO(free) char *text = pictures ? json_dumps(pictures, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;

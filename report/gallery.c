@@ -26,7 +26,7 @@ static double scale_of(const struct picture_side *side)
     return fmin(WIDTH / side->width, HEIGHT / side->height);
 }
 
-/* ---- thumbnails ------------------------------------------------------------------------------------------------------ */
+/* ---- thumbnails -------------------------------------------------------------------------------------------------- */
 
 static const struct thumbnail *find_thumbnail(const struct gallery *g, const char *image)
 {
@@ -64,7 +64,7 @@ static void use_thumbnail(const struct drawing *d, const struct picture_side *si
     buf_puts(d->out, "<rect class=\"lane\" width=\"100%\" height=\"100%\"/>");
 }
 
-/* ---- one picture ----------------------------------------------------------------------------------------------------- */
+/* ---- one picture ------------------------------------------------------------------------------------------------- */
 
 /* Then comes what a screen reader says, then open_marks(). */
 static void open_picture(const struct drawing *d, const struct picture_side *side)
@@ -97,15 +97,16 @@ static void ring(struct buf *out, const char *class, double x, double y, double 
 static void cross(struct buf *out, const char *class, double x, double y, double r)
 {
     char path[160];
-    snprintf(path, sizeof path, "M%.2f %.2fl%.1f %.1fm0 %.1fl%.1f %.1f", x - r, y - r, 2 * r, 2 * r, -2 * r, -2 * r, 2 * r);
+    snprintf(path, sizeof path, "M%.2f %.2fl%.1f %.1fm0 %.1fl%.1f %.1f", x - r, y - r, 2 * r, 2 * r, -2 * r, -2 * r,
+             2 * r);
     stroke(out, class, path);
 }
 
 static void number(struct buf *out, double x, double y, int n)
 {
     bool left = x > WIDTH - 22;
-    buf_printf(out, "<text class=\"mark\" x=\"%.1f\" y=\"%.1f\"%s>%d</text>", left ? x - 6 : x + 6, y < 12 ? y + 11 : y - 4,
-               left ? " text-anchor=\"end\"" : "", n);
+    buf_printf(out, "<text class=\"mark\" x=\"%.1f\" y=\"%.1f\"%s>%d</text>", left ? x - 6 : x + 6,
+               y < 12 ? y + 11 : y - 4, left ? " text-anchor=\"end\"" : "", n);
 }
 
 /* How much of the way from `from` to `to` is inside 0..edge, with room for a mark. */
@@ -115,11 +116,12 @@ static double inside(double from, double to, double edge)
     return to < lo ? (from - lo) / (from - to) : to > hi ? (hi - from) / (to - from) : 1;
 }
 
-/* The true point, and where it was looked for: a disc at the end of a line, or a cross at the end of a dashed one. Margins
- * around a picture have tokens too; a point that is found there is drawn at the edge, in its direction. */
+/* The true point, and where it was looked for: a disc at the end of a line, or a cross at the end of a dashed one.
+ * Margins around a picture have tokens too; a point that is found there is drawn at the edge, in its direction. */
 static void prediction(struct buf *out, const struct picture_point *p, double scale, double width, double height)
 {
-    double tx = p->target[0] * scale, ty = p->target[1] * scale, px = p->predicted[0] * scale, py = p->predicted[1] * scale;
+    double tx = p->target[0] * scale, ty = p->target[1] * scale, px = p->predicted[0] * scale,
+           py = p->predicted[1] * scale;
     double part = fmin(inside(tx, px, width), inside(ty, py, height));
     char path[128];
     buf_printf(out, "<g><title>point %d: %s%s</title>", p->point, p->correct ? "correct" : "wrong",
@@ -156,7 +158,7 @@ static void breakable(struct buf *out, const char *name)
     }
 }
 
-/* ---- the columns ----------------------------------------------------------------------------------------------------- */
+/* ---- the columns ------------------------------------------------------------------------------------------------- */
 
 /* The source or the target with the points that are known. */
 static void given_picture(struct drawing *d, const struct picture_pair *p, bool target)
@@ -165,7 +167,8 @@ static void given_picture(struct drawing *d, const struct picture_pair *p, bool 
     double scale = scale_of(side);
     open_picture(d, side);
     svg_escape(d->out, p->category);
-    buf_printf(d->out, target ? ", target picture with %zu true points" : ", source picture with %zu key points", p->n_points);
+    buf_printf(d->out, target ? ", target picture with %zu true points" : ", source picture with %zu key points",
+               p->n_points);
     open_marks(d, side, false);
     for (size_t i = 0; i < p->n_points; i++) {
         const double *at = target ? p->points[i].target : p->points[i].source;
@@ -206,16 +209,17 @@ static void heat_picture(struct drawing *d, const char *name, const struct pictu
     const struct picture_point *point = &p->points[m->point];
     open_picture(d, &p->target);
     svg_escape(d->out, name);
-    buf_printf(d->out, ": similarity of the target with point %d, from %.2f to %.2f; the point is found %s", point->point,
-               m->low, m->high, point->correct ? "correctly" : "wrongly");
+    buf_printf(d->out, ": similarity of the target with point %d, from %.2f to %.2f; the point is found %s",
+               point->point, m->low, m->high, point->correct ? "correctly" : "wrongly");
     open_marks(d, &p->target, true);
     if (heat_png(m->cells, m->side, &png, NULL) == 0)
-        buf_printf(d->out,
-                   "<image class=\"heat\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" preserveAspectRatio=\"none\" "
-                   "href=\"data:image/png;base64,%s\"/>",
-                   m->box[0] * scale, m->box[1] * scale, m->box[2] * scale, m->box[3] * scale, buf_text(&png));
-    buf_printf(d->out, "<ellipse class=\"within\" cx=\"%.2f\" cy=\"%.2f\" rx=\"%.2f\" ry=\"%.2f\"/>", point->target[0] * scale,
-               point->target[1] * scale, p->limit[0] * scale, p->limit[1] * scale);
+        buf_printf(
+            d->out,
+            "<image class=\"heat\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" preserveAspectRatio=\"none\" "
+            "href=\"data:image/png;base64,%s\"/>",
+            m->box[0] * scale, m->box[1] * scale, m->box[2] * scale, m->box[3] * scale, buf_text(&png));
+    buf_printf(d->out, "<ellipse class=\"within\" cx=\"%.2f\" cy=\"%.2f\" rx=\"%.2f\" ry=\"%.2f\"/>",
+               point->target[0] * scale, point->target[1] * scale, p->limit[0] * scale, p->limit[1] * scale);
     prediction(d->out, point, scale, p->target.width * scale, p->target.height * scale);
     buf_puts(d->out, "</svg>");
 }
@@ -240,7 +244,8 @@ static void column(struct drawing *d, size_t k, const char *pair)
     buf_puts(d->out, "<figcaption><b>");
     breakable(d->out, name);
     if (p)
-        buf_printf(d->out, "</b><br/>%zu of %zu correct<br/><small>similarity %.2f to %.2f</small></figcaption></figure>\n",
+        buf_printf(d->out,
+                   "</b><br/>%zu of %zu correct<br/><small>similarity %.2f to %.2f</small></figcaption></figure>\n",
                    count_correct(p), p->n_points, p->map.low, p->map.high);
     else
         buf_puts(d->out, "</b><br/>has no picture of this pair</figcaption></figure>\n");
@@ -255,15 +260,16 @@ static void row(struct drawing *d, const struct picture_pair *p)
     buf_puts(d->out, "</small></h3>\n<div class=\"shots\"><figure>");
     given_picture(d, p, false);
     given_picture(d, p, true);
-    buf_printf(d->out, "<figcaption><b>source, and target</b> with the true points<br/>heat maps are of point %d</figcaption>"
-                       "</figure>\n",
+    buf_printf(d->out,
+               "<figcaption><b>source, and target</b> with the true points<br/>heat maps are of point %d</figcaption>"
+               "</figure>\n",
                p->points[p->map.point].point);
     for (size_t k = 0; k < d->g->n; k++)
         column(d, k, p->pair);
     buf_puts(d->out, "</div>\n");
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 static void mark_begin(struct buf *out)
 {
@@ -287,7 +293,8 @@ static void legend(struct buf *out, double alpha)
     mark_begin(out);
     for (int i = 0; i < 17; i++) {
         struct svg_rgb c = svg_colour(i / 16.0);
-        buf_printf(out, "<rect x=\"%d\" y=\"3\" width=\"2.2\" height=\"10\" fill=\"rgb(%d,%d,%d)\"/>", 2 * i, c.r, c.g, c.b);
+        buf_printf(out, "<rect x=\"%d\" y=\"3\" width=\"2.2\" height=\"10\" fill=\"rgb(%d,%d,%d)\"/>", 2 * i, c.r, c.g,
+                   c.b);
     }
     buf_puts(out, "</svg>similarity, from a map's lowest to its highest</span></p>\n");
 }

@@ -1,5 +1,6 @@
-/* Correspondence pictures side by side, as HTML with SVG: a row for each pair, a column for each representation. Nothing is
- * loaded from elsewhere, each thumbnail is in the page once, and all that is said in colour is also said in shape. */
+/* Correspondence pictures side by side, as HTML with SVG: a row for each pair, a column for each representation.
+ * Nothing is loaded from elsewhere, each thumbnail is in the page once, and all that is said in colour is also said in
+ * shape. */
 #ifndef ACSWEEP_REPORT_GALLERY_H
 #define ACSWEEP_REPORT_GALLERY_H
 

@@ -8,7 +8,7 @@
 #include "report/pictures.h"
 #include "report/svg.h"
 
-/* ---- PNG: signature, IHDR, PLTE, IDAT, IEND (the standard's chunks, a palette of 256 colours, no filter) --------------- */
+/* ---- PNG: signature, IHDR, PLTE, IDAT, IEND (the standard's chunks, a palette of 256 colours, no filter) --------- */
 
 static void put_u32(struct buf *out, uint32_t v)
 {

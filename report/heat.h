@@ -6,7 +6,7 @@
 
 #include "common/buf.h"
 
-/* Append a PNG of side x side cells (1..PICTURES_SIDE_MAX), base64. ERR_ENV without memory or past the buffer's limit. */
+/* Append a PNG of side x side cells (1..PICTURES_SIDE_MAX), base64. ERR_NOMEM, or ERR_ENV past the buffer's limit. */
 MUST_USE int heat_png(const uint8_t *cells, int side, struct buf *out, struct err *e);
 
 #endif

@@ -11,7 +11,7 @@
 #define PLACE_MOST 1e6 /* pixels */
 #define NAME_MOST 400  /* bytes */
 
-/* ---- values of an object --------------------------------------------------------------------------------------------- */
+/* ---- values of an object ----------------------------------------------------------------------------------------- */
 
 /* Where we are, for messages: "pictures of clip: pairs[2].points[0]". */
 struct place {
@@ -67,8 +67,8 @@ static int read_places(const struct place *p, const json_t *o, const char *key, 
     return 0;
 }
 
-static int read_list(const struct place *p, const json_t *o, const char *key, size_t most, const json_t **out, size_t *n,
-                     struct err *e)
+static int read_list(const struct place *p, const json_t *o, const char *key, size_t most, const json_t **out,
+                     size_t *n, struct err *e)
 {
     *out = json_object_get(o, key);
     *n = json_array_size(*out);
@@ -77,7 +77,7 @@ static int read_list(const struct place *p, const json_t *o, const char *key, si
     return 0;
 }
 
-/* ---- pictures -------------------------------------------------------------------------------------------------------- */
+/* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
 static int read_side(const struct place *p, const json_t *o, const char *key, struct picture_side *out, struct err *e)
 {
@@ -219,7 +219,7 @@ void pictures_free(struct pictures *p)
     free(p);
 }
 
-/* ---- thumbnails ------------------------------------------------------------------------------------------------------ */
+/* ---- thumbnails -------------------------------------------------------------------------------------------------- */
 
 /* Does a frame header come before the data, of a size that a page can bear? */
 static bool is_small_jpeg(const uint8_t *b, size_t n)

@@ -1,7 +1,9 @@
-/* Correspondence pictures as a result brings them (worker/score/c_album.h has the format): bytes from outside -> plain data.
+/* Correspondence pictures as a result brings them (worker/score/c_album.h has the format): bytes from outside -> plain
+ * data.
  *
- * What comes out can be drawn as it is: numbers are finite and bounded, points belong to their pair, maps are complete, and
- * the texts of thumbnails are base64 of JPEGs of a modest size. Names are any text; escape them. Unknown keys are passed over. */
+ * What comes out can be drawn as it is: numbers are finite and bounded, points belong to their pair, maps are complete,
+ * and the texts of thumbnails are base64 of JPEGs of a modest size. Names are any text; escape them. Unknown keys are
+ * passed over. */
 #ifndef ACSWEEP_REPORT_PICTURES_H
 #define ACSWEEP_REPORT_PICTURES_H
 
@@ -33,7 +35,7 @@ struct picture_point {
 struct picture_map { /* similarities of the target's cells with one point of the source */
     size_t point;    /* index into the pair's points */
     int side;
-    double low, high, box[4];                             /* what 0 and 255 stand for; x, y, w, h in pixels of the target */
+    double low, high, box[4]; /* what 0 and 255 stand for; x, y, w, h in pixels of the target */
     uint8_t cells[PICTURES_SIDE_MAX * PICTURES_SIDE_MAX]; /* side x side of them */
 };
 struct picture_pair {

@@ -22,7 +22,7 @@ struct report_pictures {
     size_t n;
 };
 
-/* ---- one artifact ---------------------------------------------------------------------------------------------------- */
+/* ---- one artifact ------------------------------------------------------------------------------------------------ */
 
 static struct db_rows *read_content(struct db *d, int64_t artifact, const char **bytes, size_t *len, struct err *e)
 {
@@ -78,7 +78,7 @@ static int add_thumbnails(struct shown *s, struct db *d, int64_t artifact, struc
     return 0;
 }
 
-/* ---- which ------------------------------------------------------------------------------------------------------------ */
+/* ---- which ------------------------------------------------------------------------------------------------------- */
 
 struct listing {
     const struct report *r;
@@ -196,7 +196,7 @@ void report_pictures_free(struct report_pictures *p)
     free(p);
 }
 
-/* ---- the section ------------------------------------------------------------------------------------------------------ */
+/* ---- the section ------------------------------------------------------------------------------------------------- */
 
 bool report_pictures_any(const struct report *r)
 {
@@ -215,14 +215,16 @@ static void draw_set(const struct report *r, const struct shown *s, size_t numbe
     if (s->notes.len)
         buf_puts(out, buf_text(&s->notes));
     if (s->available > s->gallery.n)
-        buf_printf(out, "<p class=\"dim\">%zu of the %zu representations that have pictures.</p>\n", s->gallery.n, s->available);
+        buf_printf(out, "<p class=\"dim\">%zu of the %zu representations that have pictures.</p>\n", s->gallery.n,
+                   s->available);
     if (s->gallery.n)
         gallery_draw(&s->gallery, id, out);
 }
 
 void report_pictures_draw(const struct report *r, struct buf *out)
 {
-    buf_puts(out, "<p>What the C score counts, on a few pairs that were drawn by lot: each key point of the source is looked for in "
+    buf_puts(out, "<p>What the C score counts, on a few pairs that were drawn by lot: each key point of the source is "
+                  "looked for in "
                   "the target, at the most similar tokens. Columns: the smallest representations, then the best of the "
                   "ranking.</p>\n");
     for (size_t i = 0; i < r->pictures->n; i++)

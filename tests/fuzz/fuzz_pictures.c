@@ -1,5 +1,5 @@
-/* Any bytes as correspondence pictures or thumbnails of a result: refused with the name, or drawn as a page that is well-formed
- * XML. The first byte chooses which. */
+/* Any bytes as correspondence pictures or thumbnails of a result: refused with the name, or drawn as a page that is
+ * well-formed XML. The first byte chooses which. */
 #include <stdlib.h>
 #include <string.h>
 

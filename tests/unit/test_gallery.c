@@ -19,7 +19,8 @@
 
 /* Source drawn at half its size, target at 1.15 times. Cells: 0 85 170 255. */
 static const char good[] =
-    "{\"format\":\"acsweep pictures 1\",\"members\":[\"clip\"],\"alpha\":0.1,\"grid\":2,\"pairs\":[{\"pair\":\"1-a-b:cat\","
+    "{\"format\":\"acsweep pictures 1\",\"members\":[\"clip\"],\"alpha\":0.1,\"grid\":2,"
+    "\"pairs\":[{\"pair\":\"1-a-b:cat\","
     "\"category\":\"cat\",\"source\":{\"image\":\"a.jpg\",\"width\":400,\"height\":200},"
     "\"target\":{\"image\":\"b.jpg\",\"width\":100,\"height\":200},\"limit\":[10,20],\"points\":["
     "{\"point\":0,\"source\":[100,50],\"target\":[20,40],\"predicted\":[60,80],\"correct\":true},"
@@ -50,7 +51,7 @@ static void good_pictures(void **state)
     assert_memory_equal(pair->map.cells, cells, 4);
 }
 
-/* ---- what is wrong --------------------------------------------------------------------------------------------------- */
+/* ---- what is wrong ----------------------------------------------------------------------------------------------- */
 
 /* Replace the value at a path ("pairs.0.map.side") by JSON; "" takes it away. */
 static void change(json_t *o, const char *path, const char *value)
@@ -61,7 +62,8 @@ static void change(json_t *o, const char *path, const char *value)
     json_t *v = *value ? json_loads(value, JSON_DECODE_ANY, NULL) : NULL;
     if (path[n]) {
         json_decref(v);
-        change(json_is_array(o) ? json_array_get(o, (size_t)atoi(name)) : json_object_get(o, name), path + n + 1, value);
+        change(json_is_array(o) ? json_array_get(o, (size_t)atoi(name)) : json_object_get(o, name), path + n + 1,
+               value);
     } else if (json_is_array(o)) {
         json_array_set_new(o, (size_t)atoi(name), v);
     } else if (v) {
@@ -135,7 +137,7 @@ static void two_alike(void **state)
     assert_non_null(strstr(e.text, "pairs[1].pair must be another one"));
 }
 
-/* ---- thumbnails ------------------------------------------------------------------------------------------------------ */
+/* ---- thumbnails -------------------------------------------------------------------------------------------------- */
 
 static char *jpeg_text(uint32_t width, uint32_t height)
 {
@@ -174,7 +176,7 @@ static void only_small_jpegs(void **state)
     }
 }
 
-/* ---- drawing --------------------------------------------------------------------------------------------------------- */
+/* ---- drawing ----------------------------------------------------------------------------------------------------- */
 
 static char *draw(const struct gallery *g)
 {
@@ -207,8 +209,8 @@ static void points_at_their_pixels(void **state)
     AUTO(pictures_free) struct pictures *p = parse(good);
     const struct gallery g = { .names = { "clip" }, .pictures = { p }, .n = 1 };
     AUTO(free) char *page = draw(&g);
-    assert_has(page, "viewBox=\"0 0 200.00 100.00\""); /* the source */
-    assert_has(page, "viewBox=\"0 0 115.00 230.00\""); /* the target */
+    assert_has(page, "viewBox=\"0 0 200.00 100.00\"");              /* the source */
+    assert_has(page, "viewBox=\"0 0 115.00 230.00\"");              /* the target */
     assert_has(page, "class=\"given\" d=\"M47.00 25.00a3.0 3.0");   /* point 0 of the source at 50, 25 */
     assert_has(page, "class=\"chosen\" d=\"M144.50 50.00a5.5 5.5"); /* point 3 at 150, 50 */
     /* Point 0: from 23, 46 to 69, 92, correct. */
@@ -254,7 +256,9 @@ static void each_thumbnail_once(void **state)
     AUTO(thumbnails_free) struct thumbnails *t = thumbnails_of("b.jpg", jpeg, &e);
     AUTO(pictures_free) struct pictures *p = parse(good), *q = parse(good);
     const struct thumbnails *all[] = { t, t };
-    const struct gallery g = { .names = { "x", "y" }, .pictures = { p, q }, .n = 2, .thumbnails = all, .n_thumbnails = 2 };
+    const struct gallery g = {
+        .names = { "x", "y" }, .pictures = { p, q }, .n = 2, .thumbnails = all, .n_thumbnails = 2
+    };
     AUTO(free) char *page = draw(&g);
     assert_int_equal(count(page, jpeg), 1);
     assert_has(page, "<image id=\"p-0\" width=\"115.00\" height=\"230.00\"");
@@ -287,7 +291,7 @@ static void no_columns(void **state)
     assert_null(strstr(page, "<h3>"));
 }
 
-/* ---- the map as a picture -------------------------------------------------------------------------------------------- */
+/* ---- the map as a picture ---------------------------------------------------------------------------------------- */
 
 static void maps_are_pictures(void **state)
 {
@@ -301,8 +305,8 @@ static void maps_are_pictures(void **state)
         for (int i = 0; i < side * side; i++)
             cells[i] = (uint8_t)(i * 37);
         assert_int_equal(heat_png(cells, side, &text, &e), 0);
-        assert_int_equal(sodium_base642bin(png, sizeof png, text.data, text.len, NULL, &n, NULL,
-                                           sodium_base64_VARIANT_ORIGINAL), 0);
+        assert_int_equal(
+            sodium_base642bin(png, sizeof png, text.data, text.len, NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL), 0);
         if (image_decode(png, n, "map", NULL, &im, &e) < 0)
             fail_msg("%s", e.text);
         assert_true(im.width == (uint32_t)side && im.height == (uint32_t)side);

@@ -68,7 +68,8 @@ static int add_inline(struct exec_result *r, const char *name, const json_t *o, 
     return 0;
 }
 
-void native_pictures_add(const struct native_pictures *p, const struct exec_task *t, size_t subset, struct exec_result *r)
+void native_pictures_add(const struct native_pictures *p, const struct exec_task *t, size_t subset,
+                         struct exec_result *r)
 {
     struct err e = { 0 };
     const json_t *wanted = json_object_get(t->execution, "pictures");

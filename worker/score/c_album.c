@@ -12,7 +12,7 @@
 
 enum { THUMBNAIL_EDGE = 256, THUMBNAIL_BYTES = 20 << 10, THUMBNAIL_EDGE_MIN = 16 };
 
-/* ---- which pairs --------------------------------------------------------------------------------------------------- */
+/* ---- which pairs ------------------------------------------------------------------------------------------------- */
 
 struct candidate {
     size_t pair;
@@ -59,7 +59,7 @@ size_t c_album_choose(const struct spair *set, size_t n, size_t out[C_ALBUM_PAIR
     return chosen;
 }
 
-/* ---- albums -------------------------------------------------------------------------------------------------------- */
+/* ---- albums ------------------------------------------------------------------------------------------------------ */
 
 struct album {
     const struct c_job *job;
@@ -88,7 +88,8 @@ static json_t *place(const struct c_job *job, const struct spair_side *side, str
 
 static json_t *describe_side(const struct spair_side *side)
 {
-    return json_pack("{s:s,s:i,s:i}", "image", side->image->path, "width", (int)side->width, "height", (int)side->height);
+    return json_pack("{s:s,s:i,s:i}", "image", side->image->path, "width", (int)side->width, "height",
+                     (int)side->height);
 }
 
 /* Mean of the cells that fall into cell (row, column) of the shrunken map. */
@@ -168,9 +169,9 @@ static json_t *describe_album(const struct c_job *job, const struct c_scores *s,
         json_object_del(entries[i], "geo"); /* only there to remember by */
         whole &= json_array_append_new(pairs, TAKE(entries[i])) == 0;
     }
-    json_t *album = json_pack("{s:s,s:o,s:f,s:i,s:O}", "format", "acsweep pictures 1", "members",
-                              c_score_members(job, subset), "alpha", job->setting.alphas[0], "grid",
-                              c_scores_grid(s, subset), "pairs", pairs);
+    json_t *album =
+        json_pack("{s:s,s:o,s:f,s:i,s:O}", "format", "acsweep pictures 1", "members", c_score_members(job, subset),
+                  "alpha", job->setting.alphas[0], "grid", c_scores_grid(s, subset), "pairs", pairs);
     json_decref(pairs);
     if (whole && album)
         return album;
@@ -206,7 +207,7 @@ json_t *c_album(const struct c_job *job, const size_t *pairs, size_t n, struct e
     return list;
 }
 
-/* ---- thumbnails ---------------------------------------------------------------------------------------------------- */
+/* ---- thumbnails -------------------------------------------------------------------------------------------------- */
 
 static int shrink(const struct image *in, uint32_t edge, struct image *out, struct err *e)
 {

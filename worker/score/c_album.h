@@ -14,8 +14,8 @@
  *
  *     {"format": "acsweep thumbnails 1", "images": [{"image": "JPEGImages/cat/2008_1.jpg", "jpeg": base64}]}
  *
- * All places are in pixels of the whole picture, which the thumbnail is drawn to fill; the map's box may reach beyond it.
- * Sizes for the default of 4 pairs, at most: 24 KiB an album, 220 KiB of thumbnails. */
+ * All places are in pixels of the whole picture, which the thumbnail is drawn to fill; the map's box may reach beyond
+ * it. Sizes for the default of 4 pairs, at most: 24 KiB an album, 220 KiB of thumbnails. */
 #ifndef ACSWEEP_WORKER_SCORE_C_ALBUM_H
 #define ACSWEEP_WORKER_SCORE_C_ALBUM_H
 
@@ -29,21 +29,22 @@ enum {
     C_ALBUM_SIDE_MAX = 40,  /* cells of a map; finer ones are averaged by a whole factor */
 };
 
-/* Up to `n` pairs for pictures: spread over the categories, and in each the first by the SHA-256 of their names among those
- * with half as many points as the richest. So they depend on the set alone, are the same for every representation, and are
- * not picked for looking well. Fills out[] with places in set->pairs and returns how many there are; 0 without memory. */
+/* Up to `n` pairs for pictures: spread over the categories, and in each the first by the SHA-256 of their names among
+ * those with half as many points as the richest. So they depend on the set alone, are the same for every
+ * representation, and are not picked for looking well. Fills out[] with places in set->pairs and returns how many there
+ * are; 0 without memory. */
 size_t c_album_choose(const struct spair *set, size_t n, size_t out[C_ALBUM_PAIRS_MAX]);
 
 /* A list of albums, one for each representation of the job, of these pairs (each once). The map is that of the first
- * geometry-aware point, where encoders differ most (left eye or right eye?), else of the first point. Progress and choice of
- * pairs of the job are not used. */
+ * geometry-aware point, where encoders differ most (left eye or right eye?), else of the first point. Progress and
+ * choice of pairs of the job are not used. */
 json_t *c_album(const struct c_job *job, const size_t *pairs, size_t n, struct err *e);
 
 /* The pictures of these pairs; `root` is the set's directory. ERR_INPUT names a picture that cannot be read. */
 json_t *c_album_thumbnails(const struct spair *set, const char *root, const size_t *pairs, size_t n, struct err *e);
 
-/* Both, from options: {"albums": [...], "thumbnails": {...}}, of the pairs with these names (at most C_ALBUM_PAIRS_MAX), or
- * with `pairs` NULL of `n` that are chosen as above. */
+/* Both, from options: {"albums": [...], "thumbnails": {...}}, of the pairs with these names (at most
+ * C_ALBUM_PAIRS_MAX), or with `pairs` NULL of `n` that are chosen as above. */
 json_t *c_album_of(const struct c_options *o, const char *const *pairs, size_t n, struct err *e);
 
 #endif
