@@ -107,6 +107,21 @@ same "$(wc -l <<<"$WANT")" 3
 [[ $(cut -d' ' -f2 <<<"$WANT" | sort -u | wc -l) -gt 1 ]] || fail "all representations score the same: $WANT"
 same "$(query "SELECT count(*) FROM tasks WHERE sweep = 'two' AND kind = 'extract'")" 6
 
+# ---- pictures: the report has those that the direct command draws ------------------------------------------------------
+found() { grep -o 'finds [0-9]* of [0-9]* points' "$1" | sort; }
+same "$(query "SELECT string_agg(DISTINCT a.name || ' ' || l.store, ', ') FROM acsweep.artifact a JOIN acsweep.artifact_location l USING (artifact_id)
+    JOIN acsweep.task t USING (task_id) WHERE t.kind = 'score_c'")" "pictures inline, thumbnails inline"
+expect 0 acsweep report two --database "$DATABASE" -o "$SCRATCH/report"
+expect 0 acsweep score c --features "$SCRATCH/features/clip" --features "$SCRATCH/features/dino" --pairs "$SET" --subsets all --pictures "$SCRATCH/pictures.html"
+same "$(found "$SCRATCH/report/index.html")" "$(found "$SCRATCH/pictures.html")"
+same "$(found "$SCRATCH/report/index.html" | wc -l)" 12 # four pairs, three representations
+has "$SCRATCH/report/index.html" '<h2 id="correspondence">'
+same "$(grep -c 'data:image/jpeg;base64,' "$SCRATCH/report/index.html")" "$(grep -c 'data:image/jpeg;base64,' "$SCRATCH/pictures.html")"
+expect 2 acsweep score c --features "$SCRATCH/features/clip" --pairs "$SET" --pictures "$SCRATCH/pictures.json"
+expect 3 acsweep score c --features "$SCRATCH/features/clip" --pairs "$SET" --pictures "$SCRATCH/none.html" --picture nobody
+has "$ERR" "there is no pair 'nobody'"
+same "$(find "$SCRATCH" -maxdepth 1 -name 'none.html*')" "" # nor anything half written
+
 # ---- a third encoder: only the new one is extracted, old scores are found ----------------------------------------------
 config "$SCRATCH/three.cfg" three clip dino open
 expect 0 acsweep submit "$SCRATCH/three.cfg" --coordinator "$JOIN"
@@ -124,7 +139,17 @@ expect 3 acsweep run "$SCRATCH/two.cfg" --state "$SCRATCH/alone" --path "pairs=$
 has "$ERR" "nowhere: No such file or directory"
 
 # ---- what is wrong on one node, and what is wrong with the data --------------------------------------------------------
-truncate -s 100 "$SET/JPEGImages/cat/cat0.png"
+truncate -s 100 "$SET"/JPEGImages/cat/*.png
+# Scores need features only: they come, with points and maps, and the report goes without the pictures below them.
+sed 's/name = "two"/name = "blind"/; s/scores = { a/scores = { c = { alpha = 0.2; }; a/' "$SCRATCH/two.cfg" >"$SCRATCH/blind.cfg"
+expect 0 acsweep submit "$SCRATCH/blind.cfg" --coordinator "$JOIN"
+wait_for 60 "the sweep without pictures" is done "SELECT state FROM acsweep.sweep WHERE name = 'blind'"
+same "$(query "SELECT string_agg(DISTINCT a.name, ', ') FROM acsweep.artifact a JOIN acsweep.task t USING (task_id) JOIN acsweep.sweep_task USING (task_id)
+    JOIN acsweep.sweep s USING (sweep_id) WHERE s.name = 'blind' AND t.kind = 'score_c'")" "pictures"
+expect 0 acsweep report blind --database "$DATABASE" -o "$SCRATCH/blind"
+same "$(found "$SCRATCH/blind/index.html" | wc -l)" 12
+same "$(grep -c 'data:image/jpeg;base64,' "$SCRATCH/blind/index.html")" 0
+grep -q 'score_c.no_pictures .*cat/cat' "$SCRATCH"/w?.log || fail "no log says why"
 sed 's/name = "three"/name = "broken"/; s/resolution = 35/resolution = 49/' "$SCRATCH/three.cfg" >"$SCRATCH/broken.cfg"
 expect 0 acsweep submit "$SCRATCH/broken.cfg" --coordinator "$JOIN"
 wait_for 60 "the failure" is True "SELECT count(*) >= 1 FROM attempts WHERE sweep = 'broken' AND failure = 'data' AND message LIKE '%cat0.png%'"
