@@ -224,9 +224,8 @@ static void draw_set(const struct report *r, const struct shown *s, size_t numbe
 void report_pictures_draw(const struct report *r, struct buf *out)
 {
     buf_puts(out, "<p>What the C score counts, on a few pairs that were drawn by lot: each key point of the source is "
-                  "looked for in "
-                  "the target, at the most similar tokens. Columns: the smallest representations, then the best of the "
-                  "ranking.</p>\n");
+                  "looked for in the target, at the most similar tokens. Columns: the smallest representations, then "
+                  "the best of the ranking.</p>\n");
     for (size_t i = 0; i < r->pictures->n; i++)
         draw_set(r, &r->pictures->sets[i], i, out);
 }
