@@ -1,5 +1,5 @@
-/* Any bytes as a tokenizer.model, through the border to libsentencepiece: refused with its name, or a tokenizer whose ids are
- * in range and that decodes them. */
+/* Any bytes as a tokenizer.model, through the border to libsentencepiece: refused with its name, or a tokenizer whose
+ * ids are in range and that decodes them. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -21,10 +21,10 @@ static inline UNUSED bool golden_has_sentencepiece(void)
 #endif
 }
 
-#define NEEDS_SENTENCEPIECE()             \
-    do {                                  \
+#define NEEDS_SENTENCEPIECE()            \
+    do {                                 \
         if (!golden_has_sentencepiece()) \
-            skip();                       \
+            skip();                      \
     } while (0)
 
 static inline UNUSED json_t *golden_load(const char *file)

@@ -13,7 +13,7 @@
 
 static void conversion_free_cleanup(struct conversion *c)
 {
-    pictures_free(&c->pictures);
+    convert_pictures_free(&c->pictures);
     json_decref(c->answers);
     map_free(&c->seen);
     arena_free(&c->arena);

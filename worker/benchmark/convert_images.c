@@ -13,7 +13,7 @@
 
 #define STEM_MOST 100
 
-void pictures_free(struct pictures *p)
+void convert_pictures_free(struct pictures *p)
 {
     map_free(&p->by_bytes);
     map_free(&p->by_name);

@@ -18,10 +18,10 @@ struct pictures {
     size_t written;
 };
 
-void pictures_free(struct pictures *p);
+void convert_pictures_free(struct pictures *p);
 static inline UNUSED void pictures_free_cleanup(struct pictures *p)
 {
-    pictures_free(p);
+    convert_pictures_free(p);
 }
 
 /* The path of a picture, relative to the questions' directory, as long as the pictures live. `value` is a path (checked

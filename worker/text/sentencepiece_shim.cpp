@@ -36,7 +36,7 @@ template <typename F> int guarded(char *why, size_t why_size, F call)
     }
 }
 
-}
+} // namespace
 
 extern "C" bool sp_is_built(void)
 {

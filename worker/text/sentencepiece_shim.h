@@ -1,5 +1,5 @@
-/* libsentencepiece (C++) behind a C border. sentencepiece_shim.cpp where the library is, sentencepiece_none.c where not;
- * then sp_open says so and the rest is never called. Private to worker/text. */
+/* libsentencepiece (C++) behind a C border. sentencepiece_shim.cpp where the library is, sentencepiece_none.c where
+ * not; then sp_open says so and the rest is never called. Private to worker/text. */
 #ifndef ACSWEEP_WORKER_TEXT_SENTENCEPIECE_SHIM_H
 #define ACSWEEP_WORKER_TEXT_SENTENCEPIECE_SHIM_H
 
