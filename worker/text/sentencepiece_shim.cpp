@@ -36,7 +36,7 @@ template <typename F> int guarded(char *why, size_t why_size, F call)
     }
 }
 
-}
+} // namespace
 
 extern "C" struct sp_model *sp_open(const void *bytes, size_t len, char *why, size_t why_size)
 {

@@ -1,5 +1,5 @@
-/* A SentencePiece model, BPE as LLaMA's: sentencepiece_model.c and sentencepiece_bpe.c; or libsentencepiece behind the same
- * functions (sentencepiece_shim.cpp), to compare with. Private to worker/text. */
+/* A SentencePiece model, BPE as LLaMA's: sentencepiece_model.c and sentencepiece_bpe.c; or libsentencepiece behind the
+ * same functions (sentencepiece_shim.cpp), to compare with. Private to worker/text. */
 #ifndef ACSWEEP_WORKER_TEXT_SENTENCEPIECE_SHIM_H
 #define ACSWEEP_WORKER_TEXT_SENTENCEPIECE_SHIM_H
 

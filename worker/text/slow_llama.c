@@ -359,8 +359,10 @@ static int check_settings(const struct hf_tokens *hf, const char *dir, struct er
 {
     const char *class = hf->tokenizer_class;
     if (class && strcmp(class, "LlamaTokenizer") != 0 && strcmp(class, "LlamaTokenizerFast") != 0)
-        return FAIL(e, ERR_INPUT, "%s/tokenizer_config.json: tokenizer_class is '%.60s'; beside tokenizer.model only "
-                    "LlamaTokenizer is supported", dir, class);
+        return FAIL(e, ERR_INPUT,
+                    "%s/tokenizer_config.json: tokenizer_class is '%.60s'; beside tokenizer.model only "
+                    "LlamaTokenizer is supported",
+                    dir, class);
     if (hf->add_eos)
         return FAIL(e, ERR_INPUT, "%s/tokenizer_config.json: add_eos_token is true, which is not supported", dir);
     if (!hf->role[SPECIAL_UNK].len)
