@@ -173,7 +173,6 @@ static void as_the_rules(const char *begin)
 static void slow(void **state)
 {
     (void)state;
-    NEEDS_SENTENCEPIECE();
     as_the_rules("slow");
 }
 
@@ -187,7 +186,6 @@ static void fast(void **state)
 static void targets_are_answers(void **state)
 {
     (void)state;
-    NEEDS_SENTENCEPIECE();
     static const char *const names[] = { "slow_new", "slow_legacy" };
     static const int rounds[] = { 1, 2, 5 };
     const struct conversation_rules rules = { .template = CONVERSATION_VICUNA_V1 };

@@ -38,11 +38,6 @@ template <typename F> int guarded(char *why, size_t why_size, F call)
 
 } // namespace
 
-extern "C" bool sp_is_built(void)
-{
-    return true;
-}
-
 extern "C" struct sp_model *sp_open(const void *bytes, size_t len, char *why, size_t why_size)
 {
     struct sp_model *m = nullptr;

@@ -466,11 +466,6 @@ static void slow_close_cleanup(struct slow_llama **t)
 struct tokenizer *slow_llama_open(const char *bytes, size_t len, const char *name, const char *dir, struct err *e)
 {
     AUTO(hf_tokens_free) struct hf_tokens hf = { 0 };
-    if (!sp_is_built())
-        return FAIL_NULL(e, ERR_ENV,
-                         "%s: this build of acsweep reads no SentencePiece model; install libsentencepiece-dev "
-                         "and g++ and build again, or keep only a tokenizer.json there",
-                         name);
     if (hf_tokens_read(dir, true, &hf, e) < 0 || check_settings(&hf, dir, e) < 0)
         return NULL;
     AUTO(slow_close) struct slow_llama *t = calloc(1, sizeof *t);

@@ -4,7 +4,7 @@
  *
  * - `tokenizer.model` (SentencePiece): as the slow LlamaTokenizer, which LLaVA uses. tokenizer_config.json is read for
  *   `legacy`, `add_prefix_space`, the special tokens and `added_tokens_decoder`; special_tokens_map.json and
- *   added_tokens.json where that has none. Needs a build with libsentencepiece; one without says so.
+ *   added_tokens.json where that has none. Models of BPE that do not normalise, as LLaMA's.
  * - `tokenizer.json` with a BPE model: as the library `tokenizers`, for LLaMA's (Metaspace or Prepend/Replace, byte
  *   fallback) and for byte-level ones (GPT-2, Llama 3). What is not supported is refused by name.
  *
@@ -25,7 +25,7 @@ struct tokenizer;
 void tokenizer_close(struct tokenizer *t);
 DEFINE_CLEANUP(tokenizer_close, struct tokenizer *)
 
-/* ERR_INPUT names the file and what is wrong in it; ERR_ENV when this build lacks libsentencepiece. */
+/* ERR_INPUT names the file and what is wrong in it. */
 MUST_USE struct tokenizer *tokenizer_open(const char *dir, struct err *e);
 /* `path` is a tokenizer.model or a tokenizer.json (known by the end of its name); the small files beside it are read as
  * above. */
