@@ -20,6 +20,7 @@ acsweep_e2e_test(70-gpus 300)
 # Answers of a whole model (skipped, loudly, without libtorch).
 acsweep_e2e_test(72-generate 300)
 set_tests_properties(e2e.72-generate PROPERTIES SKIP_RETURN_CODE 77)
+acsweep_e2e_test(75-benchmarks 120)
 # Real extraction and C scores by tasks (skipped, loudly, without libtorch).
 acsweep_e2e_test(80-native 300)
 acsweep_e2e_test(85-content 300)

@@ -100,6 +100,19 @@ static void mme_rows(void **state)
     assert_string_equal(p->images[0], "images/OCR_1.png");
 }
 
+/* A table without names of pictures: those with the same picture belong together. */
+static void mme_tables(void **state)
+{
+    (void)state;
+    put_text("e.tsv", "index\timage\tquestion\tcategory\tanswer\n0\t" PNG "\tq\tOCR\tYes\n1\t" PNG "\tp\tOCR\tNo\n"
+                      "2\t" PNG2 "\tq\tOCR\tYes\n3\t" PNG2 "\tp\tOCR\tNo\n");
+    struct convert_counts n;
+    AUTO(question_set_destroy) struct question_set *s = converted("mme", "e.tsv", NULL, NULL, &n);
+    assert_int_equal(n.pictures, 2);
+    assert_string_equal(question_set_at(s, 1)->id, "images/mme.png:2");
+    assert_string_equal(question_set_at(s, 3)->group, "images/mme-2.png");
+}
+
 static void mmmu_rows(void **state)
 {
     (void)state;
@@ -380,10 +393,11 @@ static void huge_fields(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mmbench_tables), cmocka_unit_test(mme_rows),           cmocka_unit_test(mmmu_rows),
-        cmocka_unit_test(vqa_files),      cmocka_unit_test(scienceqa_problems), cmocka_unit_test(seed_questions),
-        cmocka_unit_test(bad_files),      cmocka_unit_test(bad_places),         cmocka_unit_test(names_of_pictures),
-        cmocka_unit_test(base64),         cmocka_unit_test(python_lists),       cmocka_unit_test(huge_fields),
+        cmocka_unit_test(mmbench_tables),    cmocka_unit_test(mme_rows),  cmocka_unit_test(mme_tables),
+        cmocka_unit_test(mmmu_rows),         cmocka_unit_test(vqa_files), cmocka_unit_test(scienceqa_problems),
+        cmocka_unit_test(seed_questions),    cmocka_unit_test(bad_files), cmocka_unit_test(bad_places),
+        cmocka_unit_test(names_of_pictures), cmocka_unit_test(base64),    cmocka_unit_test(python_lists),
+        cmocka_unit_test(huge_fields),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

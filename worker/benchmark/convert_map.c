@@ -9,6 +9,7 @@
 
 #define CIRCLE 1000000 /* MMBench: a circular variant's index is the question's and a multiple of it */
 
+#define GROUP_MOST 250
 #define NAMES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 /* ---- fields ---------------------------------------------------------------------------------------------------------
@@ -137,29 +138,33 @@ static int map_mmbench(struct conversion *c, const json_t *r, json_t *q, struct 
 /* Both questions of a picture have its name as question_id; ids get a number behind. */
 static int put_mme_id(struct conversion *c, const char *group, json_t *q, struct err *e)
 {
-    char id[300];
+    char id[PATH_MAX + 32];
     size_t n = (size_t)(uintptr_t)map_get(&c->seen, group, strlen(group)) + 1;
     char *key = arena_text(&c->arena, group);
     if (!key)
         return FAIL_NOMEM(e);
     TRY(map_put(&c->seen, key, strlen(key), (void *)(uintptr_t)n, e));
-    snprintf(id, sizeof id, "%.250s:%zu", group, n);
+    snprintf(id, sizeof id, "%s:%zu", group, n);
     return put_text(q, "id", id, e);
 }
 
+/* What two questions share is question_id on the Hub, image_path or the picture itself in tables. */
 static int map_mme(struct conversion *c, const json_t *r, json_t *q, struct err *e)
 {
     char buf[32];
-    const char *group = record_text(r, NAMES("question_id", "image_path", "image"), buf);
-    if (!group || strlen(group) > 250)
+    const char *group = record_text(r, NAMES("question_id", "image_path"), buf);
+    const json_t *image = json_object_get(r, "image");
+    if (group && strlen(group) > GROUP_MOST)
+        return FAIL(e, ERR_INPUT, "field 'question_id': is too long");
+    TRY(put_images(c, image ? image : json_object_get(r, "question_id"), group ? group : "mme", q, e));
+    group = group ? group : json_string_value(json_object_get(q, "image"));
+    if (!group)
         return FAIL(e, ERR_INPUT, "field 'question_id': is missing; it names the picture that two questions share");
     TRY(put_mme_id(c, group, q, e));
     TRY(put_text(q, "group", group, e));
     TRY(copy(r, q, "question", NAMES("question", "text"), true, e));
     TRY(copy(r, q, "category", NAMES("category"), true, e));
-    TRY(copy(r, q, "answer", NAMES("answer"), true, e));
-    const json_t *image = json_object_get(r, "image");
-    return put_images(c, image ? image : json_object_get(r, "question_id"), group, q, e);
+    return copy(r, q, "answer", NAMES("answer"), true, e);
 }
 
 /* ---- MMMU -----------------------------------------------------------------------------------------------------------

@@ -33,7 +33,8 @@ SAID = ["", " ", "\n", "A", "B", "a", "A.", "B.", "b.", "(B)", "(b)", "B)", "B).
         "x ray", "final  x", "is\u00a0x", "=", "= 5 =", "so\nthus 5\nis 6", "I do not know", "...", "." * 40 + "x",
         "a.b.c." * 20, "\u00c4PFEL", "\u00e4pfel", "\u0395\u03bb\u03bb\u03ac\u03b4\u03b1", "\u4e94", "\u4e945", "5\u4e94",
         "\U0001f600 B", "B\u200b", "\u2003B\u2003", "na\u00efve", "caf\u00e9 (noir)", "\u201cB\u201d", "B\x1cC", "A" * 3000,
-        "ha " * 400, "The answer is The answer is The answer is B", "A: yes B: no", "1) red 2) blue", "(a) red bus"]
+        "ha " * 400, "The answer is The answer is The answer is B", "A: yes B: no", "1) red 2) blue", "(a) red bus",
+        "the final 5 is \nresult 7", "y = 5\nresult 7", "1,2345", "x1,234 more", "we saw 5, then none", "5,000,12", "5.e3"]
 
 
 def wheel(rows, n):
@@ -60,7 +61,7 @@ def mmbench():
             base["hint"] = "Look at the picture."
         out += wheel(base, n)
     out.append({"benchmark": "mmbench", "id": "990", "image": "990.jpg", "question": "Holes?", "answer": "D",
-                "options": ["Red", None, "Green\n", "Blue\n\n", "none of these"], "category": "ocr"})
+                "options": ["Red", None, "Green\n", "Blue\n\n", "none of these\n"], "category": "ocr"})
     return sorted(out, key=lambda q: int(q["id"]))
 
 
@@ -86,6 +87,7 @@ def mmmu():
         {"question": "Ratio?", "answers": ["3.14", "2.68", "-0.5"]},
         {"question": "Who?", "answers": ["dog house", "\u00c4pfel"]},
         {"question": "Big?", "answers": ["inf", "5000"]},
+        {"question": "Cut?", "answers": ["1234", "12"]},
     ]
     return [common | {"id": f"validation_{s}_{i}", "image": f"{s}{i}.png", "category": s} | r
             for s in ("Art", "Math") for i, r in enumerate(rows)]
@@ -153,7 +155,7 @@ def main():
         said = [answer_for(q, rng) for q in questions]
         write_lines(DIR / f"{name}.jsonl", questions)
         write_lines(DIR / f"{name}.answers.jsonl", [{"id": q["id"], "answer": a} for q, a in zip(questions, said)])
-        few = {"mmbench": [0, -1], "mme": [0, 1], "mmmu": range(9), "scienceqa": [3], "seed": [1]}.get(name, range(7))
+        few = {"mmbench": [0, -1], "mme": [0, 1], "mmmu": range(10), "scienceqa": [3], "seed": [1]}.get(name, range(7))
         cases = []
         for i in few if name not in ("textvqa", "vizwiz") else []:
             i %= len(questions)
