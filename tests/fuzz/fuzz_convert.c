@@ -50,7 +50,7 @@ static void convert_as(enum benchmark_kind kind, const uint8_t *data, size_t siz
     if (!r || convert_all(&c, r, &e) < 0)
         if ((e.kind != ERR_INPUT && e.kind != ERR_ENV) || strncmp(e.text, "fuzz", 4) != 0)
             abort();
-    pictures_free(&c.pictures);
+    convert_pictures_free(&c.pictures);
     map_free(&c.seen);
     arena_free(&c.arena);
 }
