@@ -1,4 +1,4 @@
-/* acsweep extract and generate: done by acsweep-exec, where libtorch is. This program only reads the command line. */
+/* acsweep extract, generate and evaluate: done by acsweep-exec, where libtorch is. This program only reads the command line. */
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -34,5 +34,13 @@ const struct cmd cmd_generate = {
     .summary = tool_generate_summary,
     .details = tool_generate_details,
     .options = { tool_generate_options },
+    .run = hand_over,
+};
+
+const struct cmd cmd_evaluate = {
+    .name = TOOL_EVALUATE_NAME,
+    .summary = tool_evaluate_summary,
+    .details = tool_evaluate_details,
+    .options = { tool_evaluate_options },
     .run = hand_over,
 };

@@ -28,7 +28,6 @@ MUST_USE int extract_compute(struct extract_job *j, const struct image_set *set,
                              struct err *e);
 /* After each picture: counts it, shows progress; ERR_INTERRUPTED when a signal came. */
 MUST_USE int extract_tick(struct extract_job *j, struct err *e);
-MUST_USE int extract_interrupted(struct err *e);
 /* ERR_ENV when `dir` lies on a file system with less room than `bytes`. */
 MUST_USE int extract_check_room(const char *dir, uint64_t bytes, struct err *e);
 /* Write the settings into a file's metadata. */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,34 +9,11 @@
 
 #include "common/mono.h"
 #include "worker/tool/extract_job.h"
+#include "worker/tool/interrupt.h"
+#include "worker/tool/members.h"
 #include "worker/torch/weights.h"
 
 #define SHOW_EVERY (200 * NS_PER_MS)
-
-/* ---- signals --------------------------------------------------------------------------------------------------------
- */
-
-static volatile sig_atomic_t asked_to_stop;
-
-static void on_signal(int signo)
-{
-    asked_to_stop = signo;
-}
-
-/* A second signal ends the program at once: nothing half-written has its final name. */
-static void catch_signals(void)
-{
-    struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND };
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
-
-int extract_interrupted(struct err *e)
-{
-    if (!asked_to_stop)
-        return 0;
-    return FAIL(e, ERR_INTERRUPTED, "interrupted by SIG%s", sigabbrev_np(asked_to_stop));
-}
 
 /* ---- while it computes ----------------------------------------------------------------------------------------------
  */
@@ -61,13 +37,13 @@ int extract_tick(struct extract_job *j, struct err *e)
 {
     j->computed++;
     show(j);
-    return extract_interrupted(e);
+    return tool_interrupted(e);
 }
 
 int extract_compute(struct extract_job *j, const struct image_set *set, extract_take_fn *take, void *arg, struct err *e)
 {
     j->began = mono_now();
-    int rc = extract_interrupted(e) < 0 ? -1 : extractor_run(j->x, set, 0, image_set_count(set), take, arg, e);
+    int rc = tool_interrupted(e) < 0 ? -1 : extractor_run(j->x, set, 0, image_set_count(set), take, arg, e);
     j->ended = mono_now();
     if (j->shown)
         fputs("\r\033[K", stderr);
@@ -114,20 +90,6 @@ static int check_combination(const struct opts *o, struct err *e)
     return 0;
 }
 
-/* The names of the command line; those of th.h lack a "p". */
-static enum th_dtype dtype_of(const char *name)
-{
-    return strcmp(name, "bf16") == 0 ? TH_BF16 : strcmp(name, "fp16") == 0 ? TH_F16 : TH_F32;
-}
-
-static int processors(const struct opts *o)
-{
-    cpu_set_t set;
-    if (opts_given(o, "threads"))
-        return (int)opts_int(o, "threads");
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 static const char *geometry_of(const struct opts *o)
 {
     const char *name = opts_text(o, "geometry");
@@ -146,7 +108,6 @@ static int check_encoder(const char *dir, struct err *e)
 
 static int read_options(const struct opts *o, struct extract_options *x, struct err *e)
 {
-    struct err why = { 0 };
     *x = EXTRACT_DEFAULTS;
     x->checkpoint = opts_text(o, "encoder");
     TRY(check_encoder(x->checkpoint, e));
@@ -154,13 +115,12 @@ static int read_options(const struct opts *o, struct extract_options *x, struct 
     x->final_norm = opts_flag(o, "final-norm");
     x->all_tokens = opts_flag(o, "all-tokens");
     x->resolution = (uint32_t)opts_int(o, "resolution");
-    x->dtype = dtype_of(opts_text(o, "dtype"));
-    x->compute = dtype_of(opts_text(o, "compute"));
+    x->dtype = tool_dtype(o, "dtype");
+    x->compute = tool_dtype(o, "compute");
     x->batch = (int)opts_int(o, "batch");
-    x->threads = (unsigned)processors(o);
+    x->threads = (unsigned)tool_processors(o);
     x->images.exif_rotate = opts_flag(o, "exif");
-    if (th_device_parse(opts_text(o, "device"), &x->device, &why) < 0)
-        return FAIL(e, ERR_USAGE, "--device: %s", why.text);
+    TRY(tool_device(o, &x->device, e));
     TRY(vit_positions_parse(opts_text(o, "positions"), &x->positions, e));
     return extract_geometry_parse(geometry_of(o), &x->geometry, e);
 }
@@ -172,7 +132,7 @@ static int add_file(const char *path, struct buf *list, struct err *e)
 {
     char hex[DIGEST_HEX_SIZE];
     uint64_t bytes;
-    TRY(extract_interrupted(e));
+    TRY(tool_interrupted(e));
     TRY(digest_file(path, hex, &bytes, e));
     buf_printf(list, "%s\n", hex);
     return 0;
@@ -255,13 +215,6 @@ static int print_summary(const struct extract_job *j, struct err *e)
     return 0;
 }
 
-static void warn_of_slow_blas(const struct extract_options *x)
-{
-    char text[400];
-    if (x->device.type == TH_DEV_CPU && !th_blas_check(text, sizeof text))
-        fprintf(stderr, "acsweep extract: warning: %s\n", text);
-}
-
 static int run(struct extract_job *j, const struct extract_options *x, struct err *e)
 {
     j->x = extractor_open(x, e);
@@ -278,13 +231,8 @@ int tool_extract(const struct opts *o, struct err *e)
     struct extract_job j = { .o = o, .out = opts_text(o, "out") };
     TRY(check_combination(o, e));
     TRY(read_options(o, &x, e));
-    if (!th_available())
-        return FAIL(e, ERR_ENV,
-                    "this acsweep-exec was built without libtorch; install it (Debian: apt-get install "
-                    "libtorch-dev libopenblas0-openmp g++) and build again");
-    th_set_threads((int)x.threads);
-    warn_of_slow_blas(&x);
-    catch_signals();
+    TRY(tool_begin(o, "extract", x.device, e));
+    tool_catch_signals();
     int rc = run(&j, &x, e);
     json_decref(j.settings);
     extractor_close(j.x);

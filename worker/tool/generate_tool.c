@@ -1,16 +1,15 @@
 #include "worker/tool/generate_tool.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/digest.h" /* json_decref_cleanup */
 #include "common/mono.h"
-#include "worker/extract/representation.h"
 #include "worker/model/generate.h"
 #include "worker/model/vlm.h"
 #include "worker/text/conversation.h"
+#include "worker/tool/members.h"
 
 #define MAX_ANSWER ((size_t)64 << 20)
 
@@ -44,24 +43,12 @@ static int check_combination(const struct opts *o, struct err *e)
     return 0;
 }
 
-static int processors(const struct opts *o)
-{
-    cpu_set_t set;
-    if (opts_given(o, "threads"))
-        return (int)opts_int(o, "threads");
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 static int read_options(struct answer_job *j, struct err *e)
 {
-    struct err why = { 0 };
-    const char *compute = opts_text(j->o, "compute");
-    j->compute = strcmp(compute, "bf16") == 0 ? TH_BF16 : strcmp(compute, "fp16") == 0 ? TH_F16 : TH_F32;
+    j->compute = tool_dtype(j->o, "compute");
     j->n_pictures = opts_list(j->o, "image", &j->pictures);
     j->quiet = opts_flag(j->o, "json");
-    if (th_device_parse(opts_text(j->o, "device"), &j->device, &why) < 0)
-        return FAIL(e, ERR_USAGE, "--device: %s", why.text);
-    return 0;
+    return tool_device(j->o, &j->device, e);
 }
 
 /* ---- what goes in ---------------------------------------------------------------------------------------------------
@@ -103,22 +90,11 @@ static int encode_question(const struct answer_job *j, struct ids *ids, struct e
 /* Features of the pictures, (I,N,d) */
 static struct tensor *look(const struct answer_job *j, struct err *e)
 {
-    const char *const *dirs;
-    size_t n = opts_list(j->o, "encoder", &dirs);
-    AUTO(free) struct representation_member *members = calloc(n + 1, sizeof *members);
-    if (!members)
-        return FAIL_NULL(e, ERR_NOMEM, "out of memory");
-    for (size_t i = 0; i < n; i++) {
-        members[i].encoder = EXTRACT_DEFAULTS;
-        members[i].encoder.checkpoint = dirs[i];
-        members[i].encoder.layer = (int)opts_int(j->o, "layer");
-        members[i].encoder.resolution = (uint32_t)opts_int(j->o, "resolution");
-        members[i].encoder.compute = j->compute;
-    }
-    struct representation_options o = {
-        .members = members, .n = n, .grid = opts_int(j->o, "grid"), .dtype = j->compute, .device = j->device
-    };
-    AUTO(representation_close) struct representation *r = representation_open(&o, e);
+    AUTO(tool_members_free) struct tool_members members = { 0 };
+    if (tool_members_read(j->o, j->compute, &members, e) < 0)
+        return NULL;
+    AUTO(representation_close)
+    struct representation *r = tool_representation(j->o, &members, j->compute, j->device, e);
     return r ? representation_files(r, j->pictures, j->n_pictures, e) : NULL;
 }
 
@@ -247,16 +223,9 @@ static int answer(struct answer_job *j, struct err *e)
 int tool_generate(const struct opts *o, struct err *e)
 {
     struct answer_job j = { .o = o, .text = BUF_INIT(MAX_ANSWER) };
-    char slow[400];
     TRY(check_combination(o, e));
     TRY(read_options(&j, e));
-    if (!th_available())
-        return FAIL(e, ERR_ENV,
-                    "this acsweep-exec was built without libtorch; install it (Debian: apt-get install "
-                    "libtorch-dev libopenblas0-openmp g++) and build again");
-    th_set_threads(processors(o));
-    if (j.device.type == TH_DEV_CPU && !th_blas_check(slow, sizeof slow))
-        fprintf(stderr, "acsweep generate: warning: %s\n", slow);
+    TRY(tool_begin(o, "generate", j.device, e));
     int rc = answer(&j, e);
     vlm_destroy(j.vlm);
     llama_destroy(j.llama);

@@ -1,3 +1,4 @@
+#include "worker/tool/evaluate_tool.h"
 #include "worker/tool/extract_tool.h"
 #include "worker/tool/generate_tool.h"
 #include "worker/tool/tool_options.h"
@@ -19,7 +20,15 @@ static const struct cmd cmd_generate = {
     .run = tool_generate,
 };
 
-static const struct cmd *const commands[] = { &cmd_extract, &cmd_generate, NULL };
+static const struct cmd cmd_evaluate = {
+    .name = TOOL_EVALUATE_NAME,
+    .summary = tool_evaluate_summary,
+    .details = tool_evaluate_details,
+    .options = { tool_evaluate_options },
+    .run = tool_evaluate,
+};
+
+static const struct cmd *const commands[] = { &cmd_extract, &cmd_generate, &cmd_evaluate, NULL };
 
 static const struct cmd tools = {
     .name = "acsweep",

@@ -4,7 +4,7 @@
 
 bool tool_is(const char *name)
 {
-    static const char *const names[] = { TOOL_EXTRACT_NAME, TOOL_GENERATE_NAME };
+    static const char *const names[] = { TOOL_EXTRACT_NAME, TOOL_GENERATE_NAME, TOOL_EVALUATE_NAME };
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strcmp(names[i], name) == 0)
             return true;
@@ -73,14 +73,14 @@ const char tool_generate_details[] =
     "  acsweep generate --model models/llava-v1.5-7b --encoder models/clip-vit-large-patch14-336 \\\n"
     "      --image dog.jpg --prompt 'What does the dog do?'\n"
     "  acsweep generate --model models/vicuna-7b-v1.5 --connector runs/17/mm_projector.bin \\\n"
-    "      --encoder models/clip-vit-large-patch14 --encoder models/dinov2-large --image dog.jpg --template plain";
+    "      --encoder models/clip-vit-large-patch14,models/dinov2-large --image dog.jpg --template plain";
 
 const struct opt tool_generate_options[] = {
     { .name = "model", .letter = 'm', .type = OPT_DIR, .value = "DIR", .required = true,
       .help = "the decoder and its tokenizer, and the connector if it is there" },
     { .name = "connector", .type = OPT_FILE, .value = "PATH", .help = "the connector, where DIR has none or another one" },
-    { .name = "encoder", .type = OPT_DIR, .value = "DIR", .many = true,
-      .help = "an encoder of the representation; give it again for each further one, in order" },
+    { .name = "encoder", .type = OPT_TEXT, .value = "DIR[,DIR...]", .many = true,
+      .help = "the encoders of the representation, in order" },
     { .name = "image", .type = OPT_FILE, .value = "FILE", .many = true, .help = "a picture: JPEG, PNG or WebP" },
     { .name = "prompt", .letter = 'p', .type = OPT_TEXT, .value = "TEXT", .fallback = "", .help = "what to ask" },
     { .name = "template", .type = OPT_CHOICE, .value = "NAME", .choices = "vicuna_v1|plain", .fallback = "vicuna_v1",
@@ -98,5 +98,53 @@ const struct opt tool_generate_options[] = {
     { .name = "threads", .letter = 't', .type = OPT_INT, .value = "N", .lo = 1, .hi = 1024,
       .help = "processors to use; without it all there are" },
     { .name = "json", .letter = 'j', .type = OPT_FLAG, .help = "print the answer, its tokens and how long it took as JSON, at the end" },
+    { 0 },
+};
+
+/* ---- evaluate -------------------------------------------------------------------------------------------------------
+ */
+
+const char tool_evaluate_summary[] = "Ask a model a benchmark's questions, and score its answers";
+
+const char tool_evaluate_details[] =
+    "The benchmark is a file of questions (docs/benchmarks.md; 'acsweep convert' makes it from the published ones), whose "
+    "pictures lie below its own directory. DIR of --model holds decoder, tokenizer and connector, as 'acsweep train "
+    "stage2' and LLaVA write them; what stage 2 made with --lora, or a connector alone, goes on the decoder of --llm. "
+    "Decoding is greedy.\n"
+    "\n"
+    "Answers are kept as they come: an interrupted evaluation goes on where it was. OUT/answers.jsonl has them all, "
+    "and 'acsweep score answers' computes the numbers from it again; OUT/result.json has the numbers.\n"
+    "\n"
+    "  acsweep evaluate --model runs/stage2 --encoder models/clip-vit-large-patch14-336 \\\n"
+    "      --benchmark data/mme/questions.jsonl --out results/mme";
+
+const struct opt tool_evaluate_options[] = {
+    { .name = "model", .letter = 'm', .type = OPT_DIR, .value = "DIR", .required = true,
+      .help = "the model, or what stage 2 made with --lora" },
+    { .name = "llm", .type = OPT_DIR, .value = "DIR", .help = "decoder and tokenizer, where --model has none" },
+    { .name = "encoder", .type = OPT_TEXT, .value = "DIR[,DIR...]", .many = true,
+      .help = "the encoders of the representation, in order" },
+    { .name = "benchmark", .type = OPT_FILE, .value = "FILE", .required = true, .help = "its questions, JSONL" },
+    { .name = "metric", .type = OPT_TEXT, .value = "NAME",
+      .help = "which number is the performance; without it the benchmark's usual one" },
+    { .name = "out", .letter = 'o', .type = OPT_FILE, .value = "OUT", .required = true,
+      .help = "directory for answers and numbers; made if it is not there" },
+    { .name = "unparsed", .type = OPT_CHOICE, .value = "NAME", .choices = "wrong|random", .fallback = "wrong",
+      .help = "an answer in which no option is found is wrong, or a letter is drawn as the original programs do" },
+    { .name = "layer", .type = OPT_INT, .value = "N", .fallback = "-2", .lo = -1000, .hi = 1000,
+      .help = "hidden state of the encoders, negative from the end" },
+    { .name = "resolution", .type = OPT_INT, .value = "PIXELS", .lo = 1, .hi = 8192,
+      .help = "edge of the encoders' square; without it each encoder's own" },
+    { .name = "grid", .type = OPT_INT, .value = "N", .lo = 1, .hi = 1024,
+      .help = "tokens along an edge of the representation; without it the finest encoder's" },
+    { .name = "max-tokens", .letter = 'n', .type = OPT_INT, .value = "N", .fallback = "1024", .lo = 1, .hi = 1000000,
+      .help = "the longest answer, for benchmarks that set none" },
+    { .name = "batch", .letter = 'b', .type = OPT_INT, .value = "N", .fallback = "8", .lo = 1, .hi = 4096,
+      .help = "questions at a time" },
+    { .name = "compute", .type = OPT_CHOICE, .choices = "fp32|bf16|fp16", .fallback = "bf16", .help = "type that is computed in" },
+    { .name = "device", .type = OPT_TEXT, .value = "cpu|cuda[:N]", .fallback = "cpu", .help = "where to compute" },
+    { .name = "threads", .letter = 't', .type = OPT_INT, .value = "N", .lo = 1, .hi = 1024,
+      .help = "processors to use; without it all there are" },
+    { .name = "json", .letter = 'j', .type = OPT_FLAG, .help = "print the numbers as JSON" },
     { 0 },
 };

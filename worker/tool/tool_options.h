@@ -14,6 +14,10 @@ extern const struct opt tool_generate_options[];
 #define TOOL_GENERATE_NAME "generate"
 extern const char tool_generate_summary[], tool_generate_details[];
 
+extern const struct opt tool_evaluate_options[];
+#define TOOL_EVALUATE_NAME "evaluate"
+extern const char tool_evaluate_summary[], tool_evaluate_details[];
+
 /* Is it the name of such a command? */
 bool tool_is(const char *name);
 
