@@ -60,7 +60,8 @@ def mmbench():
     for g in range(12):
         n = [4, 4, 3, 2][g % 4]
         base = {"benchmark": "mmbench", "group": str(240 + g), "image": f"{240 + g}.jpg",
-                "question": f"Which one, number {g}?", "options": ["red bus", "the blue one", "China", "7 or 5"][:n], "answer": "ABCD"[g % n],
+                "question": f"Which one, number {g}?", "options": ["red bus", "the blue one", "China", "7 or 5"][:n],
+                "answer": "ABCD"[g % n],
                 "category": ["localization", "ocr", "attribute"][g % 3]}
         if g % 2:
             base["hint"] = "Look at the picture."
@@ -86,7 +87,8 @@ def mmmu():
         {"question": "What is in <image 1>?", "options": ["red bus", "the blue one", "China", "7"], "answer": "B"},
         {"question": "Pick.", "options": ["<image 2>", "<image 3>", "<image 8>"], "answer": "C",
          "image": ["a.png", "b.png", "c.png"]},
-        {"question": "Seven <image 7> <image> <image 1", "options": list("red dog yes dont two 5 x".split()), "answer": "G"},
+        {"question": "Seven <image 7> <image> <image 1", "answer": "G",
+         "options": "red dog yes dont two 5 x".split()},
         {"question": "How long is <image 1>?", "answer": "5"},
         {"question": "How much?", "answers": ["1,000", "one thousand"]},
         {"question": "Which letter?", "answer": "x"},
@@ -166,7 +168,8 @@ def main():
         for i in few if name not in ("textvqa", "vizwiz") else []:
             i %= len(questions)
             judged = [ref.JUDGES[name](questions[i], s) for s in SAID]
-            cases.append({"question": i, "scores": [j[0] for j in judged], "parsed": "".join("01"[j[1]] for j in judged),
+            cases.append({"question": i, "scores": [j[0] for j in judged],
+                          "parsed": "".join("01"[j[1]] for j in judged),
                           "letters": "".join(j[2] or "-" for j in judged)})
         random_totals = ref.totals(questions, said, True)
         expected["benchmarks"][name] = {"prompts": [ref.prompt(q) for q in questions], "cases": cases,
