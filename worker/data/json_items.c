@@ -144,6 +144,8 @@ int json_items_next(struct json_items *t, json_t **item, struct err *e)
     json_error_t why;
     t->item = t->at;
     *item = json_loadb(t->text + t->at, left < ITEM_MOST ? left : ITEM_MOST, JSON_DISABLE_EOF_CHECK, &why);
+    if (!*item && left > ITEM_MOST && json_error_code(&why) == json_error_premature_end_of_input)
+        return fail_at(t, t->at, e, "an object of more than 64 MiB; is it the right file?");
     if (!*item)
         return FAIL(e, ERR_INPUT, "%s:%zu: not JSON: %s", t->name,
                     line_of(t, t->at) + (why.line > 1 ? (size_t)why.line - 1 : 0), why.text);
