@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "cli/working.h"
 #include "common/digest.h"
+#include "common/utf8.h"
 #include "worker/score/a_score.h"
 
 static const struct opt score_a_options[] = {
@@ -48,7 +49,10 @@ static char *name_of(const char *path, struct err *e)
     size_t len = strlen(name), end = strlen(".safetensors");
     bool whole = len <= end || strcmp(name + len - end, ".safetensors") != 0;
     char *copy = strndup(name, whole ? len : len - end);
-    return copy ? copy : FAIL_NULL(e, ERR_NOMEM, "out of memory");
+    if (!copy)
+        return FAIL_NULL(e, ERR_NOMEM, "out of memory");
+    utf8_mend(copy); /* it goes into JSON */
+    return copy;
 }
 
 struct files {

@@ -5,9 +5,9 @@
     python3 tools/parquet_to_jsonl.py --out mmbench/rows.jsonl --images mmbench/images data/dev-*.parquet
     acsweep convert mmbench --from mmbench/rows.jsonl --out mmbench/q.jsonl
 
-Every column is kept under its name. Pictures (structs {bytes, path}, alone or in lists) are written to --images, each content
-once, named by its digest, and stand in the JSONL file by that name. Rows keep their order, files that of the command line.
---columns leaves all others out. Nothing is left behind under --out when something fails.
+Every column is kept under its name. Pictures (structs {bytes, path}, alone or in lists) are written to --images, each
+content once, named by its digest, and stand in the JSONL file by that name. Rows keep their order, files that of the
+command line. --columns leaves all others out. Nothing is left behind under --out when something fails.
 """
 import argparse
 import base64

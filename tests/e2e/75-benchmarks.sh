@@ -71,6 +71,9 @@ for arith in fp32 bf16; do
 done
 expect 0 acsweep score a --target "$A/CLIP@336.safetensors" -r "$A/CLIP@336.safetensors"
 has "$OUT" "mean       1.0000"
+cp "$A/CLIP@336.safetensors" $'n\xff.safetensors'
+expect 0 acsweep score a --target "$A/target.safetensors" -r $'n\xff.safetensors' --json
+same "$(json "$OUT" 'list(d["references"])')" "['n?']"
 wrong 3 "no reference is left" score a --target "$A/CLIP@336.safetensors" -r "$A/CLIP@336.safetensors" --exclude-self
 wrong 4 "nowhere: cannot open" score a --target nowhere -r "$A/CLIP@336.safetensors"
 

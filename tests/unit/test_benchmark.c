@@ -62,6 +62,17 @@ static const char *text_at(const json_t *list, size_t i)
     return s;
 }
 
+static size_t encode(uint32_t c, char s[4])
+{
+    if (c < 0x80)
+        return s[0] = (char)c, 1;
+    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, c >>= 6)
+        s[i] = (char)(0x80 | (c & 0x3F));
+    s[0] = (char)((n == 2 ? 0xC0 : n == 3 ? 0xE0 : 0xF0) | c);
+    return n;
+}
+
 /* ---- the golden benchmarks ------------------------------------------------------------------------------------------
  */
 
@@ -190,6 +201,42 @@ static void totals(void **state)
         assert_string_equal(json_string_value(json_object_get(j, "benchmark")), name);
         double performance = json_number_value(json_object_get(j, "performance"));
         assert_true(performance == json_number_value(json_object_get(json_object_get(j, "values"), r->metric)));
+    }
+}
+
+/* lower(), \\w and isspace() of every character there is, in one digest. */
+static void all_characters(void **state)
+{
+    (void)state;
+    AUTO(buf_free) struct buf all = BUF_INIT(1 << 24);
+    char digest[DIGEST_HEX_SIZE];
+    for (uint32_t c = 1; c < 0x110000; c++) {
+        char s[5] = { 0 };
+        if (c >= 0xD800 && c <= 0xDFFF)
+            continue;
+        size_t n = encode(c, s), bytes;
+        assert_int_equal(text_first((struct text){ s, n }, &bytes), c);
+        assert_int_equal(bytes, n);
+        text_lower((struct text){ s, n }, &all);
+        buf_printf(&all, "%d%d\n", text_is_word(c), text_is_space(c));
+    }
+    assert_false(all.failed);
+    digest_bytes(all.data, all.len, digest);
+    assert_string_equal(digest, json_string_value(json_object_get(expected, "characters")));
+}
+
+/* Bytes that are no UTF-8 stay as they are, one by one. */
+static void broken_characters(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "\x80", "A\xc3", "\xe2\x82", "\xff\xfe", "\xc0\xaf", "\xf0\x9f\x98", "\xc3(" };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        AUTO(buf_free) struct buf low = BUF_INIT(100);
+        size_t n = strlen(texts[i]);
+        text_lower(text_of(texts[i]), &low);
+        assert_int_equal(low.len, n);
+        assert_int_equal(text_count(text_of(texts[i])), n);
+        assert_int_equal(text_strip(text_of(texts[i])).len, n);
     }
 }
 
@@ -452,6 +499,8 @@ int main(void)
         cmocka_unit_test(judges),
         cmocka_unit_test(the_vqa_normalisation),
         cmocka_unit_test(totals),
+        cmocka_unit_test(all_characters),
+        cmocka_unit_test(broken_characters),
         cmocka_unit_test(pythons_generator),
         cmocka_unit_test(soft_accuracy),
         cmocka_unit_test(circles_count_whole),

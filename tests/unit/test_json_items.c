@@ -118,6 +118,21 @@ static void depth_has_an_end(void **state)
     free(text);
 }
 
+static void objects_have_an_end(void **state)
+{
+    (void)state;
+    size_t n = (size_t)65 << 20;
+    char *text = malloc(n), out[10];
+    struct err e = { 0 };
+    assert_non_null(text);
+    memset(text, ' ', n);
+    memcpy(text, "{\"n\":1", 6);
+    memcpy(text + n - 2, "}", 2);
+    assert_int_equal(sum_up(text, out, sizeof out, &e), -1);
+    assert_string_equal(e.text, "x.json:1: an object of more than 64 MiB; is it the right file?");
+    free(text);
+}
+
 static void files(void **state)
 {
     (void)state;
@@ -142,8 +157,12 @@ static void files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_forms),       cmocka_unit_test(by_place), cmocka_unit_test(refused),
-        cmocka_unit_test(depth_has_an_end), cmocka_unit_test(files),
+        cmocka_unit_test(both_forms),
+        cmocka_unit_test(by_place),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(depth_has_an_end),
+        cmocka_unit_test(objects_have_an_end),
+        cmocka_unit_test(files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

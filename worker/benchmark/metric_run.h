@@ -68,7 +68,7 @@ struct metric_run {
     struct means means; /* of values in per cent, or in points for MME's pictures */
 };
 
-/* A letter for a question in which none was found: of its options, or one of `more` letters that are no options. */
+/* A letter for a question in which none was found, counted from 0: of its options, or with `with_e` also E. */
 int metric_draw(struct metric_run *r, const struct question *q, bool with_e);
 
 /* Verdicts -> means (metric_totals.c). */

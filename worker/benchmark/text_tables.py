@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """text_tables.py > text_tables.c: what Python's str says about characters beyond ASCII, as ranges.
 
-The metrics are defined by Python programs: their lower(), split() and \\b are Python's, so the tables are taken from it.
+The metrics are defined by Python programs: their lower(), split() and \\b are Python's, so the tables are taken from
+it.
 """
 import sys
 import unicodedata
@@ -24,7 +25,8 @@ def ranges(test):
 
 def lower_rows():
     """(first, last, step, delta): every step-th character of first..last goes down by adding delta."""
-    pairs = [(c, ord(chr(c).lower())) for c in range(ASCII, LAST) if len(chr(c).lower()) == 1 and chr(c).lower() != chr(c)]
+    lower = {c: chr(c).lower() for c in range(ASCII, LAST)}
+    pairs = [(c, ord(low)) for c, low in lower.items() if len(low) == 1 and low != chr(c)]
     rows = []
     for c, low in pairs:
         delta = low - c

@@ -139,6 +139,8 @@ static int load_at(const struct json_items *t, size_t at, json_t **item, size_t 
     size_t left = t->len - at;
     json_error_t why;
     *item = json_loadb(t->text + at, left < ITEM_MOST ? left : ITEM_MOST, JSON_DISABLE_EOF_CHECK, &why);
+    if (!*item && left > ITEM_MOST && json_error_code(&why) == json_error_premature_end_of_input)
+        return fail_at(t, at, e, "an object of more than 64 MiB; is it the right file?");
     if (!*item)
         return FAIL(e, ERR_INPUT, "%s:%zu: not JSON: %s", t->name,
                     line_of(t, at) + (why.line > 1 ? (size_t)why.line - 1 : 0), why.text);

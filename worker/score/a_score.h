@@ -46,7 +46,7 @@ MUST_USE int a_match(const struct a_tokens *target, const struct a_tokens *refer
 
 /* safetensors with one tensor [tokens, width] for each sample, named by its id; the same names in all files. */
 struct a_file {
-    const char *name; /* in results; each reference's once */
+    const char *name; /* in results, UTF-8; each reference's once */
     const char *path;
 };
 

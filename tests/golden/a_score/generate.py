@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""generate.py [DIR]: made-up connector outputs, and their A scores by torch: float32, float64, and bfloat16 tensor by tensor
-as the released code computes (torch's own norm, division, cosine_similarity, amax and mean).
+"""generate.py [DIR]: made-up connector outputs, and their A scores by torch: float32, float64, and bfloat16 tensor by
+tensor as the released code computes (torch's own norm, division, cosine_similarity, amax and mean).
 
-Samples have different numbers of tokens; the values are such that CLIP-like pairs are near and others are not. Written with
+Samples have different numbers of tokens; the values are such that one reference is nearer than the other. Written with
 torch 2.7.1 on a CPU.
 """
 import json

@@ -140,17 +140,18 @@ def mmmu(q, said):
 
 
 MARKS = [";", "/", "[", "]", '"', "{", "}", "(", ")", "=", "+", "\\", "_", "-", ">", "<", "@", "`", ",", "?", "!"]
-NUMBERS = {w: str(i) for i, w in enumerate("zero one two three four five six seven eight nine ten".split())} | {"none": "0"}
+NUMBERS = {w: str(i) for i, w in enumerate("zero one two three four five six seven eight nine ten".split())}
+NUMBERS["none"] = "0"
 
 
 def words_without_apostrophes():
     """The table, made from what it stands for: each contraction without one of its apostrophes, or without any."""
-    plain = ("ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll how's "
-             "isn't it'd it'll ma'am mightn't might've mustn't must've needn't not've o'clock oughtn't shan't should've "
-             "shouldn't somebody'll somebody's someone'd someone'll someone's something'd something'll that's there'd "
-             "there're there's they'd they'll they're they've wasn't we've weren't what'll what're what's what've when's "
-             "where'd where's where've who'd who'll who's who've why'll why're why's won't would've wouldn't y'all you'd "
-             "you'll you're you've").split()
+    plain = ("ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd "
+             "how'll how's isn't it'd it'll ma'am mightn't might've mustn't must've needn't not've o'clock "
+             "oughtn't shan't should've shouldn't somebody'll somebody's someone'd someone'll someone's "
+             "something'd something'll that's there'd there're there's they'd they'll they're they've wasn't we've "
+             "weren't what'll what're what's what've when's where'd where's where've who'd who'll who's who've "
+             "why'll why're why's won't would've wouldn't y'all you'd you'll you're you've").split()
     double = ("couldn't've hadn't've he'd've it'd've mightn't've she'd've shouldn't've somebody'd've someone'd've "
               "something'd've there'd've they'd've we'd've who'd've wouldn't've y'all'll you'd've").split()
     table = {c.replace("'", ""): c for c in plain}
@@ -159,7 +160,8 @@ def words_without_apostrophes():
         table[f"{first}{second}'{third}"] = c
         table[f"{first}'{second}{third}"] = c
     table |= {"twas": "'twas", "ow's'at": "'ow's'at", "'ows'at": "'ow's'at", "'ow'sat": "'ow's'at",
-              "yall'd've": "y'all'd've", "y'alld've": "y'all'd've", "y'all'dve": "y'all'd've", "somebody'd": "somebodyd"}
+              "yall'd've": "y'all'd've", "y'alld've": "y'all'd've", "y'all'dve": "y'all'd've",
+              "somebody'd": "somebodyd"}
     return table
 
 
