@@ -258,14 +258,31 @@ static int add_merges(const struct model *m, size_t i, struct bpe *b, struct err
     return 0;
 }
 
-static int fill(const struct model *m, const struct piece *unk, struct bpe *b, const char *name, struct err *e)
+/* The library also merges characters that are no pieces; with these models there are none in pieces. */
+static bool has_characters(const struct model *m, size_t i, const struct bpe *b)
+{
+    struct slice text = m->pieces[i].text;
+    size_t size;
+    for (size_t at = 0; at < text.len; at += size) {
+        unicode_at(text.text + at, text.len - at, &size);
+        if (!is_normal(m, bpe_id(b, (struct slice){ text.text + at, size })))
+            return false;
+    }
+    return true;
+}
+
+static int fill(const struct model *m, const struct piece *unk, struct bpe *b, const char *name, bool *ok,
+                struct err *e)
 {
     for (size_t i = 0; i < m->n; i++)
         if (m->pieces[i].type != PIECE_CONTROL)
             TRY(bpe_add_token(b, m->pieces[i].text, (int32_t)i, name, e));
-    for (size_t i = 0; i < m->n; i++)
-        if (m->pieces[i].type == PIECE_NORMAL)
-            TRY(add_merges(m, i, b, e));
+    for (size_t i = 0; *ok && i < m->n; i++) {
+        if (m->pieces[i].type != PIECE_NORMAL)
+            continue;
+        *ok = has_characters(m, i, b);
+        TRY(add_merges(m, i, b, e));
+    }
     return bpe_finish(b, unk->text, name, e);
 }
 
@@ -283,7 +300,9 @@ int sp_bpe_make(const char *bytes, size_t len, const char *name, struct bpe **ou
     AUTO(bpe_destroy) struct bpe *b = bpe_create(m.n, count_cuts(&m), &options, e);
     if (!b)
         return -1;
-    TRY(fill(&m, unk, b, name, e));
+    TRY(fill(&m, unk, b, name, &ok, e));
+    if (!ok)
+        return 0;
     *dummy_prefix = m.dummy_prefix;
     *out = TAKE(b);
     return 0;

@@ -1,6 +1,7 @@
 /* The byte pair encoding of a SentencePiece model, done by bpe.h: the library's own takes several times as long. Only
  * for models where both are certain to agree: BPE, identity normalization that keeps white space, no pieces but normal,
- * unknown, control and byte ones. LLaMA's is such a model. Private to worker/text. */
+ * unknown, control and byte ones, every character of a piece a piece itself. LLaMA's is such a model. Private to
+ * worker/text. */
 #ifndef ACSWEEP_WORKER_TEXT_SP_BPE_H
 #define ACSWEEP_WORKER_TEXT_SP_BPE_H
 
