@@ -162,6 +162,16 @@ static size_t slot_of(const struct bpe *b, int32_t left, int32_t right)
     return at;
 }
 
+int bpe_add_pair(struct bpe *b, int32_t left, int32_t right, int32_t whole, uint32_t rank, struct err *e)
+{
+    if (b->n_merges >= b->merges_room)
+        return FAIL(e, ERR_BUG, "more merges than were announced");
+    /* A pair that comes again counts by its last rank, as in the reference. */
+    b->merges[slot_of(b, left, right)] = (struct merge){ left, right, whole, rank };
+    b->n_merges++;
+    return 0;
+}
+
 int bpe_add_merge(struct bpe *b, struct slice left, struct slice right, const char *name, struct err *e)
 {
     AUTO(buf_free) struct buf whole = BUF_INIT(1 << 20);
@@ -173,12 +183,7 @@ int bpe_add_merge(struct bpe *b, struct slice left, struct slice right, const ch
         return FAIL(e, ERR_INPUT,
                     "%s: merge %u, '%.60s' and '%.60s': the parts and the whole must be in the vocabulary", name,
                     b->n_merges, left.text, right.text);
-    if (b->n_merges >= b->merges_room)
-        return FAIL(e, ERR_BUG, "%s: more merges than were announced", name);
-    /* A pair that comes again counts by its last rank, as in the reference. */
-    b->merges[slot_of(b, l, r)] = (struct merge){ l, r, w, b->n_merges };
-    b->n_merges++;
-    return 0;
+    return bpe_add_pair(b, l, r, w, b->n_merges, e);
 }
 
 void bpe_scratch_free(struct bpe_scratch *s)

@@ -25,6 +25,8 @@ MUST_USE struct bpe *bpe_create(size_t tokens, size_t merges, const struct bpe_o
 MUST_USE int bpe_add_token(struct bpe *b, struct slice text, int32_t id, const char *name, struct err *e);
 /* The next merge, of the next rank: both parts and the whole must be tokens. */
 MUST_USE int bpe_add_merge(struct bpe *b, struct slice left, struct slice right, const char *name, struct err *e);
+/* The same by ids, with a rank. */
+MUST_USE int bpe_add_pair(struct bpe *b, int32_t left, int32_t right, int32_t whole, uint32_t rank, struct err *e);
 /* After the last token. `unk`: the text of the unknown token, with text NULL for none. */
 MUST_USE int bpe_finish(struct bpe *b, struct slice unk, const char *name, struct err *e);
 
