@@ -462,17 +462,11 @@ static void test_one_file_comes_before_an_index(void **state)
     assert_non_null(weights_find(w, "whole"));
 }
 
-/* A .bin is only looked at where there is nothing better; that it is none is told with its name. */
-static void test_pickles_come_last(void **state)
+static void test_old_pickles_come_with_a_remedy(void **state)
 {
     (void)state;
-    struct err e = { 0 };
-    write_file("pytorch_model.bin", "PK", 2);
-    assert_no_weights("pytorch_model.bin");
-    write_shard("model.safetensors", "whole");
-    AUTO(weights_destroy) struct weights *w = weights_open(dir, &e);
-    assert_string_equal(e.text, "");
-    assert_non_null(weights_find(w, "whole"));
+    write_file("pytorch_model.bin", "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j", 11);
+    assert_no_weights("it is no file of PyTorch 1.6 or later; load and save it again with torch");
 }
 
 static void test_one_file_without_index(void **state)
@@ -531,7 +525,7 @@ int main(void)
         TEST(test_shards_are_one_checkpoint),
         TEST(test_tensors_that_the_index_leaves_out),
         TEST(test_one_file_comes_before_an_index),
-        TEST(test_pickles_come_last),
+        TEST(test_old_pickles_come_with_a_remedy),
         TEST(test_one_file_without_index),
         TEST(test_bad_indices),
     };

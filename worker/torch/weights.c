@@ -23,7 +23,7 @@ struct weights {
     size_t n_files, n;
 };
 
-/* What is looked for in a directory, in this order: one file comes first, as in transformers. */
+/* What is looked for in a directory, in this order: one file comes before an index, as in transformers. */
 static const char *const names[] = {
     "model.safetensors",
     "model.safetensors.index.json",
@@ -33,7 +33,6 @@ static const char *const names[] = {
     "adapter_model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
-    "adapter_model.bin",
 };
 
 static int out_of_memory(struct err *e)
@@ -160,8 +159,8 @@ static int add_mapped(struct weights *w, struct safetensors *f, const char *name
     return 0;
 }
 
-/* Tensors of the shards that the index does not name belong to the checkpoint too: a model that has no use for them must
- * be able to say so. */
+/* Tensors of the shards that the index does not name belong to the checkpoint too: a model that has no use for them
+ * must be able to say so. */
 static int add_unlisted(struct weights *w, const json_t *map, struct map *seen, struct err *e)
 {
     size_t room = w->n;
@@ -212,8 +211,7 @@ static int open_index(struct weights *w, const char *dir, const char *path, stru
 
 static bool is_index(const char *name)
 {
-    const char *end = strrchr(name, '.');
-    return strcmp(end, ".json") == 0;
+    return strcmp(strrchr(name, '.'), ".json") == 0;
 }
 
 static int open_directory(struct weights *w, const char *dir, struct err *e)
@@ -226,7 +224,7 @@ static int open_directory(struct weights *w, const char *dir, struct err *e)
     }
     return FAIL(e, ERR_INPUT,
                 "%s: there is no model.safetensors, no index of one, no diffusion_pytorch_model.safetensors, and no "
-                "pytorch_model.bin; fetch the checkpoint's weights",
+                "pytorch_model.bin; fetch the checkpoint again",
                 dir);
 }
 
