@@ -230,21 +230,13 @@ static const struct piece *check_pieces(const struct model *m)
     return unk;
 }
 
-static size_t count_cuts(const struct model *m)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < m->n; i++)
-        n += m->pieces[i].text.len;
-    return n;
-}
-
 static bool is_normal(const struct model *m, int32_t id)
 {
     return id >= 0 && m->pieces[id].type == PIECE_NORMAL;
 }
 
-/* Each way in which a piece is made of two others is a merge of its rank. */
-static int add_merges(const struct model *m, size_t i, struct bpe *b, struct err *e)
+/* Each way in which a piece is made of two others is a merge of its rank. They are counted, and added. */
+static int visit_merges(const struct model *m, size_t i, struct bpe *b, bool add, size_t *n, struct err *e)
 {
     struct slice whole = m->pieces[i].text;
     size_t size;
@@ -252,7 +244,10 @@ static int add_merges(const struct model *m, size_t i, struct bpe *b, struct err
         unicode_at(whole.text + at, whole.len - at, &size);
         int32_t left = at ? bpe_id(b, (struct slice){ whole.text, at }) : -1;
         int32_t right = at ? bpe_id(b, (struct slice){ whole.text + at, whole.len - at }) : -1;
-        if (is_normal(m, left) && is_normal(m, right))
+        if (!is_normal(m, left) || !is_normal(m, right))
+            continue;
+        ++*n;
+        if (add)
             TRY(bpe_add_pair(b, left, right, (int32_t)i, m->pieces[i].rank, e));
     }
     return 0;
@@ -274,14 +269,19 @@ static bool has_characters(const struct model *m, size_t i, const struct bpe *b)
 static int fill(const struct model *m, const struct piece *unk, struct bpe *b, const char *name, bool *ok,
                 struct err *e)
 {
+    size_t n = 0;
     for (size_t i = 0; i < m->n; i++)
         if (m->pieces[i].type != PIECE_CONTROL)
             TRY(bpe_add_token(b, m->pieces[i].text, (int32_t)i, name, e));
-    for (size_t i = 0; *ok && i < m->n; i++) {
-        if (m->pieces[i].type != PIECE_NORMAL)
-            continue;
-        *ok = has_characters(m, i, b);
-        TRY(add_merges(m, i, b, e));
+    for (int add = 0; add < 2; add++) {
+        for (size_t i = 0; *ok && i < m->n; i++) {
+            if (m->pieces[i].type != PIECE_NORMAL)
+                continue;
+            *ok = has_characters(m, i, b);
+            TRY(visit_merges(m, i, b, add, &n, e));
+        }
+        if (!add)
+            TRY(bpe_room_for_merges(b, n, e));
     }
     return bpe_finish(b, unk->text, name, e);
 }
@@ -297,7 +297,7 @@ int sp_bpe_make(const char *bytes, size_t len, const char *name, struct bpe **ou
         return 0;
     TRY(rank(&m, e));
     const struct bpe_options options = { .byte_fallback = m.byte_fallback, .fuse_unk = true };
-    AUTO(bpe_destroy) struct bpe *b = bpe_create(m.n, count_cuts(&m), &options, e);
+    AUTO(bpe_destroy) struct bpe *b = bpe_create(m.n, &options, e);
     if (!b)
         return -1;
     TRY(fill(&m, unk, b, name, &ok, e));
