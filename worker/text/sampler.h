@@ -25,7 +25,7 @@ void sampler_random(size_t n, uint64_t seed, uint64_t epoch, uint32_t *order);
 
 /* Stage 2: grouped by modality and length (llava_trainer.py, get_modality_length_grouped_indices). lengths[i] > 0: words
  * of a sample with an image, < 0: without. Every global batch is of one modality, but for what remains of the last ones
- * of each. ERR_INPUT for a length of 0, or a batch that chunks do not divide. */
+ * of each. A set of one modality has no remainder of the other, and its batches stay as they come. ERR_INPUT for a length of 0, or a batch that chunks do not divide. */
 MUST_USE int sampler_grouped(const int32_t *lengths, size_t n, const struct sampler_rules *rules, uint32_t *order,
                              struct err *e);
 
