@@ -77,6 +77,7 @@ static const struct cmd *const commands[] = {
     &cmd_policy,
     &cmd_inspect,
     &cmd_extract,
+    &cmd_generate,
     &cmd_score,
     &cmd_report,
     &cmd_sql,

@@ -1,5 +1,5 @@
 /* acsweep-exec: the child that computes. Started by acsweep-worker, one for each place to run a task (slot), with a
- * stream socket on fd 3; not meant to be started by hand, except for --probe. `acsweep extract` becomes this program
+ * stream socket on fd 3; not meant to be started by hand, except for --probe. `acsweep extract` and others become this program
  * too, with the words of the command (worker/tool).
  *
  *     agent -> exec   ExecHello, then Assign (one task at a time), Cancel
@@ -287,7 +287,7 @@ int main(int argc, char **argv)
 {
     struct err e = { 0 };
     bool probe = argc == 2 && strcmp(argv[1], "--probe") == 0;
-    if (argc > 1 && strcmp(argv[1], TOOL_EXTRACT_NAME) == 0)
+    if (argc > 1 && tool_is(argv[1]))
         return run_tool(argc, argv);
     const char *level = getenv("ACSWEEP_LOG_LEVEL");
     int known = level ? log_level_of(level) : -1;

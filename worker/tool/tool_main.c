@@ -1,4 +1,5 @@
 #include "worker/tool/extract_tool.h"
+#include "worker/tool/generate_tool.h"
 #include "worker/tool/tool_options.h"
 
 static const struct cmd cmd_extract = {
@@ -10,7 +11,15 @@ static const struct cmd cmd_extract = {
     .run = tool_extract,
 };
 
-static const struct cmd *const commands[] = { &cmd_extract, NULL };
+static const struct cmd cmd_generate = {
+    .name = TOOL_GENERATE_NAME,
+    .summary = tool_generate_summary,
+    .details = tool_generate_details,
+    .options = { tool_generate_options },
+    .run = tool_generate,
+};
+
+static const struct cmd *const commands[] = { &cmd_extract, &cmd_generate, NULL };
 
 static const struct cmd tools = {
     .name = "acsweep",

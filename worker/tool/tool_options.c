@@ -1,5 +1,19 @@
 #include "worker/tool/tool_options.h"
 
+#include <string.h>
+
+bool tool_is(const char *name)
+{
+    static const char *const names[] = { TOOL_EXTRACT_NAME, TOOL_GENERATE_NAME };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* ---- extract --------------------------------------------------------------------------------------------------------
+ */
+
 const char tool_extract_summary[] = "Compute an encoder's features of pictures";
 
 const char tool_extract_details[] =
@@ -42,5 +56,47 @@ const struct opt tool_extract_options[] = {
       .help = "processors to use; without it all there are" },
     { .name = "force", .type = OPT_FLAG, .help = "with --spair: compute what is there already, too" },
     { .name = "json", .letter = 'j', .type = OPT_FLAG, .help = "print the summary as JSON" },
+    { 0 },
+};
+
+/* ---- generate -------------------------------------------------------------------------------------------------------
+ */
+
+const char tool_generate_summary[] = "Let a model answer, with pictures or without";
+
+const char tool_generate_details[] =
+    "DIR of --model is a decoder in Hugging Face layout with its tokenizer, or a whole model that has a connector too, as "
+    "acsweep and LLaVA write it. The connector wants the representation that it was trained with: the same encoders in "
+    "the same order, layer and grid. Where <image> stands in the text a picture goes, in the order of --image; without "
+    "it they come first, each on a line of its own. Decoding is greedy, and tokens are printed as they come.\n"
+    "\n"
+    "  acsweep generate --model models/llava-v1.5-7b --encoder models/clip-vit-large-patch14-336 \\\n"
+    "      --image dog.jpg --prompt 'What does the dog do?'\n"
+    "  acsweep generate --model models/vicuna-7b-v1.5 --connector runs/17/mm_projector.bin \\\n"
+    "      --encoder models/clip-vit-large-patch14 --encoder models/dinov2-large --image dog.jpg --template plain";
+
+const struct opt tool_generate_options[] = {
+    { .name = "model", .letter = 'm', .type = OPT_DIR, .value = "DIR", .required = true,
+      .help = "the decoder and its tokenizer, and the connector if it is there" },
+    { .name = "connector", .type = OPT_FILE, .value = "PATH", .help = "the connector, where DIR has none or another one" },
+    { .name = "encoder", .type = OPT_DIR, .value = "DIR", .many = true,
+      .help = "an encoder of the representation; give it again for each further one, in order" },
+    { .name = "image", .type = OPT_FILE, .value = "FILE", .many = true, .help = "a picture: JPEG, PNG or WebP" },
+    { .name = "prompt", .letter = 'p', .type = OPT_TEXT, .value = "TEXT", .fallback = "", .help = "what to ask" },
+    { .name = "template", .type = OPT_CHOICE, .value = "NAME", .choices = "vicuna_v1|plain", .fallback = "vicuna_v1",
+      .help = "how the text is put to the model; plain as it is, as stage 1 was trained" },
+    { .name = "layer", .type = OPT_INT, .value = "N", .fallback = "-2", .lo = -1000, .hi = 1000,
+      .help = "hidden state of the encoders, negative from the end" },
+    { .name = "resolution", .type = OPT_INT, .value = "PIXELS", .lo = 1, .hi = 8192,
+      .help = "edge of the encoders' square; without it each encoder's own" },
+    { .name = "grid", .type = OPT_INT, .value = "N", .lo = 1, .hi = 1024,
+      .help = "tokens along an edge of the representation; without it the finest encoder's" },
+    { .name = "max-tokens", .letter = 'n', .type = OPT_INT, .value = "N", .fallback = "1024", .lo = 1, .hi = 1000000,
+      .help = "the longest answer" },
+    { .name = "compute", .type = OPT_CHOICE, .choices = "fp32|bf16|fp16", .fallback = "bf16", .help = "type that is computed in" },
+    { .name = "device", .type = OPT_TEXT, .value = "cpu|cuda[:N]", .fallback = "cpu", .help = "where to compute" },
+    { .name = "threads", .letter = 't', .type = OPT_INT, .value = "N", .lo = 1, .hi = 1024,
+      .help = "processors to use; without it all there are" },
+    { .name = "json", .letter = 'j', .type = OPT_FLAG, .help = "print the answer, its tokens and how long it took as JSON, at the end" },
     { 0 },
 };

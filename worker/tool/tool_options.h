@@ -1,5 +1,5 @@
-/* The options of `acsweep extract`, shared by the command line, which parses, explains and completes them, and by
- * acsweep-exec, which does the work: one table, two programs. */
+/* The options of the commands that compute, shared by the command line, which parses, explains and completes them, and
+ * by acsweep-exec, which does the work: one table, two programs. */
 #ifndef ACSWEEP_WORKER_TOOL_TOOL_OPTIONS_H
 #define ACSWEEP_WORKER_TOOL_TOOL_OPTIONS_H
 
@@ -9,5 +9,12 @@ extern const struct opt tool_extract_options[];
 #define TOOL_EXTRACT_NAME "extract"
 #define TOOL_EXTRACT_ARGS "[FILE...]"
 extern const char tool_extract_summary[], tool_extract_details[];
+
+extern const struct opt tool_generate_options[];
+#define TOOL_GENERATE_NAME "generate"
+extern const char tool_generate_summary[], tool_generate_details[];
+
+/* Is it the name of such a command? */
+bool tool_is(const char *name);
 
 #endif

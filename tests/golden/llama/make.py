@@ -4,7 +4,7 @@ connectors as PyTorch makes and saves them.
 
     make.py            everything here                             (made with transformers 4.52.4, torch 2.7.1)
 
-    python3 -m venv V && V/bin/pip install torch==2.7.1 transformers==4.52.4 safetensors 'numpy<2'
+    python3 -m venv V && V/bin/pip install torch==2.7.1 transformers==4.52.4 safetensors sentencepiece pillow 'numpy<2'
 
 Nothing here computes a forward pass by itself: all numbers come out of transformers' and PyTorch's modules, on the CPU in
 float32, with eager attention. expected/NAME.safetensors holds ids (B,N) and lengths (B), padding on the right; logits
@@ -18,6 +18,7 @@ import shutil
 
 import torch
 import transformers
+from PIL import Image
 from safetensors.torch import save_file
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -183,8 +184,106 @@ def make_grids():
     save_file(out, path_of("expected/grids.safetensors"))
 
 
+QUESTIONS = [
+    # pictures, question, template
+    (["61x40.png"], "What does the dog do?", "vicuna_v1"),
+    (["rgb.png", "61x40.png"], "Here <image> and there <image>, which is larger?", "vicuna_v1"),
+    (["grey.png"], "", "plain"),
+    ([], "Tell me a story", "vicuna_v1"),
+]
+SYSTEM = ("A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
+          "and polite answers to the user's questions.")
+
+
+def look(pictures):
+    """Two encoders of tests/golden/vit, hidden_states[-2] of their patches, on the finer one's grid: (I,25,64)."""
+    t, parts = transformers, []
+    for name, cls, processor_cls, prefix in (("clip224", t.CLIPVisionModel, t.CLIPImageProcessor, 1),
+                                             ("dinov2_registers", t.Dinov2WithRegistersModel, t.BitImageProcessor, 4)):
+        processor = processor_cls.from_pretrained(os.path.join(HERE, "..", "extract", name))
+        model = cls.from_pretrained(os.path.join(HERE, "..", "vit", name), torch_dtype=torch.float32,
+                                    attn_implementation="eager").eval()
+        images = [Image.open(os.path.join(HERE, "..", "images", "pictures", p)).convert("RGB") for p in pictures]
+        with torch.no_grad():
+            out = model(processor(images, return_tensors="pt").pixel_values, output_hidden_states=True)
+        tokens = out.hidden_states[-2][:, prefix:]
+        grid = int(tokens.shape[1] ** 0.5)
+        m = tokens.transpose(1, 2).reshape(len(pictures), -1, grid, grid)
+        if grid != 5:
+            m = torch.nn.functional.interpolate(m, size=(5, 5), mode="bilinear", align_corners=False)
+        parts.append(m.flatten(2).transpose(1, 2))
+    return torch.cat(parts, -1)
+
+
+def prompt_of(pictures, question, template):
+    if "<image>" not in question:
+        question = ("<image>" if template == "plain" else "<image>\n") * len(pictures) + question
+    return question if template == "plain" else f"{SYSTEM} USER: {question} ASSISTANT:"
+
+
+def embed_prompt(model, projector, tokenizer, pictures, prompt):
+    """Chunks of text are tokenised one by one, each with a BOS, of which the first stays; pictures stand between."""
+    rows, features = [], look(pictures) if pictures else []
+    with torch.no_grad():
+        for i, chunk in enumerate(prompt.split("<image>")):
+            if i > 0:
+                rows.append(projector(features[i - 1]))
+            ids = tokenizer(chunk).input_ids
+            rows.append(model.get_input_embeddings()(torch.tensor(ids if i == 0 else ids[1:], dtype=torch.long)))
+    return torch.cat(rows)[None]
+
+
+def greedy_from(model, x):
+    """The ids, and the least distance between the best and the second best on the way: ties would be luck."""
+    ids, least = [], 1e9
+    with torch.no_grad():
+        while len(ids) < NEW:
+            best = model(inputs_embeds=x, use_cache=False).logits[0, -1].topk(2)
+            least = min(least, float(best.values[0] - best.values[1]))
+            ids.append(int(best.indices[0]))
+            x = torch.cat([x, model.get_input_embeddings()(best.indices[:1])[None]], 1)
+    return ids, least
+
+
+def make_answers():
+    """A whole model as LLaVA keeps it, with a tokenizer, and what it answers."""
+    path = path_of("llava")
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    for file in ("tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(os.path.join(HERE, "..", "text", "slow_legacy", file), path)
+    tokenizer = transformers.LlamaTokenizer.from_pretrained(path)
+    config = transformers.LlamaConfig(**{**SMALL, "vocab_size": len(tokenizer), "num_key_value_heads": 2,
+                                         "num_hidden_layers": 2, "max_position_embeddings": 512})
+    model = transformers.LlamaForCausalLM(config).eval()
+    randomise(model, 21)
+    torch.manual_seed(22)
+    projector = connector(64, 32)
+    state = {**model.state_dict(), **{"model.mm_projector." + k: v for k, v in projector.state_dict().items()}}
+    save_file({k: v.half().contiguous() for k, v in state.items()}, os.path.join(path, "model.safetensors"), {"format": "pt"})
+    model.load_state_dict({k: v.half().float() for k, v in model.state_dict().items()})
+    projector.load_state_dict({k: v.half().float() for k, v in projector.state_dict().items()})
+    with open(os.path.join(path, "config.json"), "w") as f:
+        json.dump({**config.to_dict(), "model_type": "llava_llama", "architectures": ["LlavaLlamaForCausalLM"],
+                   "mm_projector_type": "mlp2x_gelu", "mm_hidden_size": 64, "mm_vision_select_layer": -2}, f, indent=1)
+        f.write("\n")
+    check_size(path)
+    answers = []
+    for pictures, question, template in QUESTIONS:
+        x = embed_prompt(model, projector, tokenizer, pictures, prompt_of(pictures, question, template))
+        ids, least = greedy_from(model, x)
+        assert least > 1e-3, (question, least)
+        answers.append({"pictures": pictures, "question": question, "template": template, "prompt_tokens": x.shape[1],
+                        "tokens": ids, "text": tokenizer.decode(ids, skip_special_tokens=True)})
+    with open(path_of("expected/answers.json"), "w") as f:
+        json.dump(answers, f, indent=1)
+        f.write("\n")
+
+
 if __name__ == "__main__":
     assert transformers.__version__ == "4.52.4", transformers.__version__
+    torch.set_num_threads(1)
     make_decoders()
     make_connector()
     make_grids()
+    make_answers()

@@ -1,4 +1,4 @@
-/* acsweep extract: done by acsweep-exec, where libtorch is. This program only reads the command line. */
+/* acsweep extract and generate: done by acsweep-exec, where libtorch is. This program only reads the command line. */
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -26,5 +26,13 @@ const struct cmd cmd_extract = {
     .args = TOOL_EXTRACT_ARGS,
     .details = tool_extract_details,
     .options = { tool_extract_options },
+    .run = hand_over,
+};
+
+const struct cmd cmd_generate = {
+    .name = TOOL_GENERATE_NAME,
+    .summary = tool_generate_summary,
+    .details = tool_generate_details,
+    .options = { tool_generate_options },
     .run = hand_over,
 };
