@@ -249,6 +249,8 @@ int trainer_run(struct trainer *t, const struct trainer_hooks *hooks, enum train
     while (t->step < last && !stop)
         TRY(one_step(t, hooks, &stop, e));
     *end = stop && t->step < last ? TRAINER_STOPPED : TRAINER_DONE;
+    if (*end == TRAINER_DONE && last < t->steps && t->job.checkpoints) /* it may be asked for more later */
+        TRY(trainer_checkpoint(t, e));
     if (t->rank == 0 && feed_mismatches(t->feed))
         log_warn("train.samples_masked", KV_I64("samples", (int64_t)feed_mismatches(t->feed)));
     return 0;
