@@ -38,15 +38,13 @@ class Err(ctypes.Structure):
 
 def build():
     with tempfile.TemporaryDirectory(prefix="acsweep-bench-") as scratch:  # gone at the end; the loaded library stays
-        shim, out = os.path.join(scratch, "shim.o"), os.path.join(scratch, "libtext.so")
-        subprocess.check_call([os.environ.get("CXX", "c++"), "-O2", "-std=c++17", "-fPIC", "-I" + ROOT, "-c", "-o", shim,
-                               ROOT + "/worker/text/sentencepiece_shim.cpp"])
-        sources = [s for s in glob.glob(ROOT + "/worker/text/*.c") if not s.endswith("sentencepiece_none.c")]
+        out = os.path.join(scratch, "libtext.so")
+        sources = glob.glob(ROOT + "/worker/text/*.c")
         sources += glob.glob(ROOT + "/worker/data/*.c") + [ROOT + "/bench/tokenizer_lines.c"]
         sources += [os.path.join(ROOT, "common", n + ".c") for n in ("err", "buf", "arena", "map", "digest", "parse")]
         subprocess.check_call([os.environ.get("CC", "cc"), "-O2", "-std=gnu17", "-D_GNU_SOURCE", "-shared", "-fPIC", "-I" + ROOT,
-                               "-o", out, shim] + sources +
-                              ["-lsentencepiece", "-lpcre2-8", "-lstdc++", "-ljansson", "-lsodium", "-ljpeg", "-lpng", "-lwebp",
+                               "-o", out] + sources +
+                              ["-lpcre2-8", "-ljansson", "-lsodium", "-ljpeg", "-lpng", "-lwebp",
                                "-lwebpdemux", "-lm", "-lpthread"])
         lib = ctypes.CDLL(out)
     lib.tokenizer_open_file.restype = ctypes.c_void_p

@@ -3,12 +3,12 @@
 
 #include "worker/text/tokenizer.h"
 
-int tokenize_lines(const struct tokenizer *t, const char *text, const size_t *end, size_t n, struct ids *out, size_t *ids_end,
-                   struct err *e);
+int tokenize_lines(const struct tokenizer *t, const char *text, const size_t *end, size_t n, struct ids *out,
+                   size_t *ids_end, struct err *e);
 
 /* Text i ends at end[i], its ids at ids_end[i]. */
-int tokenize_lines(const struct tokenizer *t, const char *text, const size_t *end, size_t n, struct ids *out, size_t *ids_end,
-                   struct err *e)
+int tokenize_lines(const struct tokenizer *t, const char *text, const size_t *end, size_t n, struct ids *out,
+                   size_t *ids_end, struct err *e)
 {
     size_t from = 0;
     out->n = 0;

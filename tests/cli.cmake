@@ -17,9 +17,10 @@ acsweep_e2e_test(28-screen 120)
 acsweep_e2e_test(60-command 180)
 acsweep_e2e_test(70-extract 300)
 acsweep_e2e_test(70-gpus 300)
-# Answers of a whole model (skipped, loudly, without libtorch or libsentencepiece).
+# Answers of a whole model (skipped, loudly, without libtorch).
 acsweep_e2e_test(72-generate 300)
 set_tests_properties(e2e.72-generate PROPERTIES SKIP_RETURN_CODE 77)
 # Real extraction and C scores by tasks (skipped, loudly, without libtorch).
 acsweep_e2e_test(80-native 300)
-set_tests_properties(e2e.80-native PROPERTIES SKIP_RETURN_CODE 77)
+acsweep_e2e_test(85-content 300)
+set_tests_properties(e2e.80-native e2e.85-content PROPERTIES SKIP_RETURN_CODE 77)

@@ -1,9 +1,6 @@
 # worker/text: tokenizers, templates, conversation files, samplers.
 foreach(name tokenizer conversation chat_set sampler)
   acsweep_unit_test(${name} LIBS acsweep_text)
-  if(ACSWEEP_WITH_SENTENCEPIECE)
-    target_compile_definitions(test_${name} PRIVATE ACSWEEP_WITH_SENTENCEPIECE)
-  endif()
 endforeach()
 foreach(name tokenizer_json chat_set hf_tokens sentencepiece)
   acsweep_fuzz_target(${name} LIBS acsweep_text)

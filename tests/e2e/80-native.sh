@@ -88,10 +88,13 @@ start_coordinator --listen 'tcp://127.0.0.1:*' --store "$SCRATCH/store" --lease 
 # ---- two encoders; the first worker is killed while it extracts --------------------------------------------------------
 config "$SCRATCH/two.cfg" two clip dino
 expect 0 acsweep submit "$SCRATCH/two.cfg" --coordinator "$JOIN"
-start_worker w1
+# The first worker has the reference BLAS where there is one: it works, and its log says what is wrong with that.
+SLOW_BLAS=/usr/lib/$(uname -m)-linux-gnu/blas
+LD_LIBRARY_PATH=$SLOW_BLAS${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} start_worker w1
 FIRST=$WORKER
 wait_for 60 "a first result" is True "SELECT count(*) >= 1 FROM tasks WHERE sweep = 'two' AND kind = 'extract' AND status = 'done'"
 kill -9 "$FIRST"
+[[ ! -e $SLOW_BLAS/libblas.so.3 ]] || has "$SCRATCH/w1.log" "is no fast BLAS"
 start_worker w2
 SECOND=$WORKER
 start_worker w3

@@ -1,5 +1,5 @@
-/* Any bytes as a conversation file: refused with its name, or samples that can be read again, each with turns, and whose
- * lengths are never 0. */
+/* Any bytes as a conversation file: refused with its name, or samples that can be read again, each with turns, and
+ * whose lengths are never 0. */
 #include <stdlib.h>
 #include <string.h>
 

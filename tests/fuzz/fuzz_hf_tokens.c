@@ -1,5 +1,5 @@
-/* Any bytes as the small files beside a tokenizer: refused with the file's name, or settings that hold together. The first
- * byte chooses the file. */
+/* Any bytes as the small files beside a tokenizer: refused with the file's name, or settings that hold together. The
+ * first byte chooses the file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

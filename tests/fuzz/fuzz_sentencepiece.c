@@ -1,4 +1,4 @@
-/* Any bytes as a tokenizer.model, through the border to libsentencepiece: refused with its name, or a tokenizer whose ids are
+/* Any bytes as a tokenizer.model, refused with its name, or a tokenizer whose ids are
  * in range and that decodes them. */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const texts[] = { "a", " a dog <s> \xf0\x9f\x98\x80\xff 123\n", "\xe2\x96\x81\xe2\x96\x81 ok" };
     struct err e = { 0 };
     AUTO(tokenizer_close) struct tokenizer *t = slow_llama_open((const char *)data, size, "fuzz.model", "/nowhere", &e);
-    if (!t && (e.kind != (sp_is_built() ? ERR_INPUT : ERR_ENV) || strncmp(e.text, "fuzz.model:", 11) != 0))
+    if (!t && (e.kind != ERR_INPUT || strncmp(e.text, "fuzz.model:", 11) != 0))
         abort();
     for (size_t i = 0; t && i < ARRAY_LEN(texts); i++) {
         AUTO(ids_free) struct ids ids = { 0 };

@@ -1,5 +1,5 @@
-/* Any bytes as a tokenizer.json: refused with its name, or a tokenizer whose ids are in range, that decodes them to valid
- * UTF-8, and that says the same when ids come one by one. */
+/* Any bytes as a tokenizer.json: refused with its name, or a tokenizer whose ids are in range, that decodes them to
+ * valid UTF-8, and that says the same when ids come one by one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const texts[] = { "a", "  Hello, world 123!\n", "x\xe2\x96\x81y <s>\xf0\x9f\x98\x80</s> \xff\xe6\x97 is it?",
+static const char *const texts[] = { "a", "  Hello, world 123!\n",
+                                     "x\xe2\x96\x81y <s>\xf0\x9f\x98\x80</s> \xff\xe6\x97 is it?",
                                      "\xc2\x85\xe3\x80\x80<0x41>aaaaaaaaaaaaaaaabbbbbbbb" };
 
 static void check_decoding(const struct tokenizer *t, const struct ids *ids)

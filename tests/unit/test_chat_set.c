@@ -10,7 +10,9 @@
 #include "worker/text/chat_set.h"
 #include "worker/text/unicode.h"
 
-#define TURNS "\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nWhat is it?\"},{\"from\":\"gpt\",\"value\":\"A dog.\"}]"
+#define TURNS                                                                                                      \
+    "\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nWhat is it?\"},{\"from\":\"gpt\",\"value\":\"A " \
+    "dog.\"}]"
 
 static const char three[] =
     "[{\"id\":\"a\",\"image\":\"00453/004539375.jpg\"," TURNS "},\n"
@@ -108,7 +110,8 @@ static void words(void **state)
     AUTO(json_decref) json_t *all = golden_load("tokens.json");
     const json_t *c;
     size_t i;
-    json_array_foreach(json_object_get(all, "texts"), i, c) {
+    json_array_foreach(json_object_get(all, "texts"), i, c)
+    {
         AUTO(buf_free) struct buf text = BUF_INIT(1 << 20);
         golden_bytes(json_array_get(c, 0), &text);
         assert_int_equal(unicode_words(buf_text(&text), text.len), json_integer_value(json_array_get(c, 1)));

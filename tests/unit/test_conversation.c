@@ -1,4 +1,5 @@
-/* Templates and label masks beside a second implementation of the rules (tests/golden/text/conversations.py), id for id. */
+/* Templates and label masks beside a second implementation of the rules (tests/golden/text/conversations.py), id for
+ * id. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,8 @@ static size_t read_turns(const json_t *list, struct turn *turns)
     const json_t *v;
     size_t i;
     assert_true(json_array_size(list) <= TURNS_MOST);
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         const json_t *text = json_array_get(v, 1);
         turns[i].from = strcmp(json_string_value(json_array_get(v, 0)), "gpt") == 0 ? TURN_GPT : TURN_HUMAN;
         turns[i].text = json_string_value(text);
@@ -30,7 +32,8 @@ static struct conversation_rules rules_of(const json_t *sample, const json_t *c)
     static const char *const masks[] = { "auto", "classic", "new" };
     struct conversation_rules r = { .max_length = (size_t)golden_int(c, "most") };
     struct err e = { 0 };
-    assert_int_equal(conversation_template_parse(json_string_value(json_object_get(sample, "template")), &r.template, &e), 0);
+    assert_int_equal(
+        conversation_template_parse(json_string_value(json_object_get(sample, "template")), &r.template, &e), 0);
     while (strcmp(masks[r.masks], json_string_value(json_object_get(c, "masks"))) != 0)
         r.masks++;
     return r;
@@ -46,8 +49,10 @@ static void wanted(const json_t *sample, const json_t *c, struct ids *ids, struc
     ids->n = (size_t)golden_int(c, "n");
     for (size_t k = 0; k < ids->n; k++)
         assert_int_equal(ids_add(labels, LABEL_IGNORED, &e), 0);
-    json_array_foreach(json_object_get(c, "targets"), i, span) {
-        json_int_t first = json_integer_value(json_array_get(span, 0)), end = json_integer_value(json_array_get(span, 1));
+    json_array_foreach(json_object_get(c, "targets"), i, span)
+    {
+        json_int_t first = json_integer_value(json_array_get(span, 0)),
+                   end = json_integer_value(json_array_get(span, 1));
         for (json_int_t k = first; k < end; k++)
             labels->v[k] = ids->v[k];
     }
@@ -105,7 +110,8 @@ static void check_prompts(const struct tokenizer *t, const json_t *list)
 {
     const json_t *c;
     size_t i;
-    json_array_foreach(list, i, c) {
+    json_array_foreach(list, i, c)
+    {
         struct turn turns[TURNS_MOST];
         enum conversation_template template;
         struct err e = { 0 };
@@ -130,9 +136,11 @@ static void check_samples(const struct tokenizer *t, const json_t *conversations
 {
     const json_t *sample, *c;
     size_t i, k;
-    json_array_foreach(samples, i, sample) {
+    json_array_foreach(samples, i, sample)
+    {
         const json_t *conversation = json_array_get(conversations, (size_t)golden_int(sample, "of"));
-        json_array_foreach(json_object_get(sample, "cases"), k, c) {
+        json_array_foreach(json_object_get(sample, "cases"), k, c)
+        {
             score->mismatches += json_is_true(json_object_get(c, "mismatch"));
             score->seen++;
             if (agrees(t, conversation, sample, c))
@@ -149,7 +157,8 @@ static void as_the_rules(const char *begin)
     const json_t *conversations = json_object_get(all, "conversations"), *golden;
     const char *name;
     struct score score = { 0 };
-    json_object_foreach(json_object_get(all, "tokenizers"), name, golden) {
+    json_object_foreach(json_object_get(all, "tokenizers"), name, golden)
+    {
         if (strncmp(name, begin, strlen(begin)) != 0)
             continue;
         AUTO(tokenizer_close) struct tokenizer *t = open_golden(name);
@@ -164,7 +173,6 @@ static void as_the_rules(const char *begin)
 static void slow(void **state)
 {
     (void)state;
-    NEEDS_SENTENCEPIECE();
     as_the_rules("slow");
 }
 
@@ -178,7 +186,6 @@ static void fast(void **state)
 static void targets_are_answers(void **state)
 {
     (void)state;
-    NEEDS_SENTENCEPIECE();
     static const char *const names[] = { "slow_new", "slow_legacy" };
     static const int rounds[] = { 1, 2, 5 };
     const struct conversation_rules rules = { .template = CONVERSATION_VICUNA_V1 };
@@ -254,8 +261,11 @@ static void names_and_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slow),        cmocka_unit_test(fast),             cmocka_unit_test(targets_are_answers),
-        cmocka_unit_test(system_text), cmocka_unit_test(names_and_errors),
+        cmocka_unit_test(slow),
+        cmocka_unit_test(fast),
+        cmocka_unit_test(targets_are_answers),
+        cmocka_unit_test(system_text),
+        cmocka_unit_test(names_and_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,11 +142,8 @@ static void files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_forms),
-        cmocka_unit_test(by_place),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(depth_has_an_end),
-        cmocka_unit_test(files),
+        cmocka_unit_test(both_forms),       cmocka_unit_test(by_place), cmocka_unit_test(refused),
+        cmocka_unit_test(depth_has_an_end), cmocka_unit_test(files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

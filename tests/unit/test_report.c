@@ -111,7 +111,7 @@ static void test_json_says_the_same(void **state)
     report_sweep_insert(d, "small", t, 7, "command");
     char dir[400];
     snprintf(dir, sizeof dir, "%s/json", pgtest_dir(*state));
-    AUTO(free) char *page = write_page(d, "", dir); /* the newest */
+    AUTO(free) UNUSED char *page = write_page(d, "", dir); /* the newest */
     AUTO(free) char *text = slurp(dir, "report.json");
     json_error_t je;
     json_t *root = json_loads(text, 0, &je);
@@ -210,7 +210,7 @@ static void test_labels_alike(void **state)
                      "UPDATE sweep_representation SET label = repeat('long ', 200) WHERE position = 2");
     char dir[400];
     snprintf(dir, sizeof dir, "%s/alike", pgtest_dir(*state));
-    AUTO(free) char *page = write_page(d, "alike", dir);
+    AUTO(free) UNUSED char *page = write_page(d, "alike", dir);
     AUTO(free) char *csv = slurp(dir, "performances.csv");
     assert_has(csv, "same,B,score,40,");
     assert_has(csv, "same,B,score,47,");

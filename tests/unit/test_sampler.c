@@ -56,7 +56,8 @@ static void as_described(void **state)
     AUTO(json_decref) json_t *all = golden_load("sampler.json");
     const json_t *c, *v;
     size_t i, k;
-    json_array_foreach(all, i, c) {
+    json_array_foreach(all, i, c)
+    {
         size_t n = (size_t)golden_int(c, "n");
         struct sampler_rules rules = { (uint64_t)golden_int(c, "seed"), (uint64_t)golden_int(c, "epoch"),
                                        (size_t)golden_int(c, "batch"), (size_t)golden_int(c, "chunks") };
@@ -145,7 +146,8 @@ static void refused(void **state)
     struct err e = { 0 };
     assert_int_equal(sampler_grouped(lengths, 2, &(struct sampler_rules){ .batch = 8, .chunks = 2 }, order, &e), -1);
     assert_non_null(strstr(e.text, "sample 1 has the length 0"));
-    static const struct sampler_rules bad[] = { { .batch = 0, .chunks = 1 }, { .batch = 8, .chunks = 0 },
+    static const struct sampler_rules bad[] = { { .batch = 0, .chunks = 1 },
+                                                { .batch = 8, .chunks = 0 },
                                                 { .batch = 8, .chunks = 3 } };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         err_clear(&e);

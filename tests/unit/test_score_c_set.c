@@ -230,7 +230,9 @@ static void pictures_agree_with_scores(void **state)
 /* ---- a set by hand --------------------------------------------------------------------------------------------------
  */
 
-static void put_features(const char *path, enum th_dtype type, const int64_t *dims, int rank, const void *data)
+/* With what its metadata says: "key=value", ended by NULL; NULL for none. */
+static void put_made(const char *path, enum th_dtype type, const int64_t *dims, int rank, const void *data,
+                     const char *const *made)
 {
     size_t bytes = th_dtype_size(type);
     struct err e = { 0 };
@@ -239,9 +241,19 @@ static void put_features(const char *path, enum th_dtype type, const int64_t *di
     put_text(path, "");
     AUTO(st_writer_destroy) struct st_writer *w = st_writer_create(in_scratch(path), &e);
     assert_non_null(w);
+    for (; made && *made; made++) {
+        char key[32] = "";
+        memcpy(key, *made, strcspn(*made, "="));
+        assert_int_equal(st_writer_metadata(w, key, strchr(*made, '=') + 1, &e), 0);
+    }
     assert_int_equal(st_writer_declare(w, "features", type, dims, rank, &e), 0);
     assert_int_equal(st_writer_put(w, "features", data, bytes, &e), 0);
     assert_int_equal(st_writer_commit(w, &e), 0);
+}
+
+static void put_features(const char *path, enum th_dtype type, const int64_t *dims, int rank, const void *data)
+{
+    put_made(path, type, dims, rank, data, NULL);
 }
 
 /* Token i is the unit vector i: the best cell is the source's own, and the point its middle. 4 x 4 cells of 210 pixels,
@@ -516,6 +528,10 @@ static void bad_options(void **state)
     o.n_members = 20;
     o.all = true;
     expect_error(&o, "too many subsets");
+    o.n_members = 1;
+    o.all = false;
+    m[0].name = "clip\xff";
+    expect_error(&o, "not UTF-8; rename them");
     o.n_members = 0;
     expect_error(&o, "0 directories");
     o = hand_options("unit");
@@ -575,6 +591,32 @@ static void bad_features(void **state)
     o.setting.arith = C_FP32;
     AUTO(json_decref) json_t *got = c_score(&o, NULL);
     assert_non_null(got);
+}
+
+/* Files say how they were made: a directory of two kinds, or of another geometry than is scored, gives no number. */
+static void features_of_another_making(void **state)
+{
+    static const char *const files[] = { "made/cat/a", "made/cat/b", "made/toy/t", "made/toy/u" };
+    static const char *const box[] = { "geometry=letterbox", "layer=-2", NULL };
+    static const char *const deeper[] = { "geometry=letterbox", "layer=-1", NULL };
+    static const int64_t square[] = { 16, 3 };
+    const float values[48] = { 1 };
+    char path[4][64];
+    (void)state;
+    struct c_options o = hand_options("made");
+    for (int i = 0; i < 4; i++) {
+        snprintf(path[i], sizeof path[i], "%s.safetensors", files[i]);
+        put_made(path[i], TH_F32, square, 2, values, box);
+    }
+    AUTO(json_decref) json_t *got = c_score(&o, NULL);
+    assert_non_null(got);
+    o.setting.geometry = C_STRETCH_BOTH;
+    expect_error(&o, "was extracted with the geometry 'letterbox', but is to be scored with 'stretch_both'");
+    o.setting.geometry = C_LETTERBOX;
+    put_made(path[3], TH_F32, square, 2, values, deeper);
+    expect_error(&o, "were extracted differently (their 'layer' is not the same)");
+    put_features(path[3], TH_F32, square, 2, values);
+    expect_error(&o, "were extracted differently");
 }
 
 /* A file that changes between the check and the reading of a long run. */
@@ -641,6 +683,7 @@ int main(void)
         cmocka_unit_test(a_run_can_be_ended),
         cmocka_unit_test_setup_teardown(bad_options, hand_files, scratch_remove),
         cmocka_unit_test_setup_teardown(bad_features, hand_files, scratch_remove),
+        cmocka_unit_test_setup_teardown(features_of_another_making, hand_files, scratch_remove),
         cmocka_unit_test_setup_teardown(features_that_change, hand_files, scratch_remove),
         cmocka_unit_test(files_kept_within_the_budget),
     };

@@ -12,21 +12,6 @@
 
 #define GOLDEN SOURCE_DIR "/tests/golden/text"
 
-static inline UNUSED bool golden_has_sentencepiece(void)
-{
-#ifdef ACSWEEP_WITH_SENTENCEPIECE
-    return true;
-#else
-    return false;
-#endif
-}
-
-#define NEEDS_SENTENCEPIECE()             \
-    do {                                  \
-        if (!golden_has_sentencepiece()) \
-            skip();                       \
-    } while (0)
-
 static inline UNUSED json_t *golden_load(const char *file)
 {
     char path[400];

@@ -24,8 +24,8 @@ DEFINE_CLEANUP(json_items_close, struct json_items *)
 
 /* 1 with the next object (a new reference), 0 at the end, -1 with ERR_INPUT and file:line. */
 MUST_USE int json_items_next(struct json_items *items, json_t **item, struct err *e);
-/* Where in the bytes the object that came last begins, and the object at such a place once more. Any number of threads may
- * ask for objects at once. */
+/* Where in the bytes the object that came last begins, and the object at such a place once more. Any number of threads
+ * may ask for objects at once. */
 size_t json_items_offset(const struct json_items *items);
 MUST_USE int json_items_at(const struct json_items *items, size_t offset, json_t **item, struct err *e);
 /* The whole list as bytes; valid as long as it. */

@@ -133,6 +133,9 @@ int vlm_save(const struct vlm *v, const char *dir, const struct vlm_about *a, en
     if (snprintf(path, sizeof path, "%s/config.json", dir) >= (int)sizeof path - 64)
         return FAIL(e, ERR_INPUT, "%.80s...: the path is too long", dir);
     unlink(path); /* an older model there is none any more */
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    if (access(path, F_OK) == 0) /* it would be read in place of the two files */
+        return FAIL(e, ERR_INPUT, "%s: this file is of another model; write into a directory of its own", path);
     snprintf(path, sizeof path, "%s/" DECODER_FILE, dir);
     TRY(params_save(llama_params(v->llama), path, t, e));
     snprintf(path, sizeof path, "%s/" CONNECTOR_FILE, dir);

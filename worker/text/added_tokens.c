@@ -58,8 +58,8 @@ int added_tokens_put(struct added_tokens *a, const struct added_token *token, co
 {
     const struct added_token *same = added_tokens_by_text(a, token->text, token->len);
     if (same && same->id != token->id)
-        return FAIL(e, ERR_INPUT, "%s: the added token '%.60s' has two ids, %d and %d", name, token->text, (int)same->id,
-                    (int)token->id);
+        return FAIL(e, ERR_INPUT, "%s: the added token '%.60s' has two ids, %d and %d", name, token->text,
+                    (int)same->id, (int)token->id);
     AUTO(free) char *text = malloc(token->len + 1);
     if (!text)
         return FAIL_NOMEM(e);

@@ -25,13 +25,12 @@ struct added_tokens {
 
 void added_tokens_free(struct added_tokens *a);
 /* A copy of `token`; one with the same id is replaced. ERR_INPUT when another id has its text. */
-MUST_USE int added_tokens_put(struct added_tokens *a, const struct added_token *token, const char *name,
-                              struct err *e);
+MUST_USE int added_tokens_put(struct added_tokens *a, const struct added_token *token, const char *name, struct err *e);
 const struct added_token *added_tokens_by_text(const struct added_tokens *a, const char *text, size_t len);
 const struct added_token *added_tokens_by_id(const struct added_tokens *a, int32_t id);
 
-/* {"content", "lstrip", "rstrip", "single_word", "normalized", "special"} -> token with borrowed text and the id given. What
- * is missing is false, but `normalized` is not `special`. */
+/* {"content", "lstrip", "rstrip", "single_word", "normalized", "special"} -> token with borrowed text and the id given.
+ * What is missing is false, but `normalized` is not `special`. */
 MUST_USE int added_token_parse(const json_t *j, int32_t id, const char *name, struct added_token *out, struct err *e);
 
 /* Finds tokens: the leftmost, and of those that begin there the longest. */
@@ -42,7 +41,7 @@ struct added_match {
 struct added_matcher {
     struct added_match *v; /* by first byte, longer ones first */
     size_t n;
-    uint32_t first[257];   /* v[first[b]] .. v[first[b + 1] - 1] begin with byte b */
+    uint32_t first[257]; /* v[first[b]] .. v[first[b + 1] - 1] begin with byte b */
 };
 /* Takes the array `v`, whose texts and tokens must outlive it; empty texts are left out. */
 void added_matcher_make(struct added_matcher *m, struct added_match *v, size_t n);

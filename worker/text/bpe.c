@@ -21,7 +21,7 @@ struct merge {
 struct bpe {
     struct bpe_options options;
     struct arena arena;
-    struct map by_text;   /* to struct token */
+    struct map by_text; /* to struct token */
     struct token **by_id;
     size_t size, by_id_cap;
     struct merge *merges;
@@ -170,8 +170,9 @@ int bpe_add_merge(struct bpe *b, struct slice left, struct slice right, const ch
     TRY(buf_check(&whole, name, e));
     int32_t l = bpe_id(b, left), r = bpe_id(b, right), w = bpe_id(b, (struct slice){ buf_text(&whole), whole.len });
     if (l < 0 || r < 0 || w < 0)
-        return FAIL(e, ERR_INPUT, "%s: merge %u, '%.60s' and '%.60s': the parts and the whole must be in the vocabulary",
-                    name, b->n_merges, left.text, right.text);
+        return FAIL(e, ERR_INPUT,
+                    "%s: merge %u, '%.60s' and '%.60s': the parts and the whole must be in the vocabulary", name,
+                    b->n_merges, left.text, right.text);
     if (b->n_merges >= b->merges_room)
         return FAIL(e, ERR_BUG, "%s: more merges than were announced", name);
     /* A pair that comes again counts by its last rank, as in the reference. */

@@ -1,5 +1,5 @@
-/* Byte pair encoding: the symbols of a word are merged, the pair of the lowest rank first, until no pair is in the table
- * (Sennrich, Haddow, Birch 2016). n log n in the length of a word. Private to worker/text. */
+/* Byte pair encoding: the symbols of a word are merged, the pair of the lowest rank first, until no pair is in the
+ * table (Sennrich, Haddow, Birch 2016). n log n in the length of a word. Private to worker/text. */
 #ifndef ACSWEEP_WORKER_TEXT_BPE_H
 #define ACSWEEP_WORKER_TEXT_BPE_H
 
@@ -14,9 +14,9 @@ void bpe_destroy(struct bpe *b);
 DEFINE_CLEANUP(bpe_destroy, struct bpe *)
 
 struct bpe_options {
-    bool byte_fallback;  /* a character without a token becomes its bytes' tokens <0x00> to <0xFF> */
-    bool fuse_unk;       /* unknown characters in a row become one */
-    bool ignore_merges;  /* a word that is a token is that token */
+    bool byte_fallback; /* a character without a token becomes its bytes' tokens <0x00> to <0xFF> */
+    bool fuse_unk;      /* unknown characters in a row become one */
+    bool ignore_merges; /* a word that is a token is that token */
 };
 
 /* Room for `tokens` tokens and `merges` merges. */

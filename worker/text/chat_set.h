@@ -31,11 +31,11 @@ void chat_set_digest(const struct chat_set *s, char hex[DIGEST_HEX_SIZE]);
 
 /* One sample. Plain memory: start with {0}, end with chat_sample_free; may be used again for another sample. */
 struct chat_sample {
-    const char *id;     /* as text; "" when it has none */
-    const char *image;  /* relative path without "..", or NULL */
+    const char *id;    /* as text; "" when it has none */
+    const char *image; /* relative path without "..", or NULL */
     struct turn *turns;
     size_t n_turns;
-    json_t *json;       /* what the texts live in */
+    json_t *json; /* what the texts live in */
     char *image_path, *id_text;
 };
 void chat_sample_free(struct chat_sample *sample);

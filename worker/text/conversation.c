@@ -7,9 +7,8 @@
 #define TEXT_MOST ((size_t)256 << 20) /* bytes of a conversation */
 
 /* FastChat's Vicuna v1.1, the variant that ends with "the user's questions." */
-static const char system_text[] =
-    "A chat between a curious user and an artificial intelligence assistant. "
-    "The assistant gives helpful, detailed, and polite answers to the user's questions.";
+static const char system_text[] = "A chat between a curious user and an artificial intelligence assistant. "
+                                  "The assistant gives helpful, detailed, and polite answers to the user's questions.";
 static const char *const roles[] = { [TURN_HUMAN] = "USER", [TURN_GPT] = "ASSISTANT" };
 static const char *const separators[] = { [TURN_HUMAN] = " ", [TURN_GPT] = "</s>" };
 static const char answer_mark[] = " ASSISTANT: ";
@@ -145,10 +144,10 @@ static void ignore(struct ids *labels, size_t first, size_t from, size_t to)
 /* ---- masks --------------------------------------------------------------------------------------------------------
  */
 
-/* Tokens of a round, and of its part up to the answer. A round's BOS stands for the </s> that ends it; of the part, it and
- * the last space, which with the answer is another token, do not count. *ok false: it is no round. */
-static int measure_round(const struct encoder *c, struct slice round, bool one_less, size_t *whole, size_t *part, bool *ok,
-                         struct err *e)
+/* Tokens of a round, and of its part up to the answer. A round's BOS stands for the </s> that ends it; of the part, it
+ * and the last space, which with the answer is another token, do not count. *ok false: it is no round. */
+static int measure_round(const struct encoder *c, struct slice round, bool one_less, size_t *whole, size_t *part,
+                         bool *ok, struct err *e)
 {
     size_t at, again, mark = strlen(answer_mark);
     *ok = find(round, answer_mark, &at) &&
@@ -245,8 +244,8 @@ static int encode_vicuna(const struct sample *s, const struct turn *turns, size_
 {
     AUTO(buf_free) struct buf text = BUF_INIT(TEXT_MOST);
     enum conversation_masks masks = s->rules->masks;
-    bool one_less = masks == CONVERSATION_MASKS_NEW ||
-                    (masks == CONVERSATION_MASKS_AUTO && !tokenizer_is_legacy(s->encoder.t));
+    bool one_less =
+        masks == CONVERSATION_MASKS_NEW || (masks == CONVERSATION_MASKS_AUTO && !tokenizer_is_legacy(s->encoder.t));
     if (n && turns[0].from == TURN_GPT) {
         turns++;
         n--;

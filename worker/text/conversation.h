@@ -1,9 +1,9 @@
 /* Conversations to ids and labels, as LLaVA trains (llava/train/train.py, llava/mm_utils.py, llava/conversation.py at
  * commit c121f04).
  *
- * plain      `<image>` caption `\n`, no BOS of its own but the one in front; everything up to and including the image is
- *            masked, caption and newline are targets. No EOS.
- * vicuna_v1  SYSTEM " USER: " q " ASSISTANT: " a "</s>" "USER: " q2 ...; targets are the answers, each with its </s>.
+ * plain      `<image>` caption `\n`, no BOS of its own but the one in front; everything up to and including the image
+ * is masked, caption and newline are targets. No EOS. vicuna_v1  SYSTEM " USER: " q " ASSISTANT: " a "</s>" "USER: " q2
+ * ...; targets are the answers, each with its </s>.
  *
  * Where an image belongs stands IMAGE_TOKEN; whoever builds the batch replaces it by the connector's outputs. */
 #ifndef ACSWEEP_WORKER_TEXT_CONVERSATION_H
@@ -14,9 +14,9 @@
 #include "worker/text/ids.h"
 #include "worker/text/tokenizer.h"
 
-#define IMAGE_TOKEN (-200)      /* in ids: an image comes here */
-#define LABEL_IGNORED (-100)    /* in labels: no loss here */
-#define CONVERSATION_MAX 2048   /* LLaVA's model_max_length */
+#define IMAGE_TOKEN (-200)    /* in ids: an image comes here */
+#define LABEL_IGNORED (-100)  /* in labels: no loss here */
+#define CONVERSATION_MAX 2048 /* LLaVA's model_max_length */
 #define CONVERSATION_IMAGE "<image>"
 
 enum conversation_template { CONVERSATION_PLAIN, CONVERSATION_VICUNA_V1 };
@@ -35,9 +35,9 @@ struct turn {
 
 /* How vicuna_v1's mask counts the tokens of rounds after the first. */
 enum conversation_masks {
-    CONVERSATION_MASKS_AUTO,      /* NEW where the tokenizer is not legacy: LLaVA with tokenizers >= 0.14 */
-    CONVERSATION_MASKS_CLASSIC,   /* LLaVA with tokenizers < 0.14 */
-    CONVERSATION_MASKS_NEW,       /* one token less */
+    CONVERSATION_MASKS_AUTO,    /* NEW where the tokenizer is not legacy: LLaVA with tokenizers >= 0.14 */
+    CONVERSATION_MASKS_CLASSIC, /* LLaVA with tokenizers < 0.14 */
+    CONVERSATION_MASKS_NEW,     /* one token less */
 };
 
 struct conversation_rules {
@@ -47,12 +47,12 @@ struct conversation_rules {
 };
 
 struct conversation_info {
-    size_t images;     /* IMAGE_TOKENs in ids, after cutting */
-    size_t targets;    /* labels that are not LABEL_IGNORED */
-    size_t counted;    /* vicuna_v1: tokens by rounds ... */
-    size_t present;    /* ... and tokens there are, without padding ids */
-    bool mismatch;     /* they differ, so the whole sample is masked, as LLaVA does with a warning */
-    bool cut;          /* it was longer than max_length */
+    size_t images;  /* IMAGE_TOKENs in ids, after cutting */
+    size_t targets; /* labels that are not LABEL_IGNORED */
+    size_t counted; /* vicuna_v1: tokens by rounds ... */
+    size_t present; /* ... and tokens there are, without padding ids */
+    bool mismatch;  /* they differ, so the whole sample is masked, as LLaVA does with a warning */
+    bool cut;       /* it was longer than max_length */
 };
 
 /* Append the ids of a sample and as many labels. `has_image`: the sample names one; then a turn with `<image>` is

@@ -161,8 +161,10 @@ static int role_id(struct fast *t, const struct hf_tokens *hf, enum special_role
     const struct added_token *said = &hf->role[role];
     *out = said->len ? find_id(&t->base, said->text, said->len) : usual ? find_id(&t->base, usual, strlen(usual)) : -1;
     if (said->len && *out < 0)
-        return FAIL(e, ERR_INPUT, "%s: there is no token '%.60s', which tokenizer_config.json or special_tokens_map.json "
-                    "beside it names", t->base.name, said->text);
+        return FAIL(e, ERR_INPUT,
+                    "%s: there is no token '%.60s', which tokenizer_config.json or special_tokens_map.json "
+                    "beside it names",
+                    t->base.name, said->text);
     return 0;
 }
 

@@ -45,7 +45,8 @@ static int read_vocab(struct fast *t, const json_t *vocab, struct err *e)
 {
     const char *key;
     const json_t *v;
-    json_object_foreach((json_t *)vocab, key, v) {
+    json_object_foreach((json_t *)vocab, key, v)
+    {
         json_int_t id = json_is_integer(v) ? json_integer_value(v) : -1;
         if (id < 0 || id >= TOKEN_ID_MOST)
             return FAIL(e, ERR_INPUT, "%s: model.vocab: '%.60s' must have a token id", t->base.name, key);
@@ -104,7 +105,8 @@ static int read_added(struct fast *t, const json_t *list, struct err *e)
     size_t i;
     if (list && !json_is_array(list))
         return fail_key(t, e, "added_tokens", "a list");
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         struct added_token token;
         json_int_t id = json_is_integer(json_object_get(v, "id")) ? json_integer_value(json_object_get(v, "id")) : -1;
         if (id < 0 || id >= TOKEN_ID_MOST)

@@ -1,32 +1,9 @@
-# Included at the top: whether this build can read SentencePiece models (ACSWEEP_WITH_SENTENCEPIECE). The library is C++, and
-# so is the shim before it.
-set(ACSWEEP_SENTENCEPIECE AUTO CACHE STRING "Build with libsentencepiece: AUTO (where it is found), ON (it must be), OFF")
-set_property(CACHE ACSWEEP_SENTENCEPIECE PROPERTY STRINGS AUTO ON OFF)
-set(ACSWEEP_WITH_SENTENCEPIECE OFF)
-string(TOUPPER "${ACSWEEP_SENTENCEPIECE}" wanted)
-if(wanted STREQUAL "AUTO" OR wanted)
-  pkg_check_modules(SENTENCEPIECE QUIET IMPORTED_TARGET sentencepiece)
-  # Sanitizers and the fuzzing engine are the C compiler's: its C++ must be of the same house.
-  if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND NOT DEFINED CMAKE_CXX_COMPILER AND NOT DEFINED ENV{CXX})
-    get_filename_component(beside "${CMAKE_C_COMPILER}" NAME)
-    string(REPLACE "clang" "clang++" beside "${beside}")
-    get_filename_component(directory "${CMAKE_C_COMPILER}" DIRECTORY)
-    set(beside "${directory}/${beside}")
-    if(EXISTS "${beside}")
-      set(CMAKE_CXX_COMPILER "${beside}" CACHE FILEPATH "C++ compiler")
-    endif()
-  endif()
-  include(CheckLanguage)
-  check_language(CXX)
-  if(SENTENCEPIECE_FOUND AND CMAKE_CXX_COMPILER)
-    enable_language(CXX)
-    set(ACSWEEP_WITH_SENTENCEPIECE ON)
-  elseif(NOT wanted STREQUAL "AUTO")
-    message(FATAL_ERROR "ACSWEEP_SENTENCEPIECE=${ACSWEEP_SENTENCEPIECE} needs libsentencepiece and a C++ compiler "
-                        "(Debian: libsentencepiece-dev, g++)")
-  endif()
-endif()
-if(NOT ACSWEEP_WITH_SENTENCEPIECE)
-  message(STATUS "Building without libsentencepiece: tokenizer.model files will be refused, tokenizer.json files are read. "
-                 "Debian: apt-get install libsentencepiece-dev g++")
+# Included at the top. SentencePiece models are read by worker/text itself (sentencepiece_model.c, sentencepiece_bpe.c);
+# ACSWEEP_SENTENCEPIECE=ON takes libsentencepiece instead, to compare with. Not for use: Debian's brings another version of
+# libprotobuf than libtorch loads, and a process with both takes the functions of one for those of the other, and crashes.
+option(ACSWEEP_SENTENCEPIECE "Read tokenizer.model with libsentencepiece, to compare with" OFF)
+set(ACSWEEP_WITH_SENTENCEPIECE ${ACSWEEP_SENTENCEPIECE})
+if(ACSWEEP_WITH_SENTENCEPIECE)
+  pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
+  enable_language(CXX)
 endif()

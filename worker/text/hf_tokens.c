@@ -11,8 +11,9 @@
 #define TOKENIZER_MOST ((size_t)128 << 20)
 
 static const char *const role_keys[SPECIAL_ROLES] = {
-    [SPECIAL_BOS] = "bos_token", [SPECIAL_EOS] = "eos_token", [SPECIAL_UNK] = "unk_token", [SPECIAL_SEP] = "sep_token",
-    [SPECIAL_PAD] = "pad_token", [SPECIAL_CLS] = "cls_token", [SPECIAL_MASK] = "mask_token",
+    [SPECIAL_BOS] = "bos_token",   [SPECIAL_EOS] = "eos_token", [SPECIAL_UNK] = "unk_token",
+    [SPECIAL_SEP] = "sep_token",   [SPECIAL_PAD] = "pad_token", [SPECIAL_CLS] = "cls_token",
+    [SPECIAL_MASK] = "mask_token",
 };
 
 void hf_tokens_free(struct hf_tokens *t)
@@ -96,7 +97,8 @@ static int read_more(const json_t *j, const char *name, struct hf_tokens *t, str
         return 0;
     if (!json_is_array(list))
         return FAIL(e, ERR_INPUT, "%s: 'additional_special_tokens' must be a list", name);
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         struct added_token token;
         TRY(parse_special(v, name, "additional_special_tokens", &token, e));
         TRY(add_more(t, &token, e));
@@ -132,7 +134,8 @@ static int read_decoder(const json_t *decoder, const char *name, struct hf_token
     const json_t *v;
     if (!json_is_object(decoder))
         return FAIL(e, ERR_INPUT, "%s: 'added_tokens_decoder' must be an object {\"id\": {\"content\": ...}}", name);
-    json_object_foreach((json_t *)decoder, key, v) {
+    json_object_foreach((json_t *)decoder, key, v)
+    {
         struct added_token token;
         int32_t id;
         TRY(parse_id(key, name, &id, e));
@@ -201,7 +204,8 @@ static int read_added(const json_t *j, const char *name, struct hf_tokens *t, st
 {
     const char *key;
     const json_t *v;
-    json_object_foreach((json_t *)j, key, v) {
+    json_object_foreach((json_t *)j, key, v)
+    {
         if (id_of(v) < 0)
             return FAIL(e, ERR_INPUT, "%s: '%.60s' must have a token id", name, key);
         struct added_token token = { .text = (char *)key, .len = strlen(key), .special = is_special(t, key) };
@@ -217,7 +221,8 @@ static int read_tokenizer_json(const json_t *j, const char *name, struct hf_toke
 {
     const json_t *list = json_object_get(j, "added_tokens"), *v;
     size_t i;
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         int32_t id = id_of(json_object_get(v, "id"));
         struct added_token token;
         if (id < 0)

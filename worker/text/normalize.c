@@ -48,8 +48,10 @@ static int read_step(const json_t *j, const char *name, struct normalizer *n, st
         TRY(copy(from, &s->from, &s->from_len, e));
         return copy(to, &s->to, &s->to_len, e);
     }
-    return FAIL(e, ERR_INPUT, "%s: normalizer '%.40s' is not supported; Prepend, Replace of a String and a Sequence of "
-                "them are", name, type ? type : "");
+    return FAIL(e, ERR_INPUT,
+                "%s: normalizer '%.40s' is not supported; Prepend, Replace of a String and a Sequence of "
+                "them are",
+                name, type ? type : "");
 }
 
 struct normalizer *normalizer_parse(const json_t *j, const char *name, struct err *e)
@@ -66,9 +68,7 @@ struct normalizer *normalizer_parse(const json_t *j, const char *name, struct er
         return read_step(j, name, n, e) < 0 ? NULL : TAKE(n);
     if (!json_is_array(list))
         return FAIL_NULL(e, ERR_INPUT, "%s: normalizer: a Sequence needs a list 'normalizers'", name);
-    json_array_foreach(list, i, v)
-        if (read_step(v, name, n, e) < 0)
-            return NULL;
+    json_array_foreach(list, i, v) if (read_step(v, name, n, e) < 0) return NULL;
     return TAKE(n);
 }
 

@@ -9,10 +9,10 @@ enum { STEPS_MOST = 8 };
 
 struct step {
     enum step_kind kind;
-    bool prepend, only_first, cut;  /* Metaspace */
-    char *mark;                     /* Metaspace: what stands for a space */
-    bool prefix_space;              /* ByteLevel */
-    struct splitter *splitter;      /* Split; ByteLevel with use_regex */
+    bool prepend, only_first, cut; /* Metaspace */
+    char *mark;                    /* Metaspace: what stands for a space */
+    bool prefix_space;             /* ByteLevel */
+    struct splitter *splitter;     /* Split; ByteLevel with use_regex */
 };
 
 struct pretokenizer {
@@ -21,8 +21,7 @@ struct pretokenizer {
 };
 
 /* GPT-2's, which ByteLevel has built in. */
-static const char gpt2_pattern[] =
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+static const char gpt2_pattern[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 void pretokenizer_destroy(struct pretokenizer *p)
 {
@@ -89,7 +88,8 @@ static int read_metaspace(const json_t *j, const char *name, struct step *s, str
     if (!scheme_json) /* older files say it so */
         return read_flag(j, "add_prefix_space", true, name, &s->prepend, e);
     if (!scheme || (strcmp(scheme, "always") != 0 && strcmp(scheme, "first") != 0 && strcmp(scheme, "never") != 0))
-        return FAIL(e, ERR_INPUT, "%s: pre_tokenizer: Metaspace's 'prepend_scheme' must be always, first or never", name);
+        return FAIL(e, ERR_INPUT, "%s: pre_tokenizer: Metaspace's 'prepend_scheme' must be always, first or never",
+                    name);
     s->prepend = strcmp(scheme, "never") != 0;
     s->only_first = strcmp(scheme, "first") == 0;
     return 0;
@@ -136,8 +136,10 @@ static int read_step(const json_t *j, const char *name, struct pretokenizer *p, 
         s->kind = kinds[i].kind;
         return kinds[i].read(j, name, s, e);
     }
-    return FAIL(e, ERR_INPUT, "%s: pre_tokenizer '%.40s' is not supported; Metaspace, ByteLevel, Split and a Sequence of "
-                "them are", name, type ? type : "");
+    return FAIL(e, ERR_INPUT,
+                "%s: pre_tokenizer '%.40s' is not supported; Metaspace, ByteLevel, Split and a Sequence of "
+                "them are",
+                name, type ? type : "");
 }
 
 struct pretokenizer *pretokenizer_parse(const json_t *j, const char *name, struct err *e)
@@ -154,9 +156,7 @@ struct pretokenizer *pretokenizer_parse(const json_t *j, const char *name, struc
         return read_step(j, name, p, e) < 0 ? NULL : TAKE(p);
     if (!json_is_array(list))
         return FAIL_NULL(e, ERR_INPUT, "%s: pre_tokenizer: a Sequence needs a list 'pretokenizers'", name);
-    json_array_foreach(list, i, v)
-        if (read_step(v, name, p, e) < 0)
-            return NULL;
+    json_array_foreach(list, i, v) if (read_step(v, name, p, e) < 0) return NULL;
     return TAKE(p);
 }
 

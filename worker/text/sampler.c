@@ -172,14 +172,14 @@ static void arrange(const uint32_t *images, size_t n_images, const uint32_t *tex
     memcpy(order + at, mixed + front, (n_mixed - front) * sizeof *order);
 }
 
-int sampler_grouped(const int32_t *lengths, size_t n, const struct sampler_rules *rules, uint32_t *order,
-                    struct err *e)
+int sampler_grouped(const int32_t *lengths, size_t n, const struct sampler_rules *rules, uint32_t *order, struct err *e)
 {
     size_t n_images = 0, n_texts = 0;
     uint64_t state = start(rules->seed, rules->epoch);
     TRY(check(lengths, n, rules, e));
-    AUTO(free) uint32_t *v = malloc((n + 1) * sizeof *v), *mixed = malloc(2 * rules->batch * sizeof *mixed),
-                        *places = malloc((n + 1) * sizeof *places);
+    AUTO(free)
+    uint32_t *v = malloc((n + 1) * sizeof *v),
+             *mixed = malloc(2 * rules->batch * sizeof *mixed), *places = malloc((n + 1) * sizeof *places);
     if (!v || !mixed || !places)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < n; i++)

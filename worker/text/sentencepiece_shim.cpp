@@ -36,12 +36,7 @@ template <typename F> int guarded(char *why, size_t why_size, F call)
     }
 }
 
-}
-
-extern "C" bool sp_is_built(void)
-{
-    return true;
-}
+} // namespace
 
 extern "C" struct sp_model *sp_open(const void *bytes, size_t len, char *why, size_t why_size)
 {

@@ -1,5 +1,5 @@
-/* libsentencepiece (C++) behind a C border. sentencepiece_shim.cpp where the library is, sentencepiece_none.c where not;
- * then sp_open says so and the rest is never called. Private to worker/text. */
+/* A SentencePiece model, BPE as LLaMA's: sentencepiece_model.c and sentencepiece_bpe.c; or libsentencepiece behind the
+ * same functions (sentencepiece_shim.cpp), to compare with. Private to worker/text. */
 #ifndef ACSWEEP_WORKER_TEXT_SENTENCEPIECE_SHIM_H
 #define ACSWEEP_WORKER_TEXT_SENTENCEPIECE_SHIM_H
 
@@ -17,7 +17,6 @@ struct sp_text {
     size_t len;
 };
 
-bool sp_is_built(void);
 /* A serialized ModelProto; NULL with the reason in `why`. */
 struct sp_model *sp_open(const void *bytes, size_t len, char *why, size_t why_size);
 void sp_close(struct sp_model *m);

@@ -359,8 +359,10 @@ static int check_settings(const struct hf_tokens *hf, const char *dir, struct er
 {
     const char *class = hf->tokenizer_class;
     if (class && strcmp(class, "LlamaTokenizer") != 0 && strcmp(class, "LlamaTokenizerFast") != 0)
-        return FAIL(e, ERR_INPUT, "%s/tokenizer_config.json: tokenizer_class is '%.60s'; beside tokenizer.model only "
-                    "LlamaTokenizer is supported", dir, class);
+        return FAIL(e, ERR_INPUT,
+                    "%s/tokenizer_config.json: tokenizer_class is '%.60s'; beside tokenizer.model only "
+                    "LlamaTokenizer is supported",
+                    dir, class);
     if (hf->add_eos)
         return FAIL(e, ERR_INPUT, "%s/tokenizer_config.json: add_eos_token is true, which is not supported", dir);
     if (!hf->role[SPECIAL_UNK].len)
@@ -464,9 +466,6 @@ static void slow_close_cleanup(struct slow_llama **t)
 struct tokenizer *slow_llama_open(const char *bytes, size_t len, const char *name, const char *dir, struct err *e)
 {
     AUTO(hf_tokens_free) struct hf_tokens hf = { 0 };
-    if (!sp_is_built())
-        return FAIL_NULL(e, ERR_ENV, "%s: this build of acsweep reads no SentencePiece model; install libsentencepiece-dev "
-                         "and g++ and build again, or keep only a tokenizer.json there", name);
     if (hf_tokens_read(dir, true, &hf, e) < 0 || check_settings(&hf, dir, e) < 0)
         return NULL;
     AUTO(slow_close) struct slow_llama *t = calloc(1, sizeof *t);

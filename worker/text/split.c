@@ -51,8 +51,8 @@ static int mend_pattern(const char *pattern, struct buf *out, const char *name, 
         else if (*p == 'S' && !class)
             buf_puts(out, "[^\\s\\x{85}]");
         else if (*p == 'S' || *p == 'h' || *p == 'H')
-            return FAIL(e, ERR_INPUT, "%s: pre_tokenizer: the pattern '%.80s' has a \\%c where it is not supported", name,
-                        pattern, *p);
+            return FAIL(e, ERR_INPUT, "%s: pre_tokenizer: the pattern '%.80s' has a \\%c where it is not supported",
+                        name, pattern, *p);
         else
             buf_add(out, p - 1, 2);
     }
@@ -65,8 +65,8 @@ static int compile(const char *pattern, struct splitter *s, const char *name, st
     int code;
     PCRE2_SIZE at;
     TRY(mend_pattern(pattern, &text, name, e));
-    s->code = pcre2_compile((PCRE2_SPTR)buf_text(&text), text.len, PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code,
-                            &at, NULL);
+    s->code = pcre2_compile((PCRE2_SPTR)buf_text(&text), text.len, PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C,
+                            &code, &at, NULL);
     if (!s->code) {
         char why[160];
         pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
@@ -114,8 +114,10 @@ struct splitter *splitter_parse(const json_t *j, const char *name, struct err *e
     while (b < ARRAY_LEN(behaviors) && (!behavior || strcmp(behavior, behaviors[b]) != 0))
         b++;
     if (b == ARRAY_LEN(behaviors) || (invert && !json_is_boolean(invert)))
-        return FAIL_NULL(e, ERR_INPUT, "%s: pre_tokenizer: Split needs a 'behavior' (Removed, Isolated, "
-                         "MergedWithPrevious, MergedWithNext, Contiguous) and 'invert', true or false", name);
+        return FAIL_NULL(e, ERR_INPUT,
+                         "%s: pre_tokenizer: Split needs a 'behavior' (Removed, Isolated, "
+                         "MergedWithPrevious, MergedWithNext, Contiguous) and 'invert', true or false",
+                         name);
     if (json_is_string(regex))
         return splitter_pattern(json_string_value(regex), (enum split_behavior)b, json_is_true(invert), name, e);
     if (json_is_string(literal))
@@ -160,7 +162,8 @@ static int next_match(const struct splitter *s, pcre2_match_data *data, struct s
     if (rc < 0) {
         char why[160];
         pcre2_get_error_message(rc, (PCRE2_UCHAR *)why, sizeof why);
-        return FAIL(e, ERR_INPUT, "the tokenizer's pattern cannot be matched with a text of %zu bytes: %s", text.len, why);
+        return FAIL(e, ERR_INPUT, "the tokenizer's pattern cannot be matched with a text of %zu bytes: %s", text.len,
+                    why);
     }
     const PCRE2_SIZE *v = pcre2_get_ovector_pointer(data);
     *start = v[0];

@@ -17,8 +17,8 @@ typedef int (*run_fn)(const struct decode_step *s, const struct pieces *in, stru
 
 struct decode_step {
     run_fn run;
-    char *from, *to; /* Replace; `from`: Metaspace's mark, Strip's character */
-    bool prepended;  /* Metaspace */
+    char *from, *to;    /* Replace; `from`: Metaspace's mark, Strip's character */
+    bool prepended;     /* Metaspace */
     size_t start, stop; /* Strip */
 };
 
@@ -92,7 +92,10 @@ static int run_metaspace(const struct decode_step *s, const struct pieces *in, s
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
 }
 
 /* The byte of <0xXX>, or -1. */
@@ -232,7 +235,8 @@ static int read_metaspace(const json_t *j, const char *name, struct decode_step 
 static int read_strip(const json_t *j, const char *name, struct decode_step *s, struct err *e)
 {
     const json_t *start = json_object_get(j, "start"), *stop = json_object_get(j, "stop");
-    if (!json_is_integer(start) || !json_is_integer(stop) || json_integer_value(start) < 0 || json_integer_value(stop) < 0)
+    if (!json_is_integer(start) || !json_is_integer(stop) || json_integer_value(start) < 0 ||
+        json_integer_value(stop) < 0)
         return FAIL(e, ERR_INPUT, "%s: decoder: Strip needs 'start' and 'stop', whole numbers", name);
     s->start = (size_t)json_integer_value(start);
     s->stop = (size_t)json_integer_value(stop);
@@ -244,12 +248,9 @@ static const struct {
     run_fn run;
     int (*read)(const json_t *j, const char *name, struct decode_step *s, struct err *e);
 } kinds[] = {
-    { "Replace", run_replace, read_replace },
-    { "Metaspace", run_metaspace, read_metaspace },
-    { "ByteFallback", run_byte_fallback, NULL },
-    { "Fuse", run_fuse, NULL },
-    { "Strip", run_strip, read_strip },
-    { "ByteLevel", run_byte_level, NULL },
+    { "Replace", run_replace, read_replace },    { "Metaspace", run_metaspace, read_metaspace },
+    { "ByteFallback", run_byte_fallback, NULL }, { "Fuse", run_fuse, NULL },
+    { "Strip", run_strip, read_strip },          { "ByteLevel", run_byte_level, NULL },
 };
 
 static int read_step(const json_t *j, const char *name, struct token_decoder *d, struct err *e)
@@ -264,8 +265,10 @@ static int read_step(const json_t *j, const char *name, struct token_decoder *d,
         s->run = kinds[i].run;
         return kinds[i].read ? kinds[i].read(j, name, s, e) : 0;
     }
-    return FAIL(e, ERR_INPUT, "%s: decoder '%.40s' is not supported; Replace of a String, ByteFallback, Fuse, Strip, "
-                "Metaspace, ByteLevel and a Sequence of them are", name, type ? type : "");
+    return FAIL(e, ERR_INPUT,
+                "%s: decoder '%.40s' is not supported; Replace of a String, ByteFallback, Fuse, Strip, "
+                "Metaspace, ByteLevel and a Sequence of them are",
+                name, type ? type : "");
 }
 
 struct token_decoder *token_decoder_parse(const json_t *j, const char *name, struct err *e)
@@ -282,9 +285,7 @@ struct token_decoder *token_decoder_parse(const json_t *j, const char *name, str
         return read_step(j, name, d, e) < 0 ? NULL : TAKE(d);
     if (!json_is_array(list))
         return FAIL_NULL(e, ERR_INPUT, "%s: decoder: a Sequence needs a list 'decoders'", name);
-    json_array_foreach(list, i, v)
-        if (read_step(v, name, d, e) < 0)
-            return NULL;
+    json_array_foreach(list, i, v) if (read_step(v, name, d, e) < 0) return NULL;
     return TAKE(d);
 }
 

@@ -52,8 +52,10 @@ struct tokenizer *tokenizer_open(const char *dir, struct err *e)
         if (access(path, F_OK) == 0)
             return tokenizer_open_file(path, e);
     }
-    return FAIL_NULL(e, ERR_INPUT, "%s: neither tokenizer.model nor tokenizer.json is there; name the directory of a "
-                     "language model with its tokenizer", dir);
+    return FAIL_NULL(e, ERR_INPUT,
+                     "%s: neither tokenizer.model nor tokenizer.json is there; name the directory of a "
+                     "language model with its tokenizer",
+                     dir);
 }
 
 void tokenizer_base_free(struct tokenizer *t)

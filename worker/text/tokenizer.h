@@ -4,7 +4,7 @@
  *
  * - `tokenizer.model` (SentencePiece): as the slow LlamaTokenizer, which LLaVA uses. tokenizer_config.json is read for
  *   `legacy`, `add_prefix_space`, the special tokens and `added_tokens_decoder`; special_tokens_map.json and
- *   added_tokens.json where that has none. Needs a build with libsentencepiece; one without says so.
+ *   added_tokens.json where that has none. Models of BPE that do not normalise, as LLaMA's.
  * - `tokenizer.json` with a BPE model: as the library `tokenizers`, for LLaMA's (Metaspace or Prepend/Replace, byte
  *   fallback) and for byte-level ones (GPT-2, Llama 3). What is not supported is refused by name.
  *
@@ -25,7 +25,7 @@ struct tokenizer;
 void tokenizer_close(struct tokenizer *t);
 DEFINE_CLEANUP(tokenizer_close, struct tokenizer *)
 
-/* ERR_INPUT names the file and what is wrong in it; ERR_ENV when this build lacks libsentencepiece. */
+/* ERR_INPUT names the file and what is wrong in it. */
 MUST_USE struct tokenizer *tokenizer_open(const char *dir, struct err *e);
 /* `path` is a tokenizer.model or a tokenizer.json (known by the end of its name); the small files beside it are read as
  * above. */
@@ -36,15 +36,15 @@ MUST_USE struct tokenizer *tokenizer_open_file(const char *path, struct err *e);
 MUST_USE int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len, bool bos, struct ids *out,
                               struct err *e);
 
-/* Append the text of `n` ids; with `skip_special`, without special tokens. Ids outside of 0..size-1 are ERR_INPUT. Bytes
- * that make no character become U+FFFD, so what comes out is always UTF-8. */
+/* Append the text of `n` ids; with `skip_special`, without special tokens. Ids outside of 0..size-1 are ERR_INPUT.
+ * Bytes that make no character become U+FFFD, so what comes out is always UTF-8. */
 MUST_USE int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special,
                               struct buf *out, struct err *e);
 
 /* Decoding while ids still come in. Each call appends the text that no later id can change any more; what is held back
  * (the bytes of an unfinished character; everything where tokenizer_config.json has clean_up_tokenization_spaces) comes
- * with stream_end. All of it together is what tokenizer_decode makes of all ids with skip_special. Each call decodes all
- * ids anew: meant for answers, not for books. Plain memory: start with {0}, end with tokenizer_stream_free. */
+ * with stream_end. All of it together is what tokenizer_decode makes of all ids with skip_special. Each call decodes
+ * all ids anew: meant for answers, not for books. Plain memory: start with {0}, end with tokenizer_stream_free. */
 struct tokenizer_stream {
     struct ids ids;
     size_t said; /* bytes of their text that were given out */

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Lead bytes, and the bounds of the byte behind them that shut out overlong forms, surrogates and what is above U+10FFFF
- * (Unicode 15, table 3-7). */
+/* Lead bytes, and the bounds of the byte behind them that shut out overlong forms, surrogates and what is above
+ * U+10FFFF (Unicode 15, table 3-7). */
 static const struct lead {
     uint8_t first, last, size, low, high;
 } leads[] = {

@@ -12,7 +12,8 @@
 #define UNICODE_UNDERLINE "\xe2\x96\x81"   /* U+2581, SentencePiece's space */
 #define UNICODE_UNDERLINE_LEN 3
 
-/* The character at text[0], and in *size how many bytes it has; -1 with *size 1 when no character begins there. len > 0. */
+/* The character at text[0], and in *size how many bytes it has; -1 with *size 1 when no character begins there. len >
+ * 0. */
 int32_t unicode_at(const char *text, size_t len, size_t *size);
 /* Bytes that are whole characters, from the beginning. */
 size_t unicode_valid(const char *text, size_t len);

@@ -254,7 +254,7 @@ struct safetensors *st_file_create(const char *path, struct err *e)
 /* Private and writable: whoever changes a weight in place changes only this process's copy of the page. */
 int st_file_map(struct safetensors *f, struct err *e)
 {
-    AUTO(close) int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    AUTO(close) int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return FAIL(e, ERR_ENV, "cannot open: %s", strerror(errno));

@@ -12,6 +12,9 @@
 bool torch_file_is(const char *path)
 {
     uint8_t head[4];
+    const char *dot = strrchr(path, '.');
+    if (dot && (strcmp(dot, ".bin") == 0 || strcmp(dot, ".pt") == 0 || strcmp(dot, ".pth") == 0))
+        return true;
     AUTO(fclose) FILE *f = fopen(path, "re");
     return f && fread(head, 1, sizeof head, f) == sizeof head && zip_is(head, sizeof head);
 }

@@ -16,7 +16,7 @@
 struct safetensors *torch_file_open(const char *path, struct err *e);
 /* The same for bytes in memory, which must stay; `name` stands for the path in messages. */
 struct safetensors *torch_file_parse(void *bytes, size_t size, const char *name, struct err *e);
-/* Does the file begin as such a file does? False when it cannot be read. */
+/* Is it such a file, by how it begins or by its name (.bin, .pt, .pth)? */
 bool torch_file_is(const char *path);
 
 /* ---- writing (torch_file_write.c): small tables; the elements stay the caller's -------------------------------------

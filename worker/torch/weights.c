@@ -23,17 +23,16 @@ struct weights {
     size_t n_files, n;
 };
 
-/* What is looked for in a directory, in this order: an index before the file that it would name. */
+/* What is looked for in a directory, in this order: one file comes before an index, as in transformers. */
 static const char *const names[] = {
-    "model.safetensors.index.json",
     "model.safetensors",
-    "diffusion_pytorch_model.safetensors.index.json",
+    "model.safetensors.index.json",
     "diffusion_pytorch_model.safetensors",
-    "adapter_model.safetensors.index.json",
+    "diffusion_pytorch_model.safetensors.index.json",
     "adapter_model.safetensors",
-    "pytorch_model.bin.index.json",
+    "adapter_model.safetensors.index.json",
     "pytorch_model.bin",
-    "adapter_model.bin",
+    "pytorch_model.bin.index.json",
 };
 
 static int out_of_memory(struct err *e)
@@ -160,6 +159,28 @@ static int add_mapped(struct weights *w, struct safetensors *f, const char *name
     return 0;
 }
 
+/* Tensors of the shards that the index does not name belong to the checkpoint too: a model that has no use for them
+ * must be able to say so. */
+static int add_unlisted(struct weights *w, const json_t *map, struct map *seen, struct err *e)
+{
+    size_t room = w->n;
+    for (size_t k = 0; k < w->n_files; k++)
+        room += safetensors_count(w->files[k]);
+    struct item *more = realloc(w->items, (room + 1) * sizeof *more);
+    if (!more)
+        return out_of_memory(e);
+    w->items = more;
+    for (size_t k = 0; k < w->n_files; k++)
+        for (size_t i = 0; i < safetensors_count(w->files[k]); i++) {
+            const struct st_tensor *t = safetensors_at(w->files[k], i);
+            if (json_object_get(map, t->name) || map_get(seen, t->name, strlen(t->name)))
+                continue;
+            TRY(map_put(seen, t->name, strlen(t->name), w, e));
+            w->items[w->n++] = (struct item){ t, w->files[k] };
+        }
+    return 0;
+}
+
 static int open_mapped(struct weights *w, const char *dir, json_t *map, struct map *open, struct err *e)
 {
     const char *name;
@@ -179,17 +200,18 @@ static int open_mapped(struct weights *w, const char *dir, json_t *map, struct m
 static int open_index(struct weights *w, const char *dir, const char *path, struct err *e)
 {
     json_t *map = read_index(path, e);
-    struct map open = { 0 };
+    struct map open = { 0 }, seen = { 0 };
     int rc = map ? open_mapped(w, dir, map, &open, e) : -1;
+    rc = rc < 0 ? -1 : add_unlisted(w, map, &seen, e);
     map_free(&open);
+    map_free(&seen);
     json_decref(map);
     return rc;
 }
 
 static bool is_index(const char *name)
 {
-    const char *end = strrchr(name, '.');
-    return strcmp(end, ".json") == 0;
+    return strcmp(strrchr(name, '.'), ".json") == 0;
 }
 
 static int open_directory(struct weights *w, const char *dir, struct err *e)
@@ -202,7 +224,7 @@ static int open_directory(struct weights *w, const char *dir, struct err *e)
     }
     return FAIL(e, ERR_INPUT,
                 "%s: there is no model.safetensors, no index of one, no diffusion_pytorch_model.safetensors, and no "
-                "pytorch_model.bin; fetch the checkpoint's weights",
+                "pytorch_model.bin; fetch the checkpoint again",
                 dir);
 }
 
