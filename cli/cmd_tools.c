@@ -1,4 +1,5 @@
-/* acsweep extract, generate and evaluate: done by acsweep-exec, where libtorch is. This program only reads the command line. */
+/* acsweep extract, generate, evaluate and train: done by acsweep-exec, where libtorch is. This program only reads the command
+ * line. */
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -43,4 +44,26 @@ const struct cmd cmd_evaluate = {
     .details = tool_evaluate_details,
     .options = { tool_evaluate_options },
     .run = hand_over,
+};
+
+static const struct cmd cmd_stage1 = {
+    .name = "stage1",
+    .summary = tool_stage1_summary,
+    .details = tool_train_details,
+    .options = { tool_train_options },
+    .run = hand_over,
+};
+
+static const struct cmd cmd_stage2 = {
+    .name = "stage2",
+    .summary = tool_stage2_summary,
+    .details = tool_train_details,
+    .options = { tool_train_options, tool_stage2_options },
+    .run = hand_over,
+};
+
+const struct cmd cmd_train = {
+    .name = TOOL_TRAIN_NAME,
+    .summary = tool_train_summary,
+    .sub = (const struct cmd *const[]){ &cmd_stage1, &cmd_stage2, NULL },
 };

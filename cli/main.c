@@ -78,6 +78,7 @@ static const struct cmd *const commands[] = {
     &cmd_inspect,
     &cmd_extract,
     &cmd_generate,
+    &cmd_train,
     &cmd_evaluate,
     &cmd_convert,
     &cmd_score,

@@ -1,5 +1,6 @@
 #include "worker/layout.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
@@ -97,4 +98,48 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 void remove_tree(const char *path)
 {
     nftw(path, remove_one, OPEN_DIRS, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- checkpoints --------------------------------------------------------------------------------------------------- */
+
+/* Name of the newest earlier attempt's checkpoint in `found` ("" when none). */
+static void newest_checkpoint(const char *parent, const char *identity, char *found, size_t room)
+{
+    DIR *d = opendir(parent);
+    unsigned best_attempt = 0;
+    unsigned long long best_epoch = 0;
+    found[0] = '\0';
+    for (struct dirent *de; d && (de = readdir(d));) {
+        unsigned attempt;
+        unsigned long long epoch;
+        if (!layout_is_of(de->d_name, identity, &attempt, &epoch) || attempt < best_attempt ||
+            (attempt == best_attempt && epoch < best_epoch))
+            continue;
+        best_attempt = attempt;
+        best_epoch = epoch;
+        snprintf(found, room, "%s", de->d_name);
+    }
+    if (d)
+        closedir(d);
+}
+
+int layout_claim_checkpoint(const char *store, const char *scratch, const char *identity, const Acsweep__Token *t,
+                            char **path, struct err *e)
+{
+    AUTO(free) char *parent = layout_checkpoints(store, scratch), *old = NULL;
+    char found[256];
+    *path = layout_checkpoint(store, scratch, identity, t);
+    if (!parent || !*path)
+        return FAIL_NOMEM(e);
+    TRY(make_dirs(parent, e));
+    newest_checkpoint(parent, identity, found, sizeof found);
+    if (found[0]) {
+        if (asprintf(&old, "%s/%s", parent, found) < 0)
+            return FAIL_NOMEM(e);
+        if (strcmp(old, *path) == 0 || rename(old, *path) == 0)
+            return 0;
+        if (errno != ENOENT)
+            return FAIL(e, ERR_ENV, "%s: %s", old, strerror(errno));
+    }
+    return make_dirs(*path, e);
 }

@@ -28,6 +28,11 @@ bool layout_is_of(const char *name, const char *identity, unsigned *attempt, uns
 /* 64 lower-case hex digits: nothing else may become part of a path. */
 bool layout_is_identity(const char *identity);
 
+/* The directory for what this attempt saves to go on from, made and with what the newest earlier attempt left in it: one
+ * rename takes that away from whoever may still be writing there under an older token. *path is malloc'ed. */
+MUST_USE int layout_claim_checkpoint(const char *store, const char *scratch, const char *identity,
+                                     const Acsweep__Token *t, char **path, struct err *e);
+
 /* mkdir -p */
 MUST_USE int make_dirs(const char *path, struct err *e);
 /* rm -rf; what cannot be removed stays. */

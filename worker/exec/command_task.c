@@ -1,6 +1,5 @@
 #include "worker/exec/command_task.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -88,49 +87,6 @@ void command_task_free(struct command_task *c)
 
 /* ---- directories --------------------------------------------------------------------------------------------------- */
 
-/* Name of the newest earlier attempt's checkpoint in `found` ("" when none). */
-static void newest_checkpoint(const char *parent, const char *identity, char *found, size_t room)
-{
-    DIR *d = opendir(parent);
-    unsigned best_attempt = 0;
-    unsigned long long best_epoch = 0;
-    found[0] = '\0';
-    for (struct dirent *de; d && (de = readdir(d));) {
-        unsigned attempt;
-        unsigned long long epoch;
-        if (!layout_is_of(de->d_name, identity, &attempt, &epoch) || attempt < best_attempt ||
-            (attempt == best_attempt && epoch < best_epoch))
-            continue;
-        best_attempt = attempt;
-        best_epoch = epoch;
-        snprintf(found, room, "%s", de->d_name);
-    }
-    if (d)
-        closedir(d);
-}
-
-/* One rename takes it away from whoever may still be writing there under an older token. */
-static int claim_checkpoint(struct command_task *c, struct err *e)
-{
-    const struct exec_task *t = c->task;
-    AUTO(free) char *parent = layout_checkpoints(t->store, t->scratch), *old = NULL;
-    char found[256];
-    c->checkpoint = layout_checkpoint(t->store, t->scratch, t->spec->identity, t->token);
-    if (!parent || !c->checkpoint)
-        return FAIL_NOMEM(e);
-    TRY(make_dirs(parent, e));
-    newest_checkpoint(parent, t->spec->identity, found, sizeof found);
-    if (found[0]) {
-        if (asprintf(&old, "%s/%s", parent, found) < 0)
-            return FAIL_NOMEM(e);
-        if (strcmp(old, c->checkpoint) == 0 || rename(old, c->checkpoint) == 0)
-            return 0;
-        if (errno != ENOENT)
-            return FAIL(e, ERR_ENV, "%s: %s", old, strerror(errno));
-    }
-    return make_dirs(c->checkpoint, e);
-}
-
 static int make_places(struct command_task *c, const char *out, struct err *e)
 {
     const struct exec_task *t = c->task;
@@ -145,7 +101,7 @@ static int make_places(struct command_task *c, const char *out, struct err *e)
     TRY(make_dirs(c->work, e));
     if (!c->directory && !(c->directory = strdup(c->work)))
         return FAIL_NOMEM(e);
-    return claim_checkpoint(c, e);
+    return layout_claim_checkpoint(t->store, t->scratch, t->spec->identity, t->token, &c->checkpoint, e);
 }
 
 /* ---- inputs -------------------------------------------------------------------------------------------------------- */

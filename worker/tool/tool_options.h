@@ -18,7 +18,11 @@ extern const struct opt tool_evaluate_options[];
 #define TOOL_EVALUATE_NAME "evaluate"
 extern const char tool_evaluate_summary[], tool_evaluate_details[];
 
-/* Is it the name of such a command? */
+extern const struct opt tool_train_options[], tool_stage2_options[];
+#define TOOL_TRAIN_NAME "train"
+extern const char tool_train_summary[], tool_stage1_summary[], tool_stage2_summary[], tool_train_details[];
+
+/* Is it the name of such a command? Also of one that is not for people: train-rank (worker/train/processes.h). */
 bool tool_is(const char *name);
 
 #endif
