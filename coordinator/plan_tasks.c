@@ -232,8 +232,8 @@ static int add_training(struct graph_make *g, size_t r, size_t after, int64_t sa
     describe_training(b, &d, table, train, samples);
     draft_put(d.identity, "dtype", json_string((const char *const[]){ "bf16", "fp16", "fp32" }[b->s->features.dtype]));
     draft_put(d.execution, "training",
-        json_pack("{s:I,s:b}", "device_batch", (json_int_t)train->device_batch, "gradient_checkpointing",
-                  (int)train->gradient_checkpointing));
+        json_pack("{s:I,s:b,s:f}", "device_batch", (json_int_t)train->device_batch, "gradient_checkpointing",
+                  (int)train->gradient_checkpointing, "checkpoint_seconds", (double)train->checkpoint_every / 1e9));
     draft_put(d.execution, "features", json_pack("{s:I}", "cache_bytes", (json_int_t)b->s->features.cache_bytes));
     *index = b->p->n_tasks;
     int rc = first ? 0 : draft_input(g->b, &d, after, "connector", e);

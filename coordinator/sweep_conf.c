@@ -212,6 +212,7 @@ static const struct conf_table scores_table = { "scores", sizeof(struct scores_c
     { T_(CONF_INT, seed), .fallback = "42", .lo = 0, .hi = 4294967295.0, ID, .help = "of initialisation and order" },     \
     { T_(CONF_INT, device_batch), .fallback = device_batch_, .lo = 1, .hi = 1048576, EX, .help = "samples on one device at a time" }, \
     { T_(CONF_BOOL, gradient_checkpointing), .fallback = "true", EX, .help = "less memory for more time" },               \
+    { T_(CONF_DURATION, checkpoint_every), .fallback = "30m", .lo = 0, .hi = 31536000, EX, .help = "what is lost at most when a node dies; 0 = saved only when a node is drained" }, \
     { T_(CONF_REAL, gpu_hours), .fallback = hours_, .lo = 0, .hi = BIG, .help = "estimate: GPU-hours of the full recipe; scaled by samples x epochs" }
 
 static const struct conf_key stage1_keys[] = {

@@ -76,7 +76,7 @@ struct train_conf { /* stage1 and stage2 have the same fields and different defa
     int64_t samples, batch, max_length, seed, lora_rank, select_layer;
     double epochs, learning_rate, warmup_ratio, weight_decay, grad_clip, lora_alpha;
     int schedule, precision, template, image_aspect, connector, tune, sampler, optimizer;
-    int64_t device_batch;
+    int64_t device_batch, checkpoint_every; /* ns */
     bool gradient_checkpointing;
     double gpu_hours;
     int64_t screening_samples; /* stage1 only */

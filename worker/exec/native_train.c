@@ -74,6 +74,9 @@ static int read_call(const struct exec_task *t, enum train_stage stage, struct t
     j->features = strcmp(dtype, "fp32") == 0 ? TH_F32 : strcmp(dtype, "fp16") == 0 ? TH_F16 : TH_BF16;
     TRY(native_int(t->identity, "representation.target_grid", &(int64_t){ 0 }, &j->grid, e));
     TRY(native_int(t->execution, "training.device_batch", &(int64_t){ 0 }, &j->device_batch, e));
+    json_t *seconds = json_object_get(json_object_get(t->execution, "training"), "checkpoint_seconds");
+    if (json_is_number(seconds))
+        j->save_every_ns = (int64_t)(json_number_value(seconds) * 1e9);
     json_t *again = json_object_get(json_object_get(t->execution, "training"), "gradient_checkpointing");
     j->recompute = !again || json_is_true(again);
     size_t n = json_array_size(json_object_get(json_object_get(t->identity, "representation"), "members"));

@@ -3,7 +3,8 @@
  *     identity   {"training": {...}, "representation": {"members": [{"resolution", "options"}], "target_grid", "fusion"},
  *                 "dtype"}
  *     execution  {"names": {"members": [{"encoder", "checkpoint"}], "llm", "image_set"},
- *                 "training": {"device_batch", "gradient_checkpointing"}}
+ *                 "training": {"device_batch", "gradient_checkpointing",
+ *                 "checkpoint_seconds"}}
  *     inputs     connector (stage2); features:MEMBER:SHARD, where they are kept, for all members or none
  *     metrics    loss (of the last step), steps
  *
