@@ -177,7 +177,7 @@ static envelope *hear(void *s, int body)
     return m;
 }
 
-#define HEAR(s, what) AUTO(envelope_free) envelope *what = hear((s), ACSWEEP__ENVELOPE__BODY_##what)
+#define HEAR(s, what) AUTO(envelope_free) UNUSED envelope *what = hear((s), ACSWEEP__ENVELOPE__BODY_##what)
 #define BODY(m, BODY_NAME, field, value)               \
     envelope m = ACSWEEP__ENVELOPE__INIT;              \
     m.body_case = ACSWEEP__ENVELOPE__BODY_##BODY_NAME; \
