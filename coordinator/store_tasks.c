@@ -30,17 +30,17 @@ const struct plan_task *store_by_identity(const struct map *m, const char *ident
     return strlen(identity) == DIGEST_HEX_SIZE - 1 ? map_get(m, identity, DIGEST_HEX_SIZE - 1) : NULL;
 }
 
-#define FIND_CHUNK 5000
+#define CHUNK ((size_t)5000) /* tasks in one statement */
 
 /* Look the tasks `index` (n of them) up by identity; those the database knows get their id and state. */
 static int find_tasks(struct db *d, struct stored_sweep *s, const struct map *identities, const size_t *index, size_t n,
                       struct err *e)
 {
-    AUTO(free) const char **text = calloc(FIND_CHUNK, sizeof *text);
+    AUTO(free) const char **text = calloc(CHUNK, sizeof *text);
     if (!text)
         return FAIL_NOMEM(e);
-    for (size_t at = 0; at < n; at += FIND_CHUNK) {
-        size_t m = n - at < FIND_CHUNK ? n - at : FIND_CHUNK;
+    for (size_t at = 0; at < n; at += CHUNK) {
+        size_t m = n - at < CHUNK ? n - at : CHUNK;
         for (size_t i = 0; i < m; i++)
             text[i] = s->plan->tasks[index[at + i]].identity;
         AUTO(db_rows_free) struct db_rows *rows = NULL;
@@ -234,7 +234,8 @@ static int join_old(struct db *d, struct stored_sweep *s, const size_t *index, s
     const struct sql_arg go_on[] = { SQL_I64S(wanted, n_wanted) };
     if (n_wanted)
         TRY(db_exec(d, SQL_TASK_WANTED, go_on, 1, ROWS_ANY, NULL, e));
-    TRY(renew_waiting(d, s, index, n, e));
+    for (size_t at = 0; at < n; at += CHUNK)
+        TRY(renew_waiting(d, s, index + at, n - at < CHUNK ? n - at : CHUNK, e));
     const struct sql_arg args[] = { SQL_I64(s->id), SQL_I64S(id, n), SQL_BOOLS(cached, n), SQL_I64(round) };
     return db_exec(d, SQL_SWEEP_TASK_INSERT, args, ARRAY_LEN(args), ROWS_ANY, NULL, e);
 }
