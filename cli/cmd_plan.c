@@ -109,19 +109,74 @@ static const char *hours_text(double seconds, char *text, size_t size)
     return text;
 }
 
-static int add_feature(struct table *t, const struct plan *p, const struct plan_feature *f, struct err *e)
+#define FEATURE_LINES 40 /* more are shown by image set */
+
+/* Of several encoders, when there are many: their sums. */
+struct feature_line {
+    char encoder[80];
+    size_t n, kept;
+    const struct plan_feature *first;
+    uint64_t bytes;
+    double readers, once, fly;
+    bool alike, known; /* all with the same reason; all sizes stated */
+};
+
+static bool is_of(const struct plan_feature *a, const struct plan_feature *b)
 {
-    char pictures[32] = "?", bytes[32] = "?", readers[32], once[32], fly[32];
-    if (f->pictures)
-        snprintf(pictures, sizeof pictures, "%lld", (long long)f->pictures);
-    if (f->bytes)
-        bytes_text(f->bytes, bytes, sizeof bytes);
-    snprintf(readers, sizeof readers, "%.1f", f->readers);
-    const char *const row[] = { p->encoders[f->encoder].name, p->image_sets[f->image_set].name, pictures, bytes, readers,
-                                f->pictures ? hours_text(f->once_seconds, once, sizeof once) : "?",
-                                f->pictures ? hours_text(f->fly_seconds, fly, sizeof fly) : "?",
-                                f->cached ? "in files" : "on the fly", plan_feature_reason(f) };
+    return a->image_set == b->image_set && a->for_training == b->for_training;
+}
+
+static void count_feature(struct feature_line *l, const struct plan_feature *f)
+{
+    l->n++;
+    l->kept += f->cached;
+    l->bytes = l->bytes > UINT64_MAX - f->bytes ? UINT64_MAX : l->bytes + f->bytes;
+    l->readers += f->readers;
+    l->once += f->once_seconds;
+    l->fly += f->fly_seconds;
+    l->alike &= f->reason == l->first->reason;
+    l->known &= f->bytes > 0;
+}
+
+static int add_line(struct table *t, const struct plan *p, const struct feature_line *l, struct err *e)
+{
+    char pictures[32] = "?", bytes[32] = "?", readers[32], once[32], fly[32], where[64];
+    bool counted = l->first->pictures > 0;
+    if (counted)
+        snprintf(pictures, sizeof pictures, "%lld", (long long)l->first->pictures);
+    if (l->known)
+        bytes_text(l->bytes, bytes, sizeof bytes);
+    snprintf(readers, sizeof readers, "%.1f", l->readers);
+    if (l->kept == 0 || l->kept == l->n)
+        snprintf(where, sizeof where, l->kept ? "in files" : "on the fly");
+    else
+        snprintf(where, sizeof where, "%zu of %zu in files", l->kept, l->n);
+    const char *const row[] = { l->encoder, p->image_sets[l->first->image_set].name, pictures, bytes, readers,
+                                counted ? hours_text(l->once, once, sizeof once) : "?",
+                                counted ? hours_text(l->fly, fly, sizeof fly) : "?", where,
+                                l->alike ? plan_feature_reason(l->first) : "several reasons: see --json" };
     return table_add(t, row, e);
+}
+
+static int add_features(struct table *t, const struct plan *p, struct err *e)
+{
+    bool many = p->n_features > FEATURE_LINES;
+    for (size_t i = 0; i < p->n_features; i++) {
+        const struct plan_feature *f = &p->features[i];
+        struct feature_line l = { .first = f, .alike = true, .known = true };
+        bool seen = false;
+        for (size_t k = 0; many && k < i; k++)
+            seen |= is_of(&p->features[k], f);
+        for (size_t k = i; !seen && k < (many ? p->n_features : i + 1); k++)
+            if (is_of(&p->features[k], f))
+                count_feature(&l, &p->features[k]);
+        snprintf(l.encoder, sizeof l.encoder, "%.70s", p->encoders[f->encoder].name);
+        if (many)
+            snprintf(l.encoder, sizeof l.encoder, "%zu encoder%s", l.n, l.n == 1 ? "" : "s");
+        if (!seen)
+            TRY(add_line(t, p, &l, e));
+    }
+    return 0;
 }
 
 /* What is kept in files, and what a larger budget would save. */
@@ -131,8 +186,7 @@ static int print_features(const struct plan *p, struct err *e)
                                                                             "READERS", "ONCE", "BY EACH", "FEATURES", "WHY" }, 9, e);
     if (!t)
         return -1;
-    for (size_t i = 0; i < p->n_features; i++)
-        TRY(add_feature(t, p, &p->features[i], e));
+    TRY(add_features(t, p, e));
     struct plan_features_sum s = plan_features_sum(p);
     char kept[32], budget[32], wanted[32], saved[32], could[32];
     printf("\nFeatures, in GPU-hours to make them once or by each of the tasks that are expected to read them:\n");
