@@ -126,6 +126,8 @@ void tidy_tick(struct coord *c, int64_t now);
 MUST_USE int control_request(struct coord *c, const struct peer_id *from, const envelope *m, struct err *e);
 MUST_USE int control_watch(struct coord *c, const struct peer_id *from, const Acsweep__Watch *w, struct err *e);
 /* Stop a task wherever it stands; nothing when it has ended. */
+/* Does a running sweep other than `s` want it, or something that waits for it? */
+bool control_wanted_elsewhere(const struct task *t, const struct sweep *s);
 MUST_USE int control_cancel(struct coord *c, struct task *t, const char *reason, struct err *e);
 MUST_USE int control_tick(struct coord *c, int64_t now, struct err *e);
 MUST_USE int control_answer(struct coord *c, const struct peer_id *to, uint64_t answers, const struct err *why,

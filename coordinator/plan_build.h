@@ -39,7 +39,8 @@ struct plan_build {
     size_t llm; /* checkpoint, or PLAN_NONE */
     size_t setting_a, setting_c;
     char *use[USE_NOOP + 1]; /* names of the executors, one shared string each */
-    size_t cap_tasks;
+    size_t cap_tasks, cap_features;
+    bool *at_once; /* representation is scored before the policy is asked */
 };
 
 const struct executor_conf *plan_executor(const struct sweep_conf *s, enum plan_kind kind);
@@ -75,6 +76,13 @@ MUST_USE int plan_check_names(const struct sweep_conf *s, const struct conf *c, 
 MUST_USE int plan_check_space(struct plan_build *b, struct err *e); /* before anything refers into the space */
 MUST_USE int plan_check(struct plan_build *b, struct err *e);
 MUST_USE int plan_tasks(struct plan_build *b, struct err *e);
+
+/* What is read, how often, and whether it is kept; after b->at_once. */
+MUST_USE int plan_features(struct plan_build *b, const bool *encoder_used, struct err *e);
+/* NULL when nobody reads it in that way; `layer` is that of encoders that name none. */
+struct plan_feature *plan_feature_find(const struct plan_build *b, size_t encoder, size_t image_set, bool for_training,
+                                       bool padded, int layer);
+double plan_feature_rate(const struct plan_build *b, size_t encoder); /* pictures in a GPU-second */
 
 /* Give the checkpoints and image sets that native tasks read the digests that are known. Before any identity is made. */
 MUST_USE int plan_identify(struct plan_build *b, const struct plan_known *known, struct err *e);

@@ -40,7 +40,7 @@ const char *plan_executor_name(const struct executor_conf *x)
     return uses[x->use];
 }
 
-int draft_input(struct plan_build *b, struct draft *d, size_t task, const char *name, struct err *e)
+int draft_cache_input(struct plan_build *b, struct draft *d, size_t task, const char *name, struct err *e)
 {
     if (d->n_inputs == d->cap_inputs) {
         size_t cap = d->cap_inputs ? 2 * d->cap_inputs : 8;
@@ -51,10 +51,16 @@ int draft_input(struct plan_build *b, struct draft *d, size_t task, const char *
         d->cap_inputs = cap;
     }
     char *copy = plan_text(b, name, e);
-    if (!copy || json_object_set_new(d->inputs, name, json_string(b->p->tasks[task].identity)) < 0)
-        return FAIL_NOMEM(e);
+    if (!copy)
+        return -1;
     d->inputs_of[d->n_inputs++] = (struct plan_input){ task, copy };
     return 0;
+}
+
+int draft_input(struct plan_build *b, struct draft *d, size_t task, const char *name, struct err *e)
+{
+    TRY(draft_cache_input(b, d, task, name, e));
+    return json_object_set_new(d->inputs, name, json_string(b->p->tasks[task].identity)) < 0 ? FAIL_NOMEM(e) : 0;
 }
 
 void draft_put(json_t *object, const char *key, json_t *value)
