@@ -175,6 +175,28 @@ void exec_result_cancelled(const struct exec_task *t, struct exec_result *r)
     }
 }
 
+void exec_result_error(const struct exec_task *t, struct exec_result *r, const struct err *why)
+{
+    if (why->kind == ERR_INTERRUPTED)
+        exec_result_cancelled(t, r);
+    else
+        exec_result_fail(r, executor_class_of(why->kind), "%s", why->text);
+}
+
+int exec_run_each(struct exec_bundle *b, int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e),
+                  struct err *e)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        struct err why = { 0 };
+        if (b->done[i])
+            continue;
+        if (run(&b->tasks[i], &b->results[i], &why) < 0)
+            exec_result_error(&b->tasks[i], &b->results[i], &why);
+        TRY(exec_report(b, &i, 1, e));
+    }
+    return 0;
+}
+
 void exec_progress(const struct exec_task *t, double fraction, const char *note, const void *log, size_t log_len)
 {
     Acsweep__Token token = *t->token;
