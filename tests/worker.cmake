@@ -21,3 +21,7 @@ target_compile_definitions(test_energy PRIVATE FAKE_NVML="$<TARGET_FILE:fake_nvm
 add_dependencies(test_energy fake_nvml)
 
 acsweep_fuzz_target(gpu LIBS acsweep_agent)
+
+# The passes of native scores, without what computes.
+acsweep_unit_test(passes LIBS acsweep_executors acsweep_score m)
+target_sources(test_passes PRIVATE ${CMAKE_SOURCE_DIR}/worker/exec/native_passes.c)
