@@ -25,6 +25,7 @@
 #define PLACEMENT_NS (2 * NS_PER_S)
 #define LOST_MAX 20 /* lost attempts of one task under one leader */
 #define BATCH_MAX 4096
+#define HELD_MAX (CHECK_TOKENS_MAX / 2) /* leases of one worker; what waits in its spool counts as held, too */
 #define PEERS_HWM 20000
 
 struct coord *coord_create(const struct coord_options *o, struct err *e)
@@ -352,6 +353,7 @@ static size_t usable_workers(struct coord *c, struct sched_worker *out, struct w
             .n_executors = w->n_executors,
             .usable = w->state == WORKER_JOINED && w->quarantined_until <= now,
             .shared_store = w->shared_store,
+            .room = w->n_held < HELD_MAX ? HELD_MAX - w->n_held : 0,
             .in_flight = w->in_flight,
         };
     }
@@ -373,7 +375,7 @@ static int lease_all(struct coord *c, const struct sched_assignment *x, struct w
     uint32_t number = 0;
     if (x->tasks > 1)
         number = ++c->bundles ? c->bundles : ++c->bundles; /* never 0 */
-    w->in_flight[x->slot]--; /* the scheduler has counted it already */
+    w->in_flight[x->slot] -= (uint32_t)x->tasks; /* the scheduler has counted them already */
     for (size_t i = 0; i < x->tasks; i++) {
         struct task *t = graph_peek_near(&c->graph, x->shape, w->warm[x->slot]);
         t->bundled = number;

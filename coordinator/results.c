@@ -200,7 +200,7 @@ static int judge(struct coord *c, struct commit_end *end, struct err *e)
     bool shared = !preempted && r->ended_together > 1 && t->bundle_max > 1; /* whose fault it was, nobody knows */
     end->charged = !preempted && !shared;
     if (end->failure == ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE)
-        strike(c, end->ack, false, r->ended_together);
+        strike(c, end->ack, false, shared ? r->ended_together : 1);
     if (t->cancel_wanted)
         end->next = EV_CANCELLED;
     else if (preempted)

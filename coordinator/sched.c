@@ -73,11 +73,15 @@ struct placing {
     size_t n_out, room, left; /* room: for tasks, of any shape; left: ready tasks of the shape not yet placed */
 };
 
-static size_t bundle_of(const struct placing *p)
+static size_t least(size_t a, size_t b)
 {
-    size_t n = p->shape->bundle ? p->shape->bundle : 1;
-    n = n < p->left ? n : p->left;
-    return n < p->room ? n : p->room;
+    return a < b ? a : b;
+}
+
+static size_t bundle_of(const struct placing *p, const struct sched_worker *w)
+{
+    size_t most = p->shape->bundle ? p->shape->bundle : 1;
+    return least(least(most, p->left), least(p->room, w->room));
 }
 
 /* One pass: give every slot that holds exactly `depth` assignments one more. True when any was given. */
@@ -89,10 +93,11 @@ static bool fill_level(struct placing *p, uint32_t depth)
         if ((depth > 0 && depth >= worker->credits) || fit(p->shape, worker) != FITS)
             continue;
         for (uint32_t slot = 0; slot < worker->slots && p->left && p->room; slot++) {
-            if (worker->in_flight[slot] != depth)
+            const size_t n = bundle_of(p, worker);
+            if (worker->in_flight[slot] != depth || !n)
                 continue;
-            const size_t n = bundle_of(p);
-            worker->in_flight[slot]++;
+            worker->in_flight[slot] += (uint32_t)n;
+            worker->room -= n;
             p->out[p->n_out++] = (struct sched_assignment){ p->shape_index, w, n, slot };
             p->left -= n;
             p->room -= n;

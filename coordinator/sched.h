@@ -1,6 +1,6 @@
 /* Placement as a pure function: ready shapes and workers in, assignments and reasons out. No clock, no I/O.
  *
- * An assignment is one task, or as many of a shape's as may run as one: they count as one on their slot. A bundle is made
+ * An assignment is one task, or as many of a shape's as may run as one. A bundle is made
  * as large as it may be even while other slots are idle, because it costs about as much as its largest task: spread over
  * slots, each would do nearly all of that work again.
  *
@@ -31,7 +31,8 @@ struct sched_worker {
     size_t n_executors;
     bool usable; /* joined, not draining, not silent, not quarantined */
     bool shared_store;
-    uint32_t *in_flight; /* per slot; sched_assign counts its own assignments in */
+    size_t room;         /* tasks that it may still be given */
+    uint32_t *in_flight; /* tasks, per slot; sched_assign counts its own in, and out of the room */
 };
 struct sched_assignment {
     size_t shape, worker;

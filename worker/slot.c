@@ -86,7 +86,10 @@ static int answer_for(const struct slot *s, struct work *w, const struct ending 
     Acsweep__Cost cost = ACSWEEP__COST__INIT;
     Acsweep__Result r = ACSWEEP__RESULT__INIT;
     slots_forget(s->pool, w);
-    snprintf(text, sizeof text, "%s", end->message);
+    if (end->together > 1)
+        snprintf(text, sizeof text, "%.500s (with %zu others of its bundle)", end->message, end->together - 1);
+    else
+        snprintf(text, sizeof text, "%s", end->message);
     utf8_mend(text);
     fill_times(s, end->together, &r, &cost);
     r.token = w->a->token;

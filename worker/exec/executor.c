@@ -183,6 +183,18 @@ void exec_result_error(const struct exec_task *t, struct exec_result *r, const s
         exec_result_fail(r, executor_class_of(why->kind), "%s", why->text);
 }
 
+void exec_result_error_of_many(const struct exec_task *t, struct exec_result *r, const struct err *why, size_t n)
+{
+    exec_result_free(r); /* what was there before it failed */
+    exec_result_error(t, r, why);
+    size_t len = strlen(r->message);
+    if (n < 2 || r->outcome != ACSWEEP__OUTCOME__FAILED)
+        return;
+    r->together = (uint32_t)n;
+    snprintf(r->message + len, sizeof r->message - len, " (with %zu others of its bundle)", n - 1);
+    utf8_mend(r->message);
+}
+
 int exec_run_each(struct exec_bundle *b, int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e),
                   struct err *e)
 {

@@ -100,6 +100,8 @@ MUST_USE int exec_result_metric(struct exec_result *r, const char *name, double 
 struct exec_artifact *exec_result_artifact(struct exec_result *r, struct err *e);
 /* What an error of this task makes of its result. */
 void exec_result_error(const struct exec_task *t, struct exec_result *r, const struct err *why);
+/* The same for one of `n` tasks of a bundle that it ended together. */
+void exec_result_error_of_many(const struct exec_task *t, struct exec_result *r, const struct err *why, size_t n);
 /* Forget metrics and artifacts. */
 void exec_result_free(struct exec_result *r);
 

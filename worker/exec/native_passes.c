@@ -159,11 +159,8 @@ static int report_pass(struct exec_bundle *b, const struct native_pass *p, struc
 static int fail_pass(struct exec_bundle *b, const struct native_pass *p, const struct err *why, bool together,
                      struct err *e)
 {
-    for (size_t i = 0; i < p->n; i++) {
-        exec_result_free(p->items[i]->r); /* metrics of a pass that failed half-way */
-        exec_result_error(p->items[i]->t, p->items[i]->r, why);
-        p->items[i]->r->together = together && p->n > 1 ? (uint32_t)p->n : 0;
-    }
+    for (size_t i = 0; i < p->n; i++)
+        exec_result_error_of_many(p->items[i]->t, p->items[i]->r, why, together ? p->n : 1);
     return report_pass(b, p, e);
 }
 

@@ -238,9 +238,7 @@ static int fail_rest(struct run *run, const struct err *why, struct err *e)
         struct exec_result *r = &run->results[i];
         if (run->done[i])
             continue;
-        exec_result_free(r);
-        exec_result_error(&run->tasks[i], r, why);
-        r->together = left > 1 ? (uint32_t)left : 0;
+        exec_result_error_of_many(&run->tasks[i], r, why, left);
         TRY(exec_report(&run->bundle, &i, 1, e));
     }
     return 0;
