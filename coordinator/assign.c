@@ -83,10 +83,11 @@ static int fill_assignment(struct assignment *a, const struct coord *c, const st
     a->body.token = &a->token;
     a->body.spec = &a->spec;
     a->body.slot = t->slot;
+    a->body.bundle = t->bundled;
     return fill_inputs(a, t, e);
 }
 
-#define ASSIGN_MAX 512                             /* assignments in one message... */
+#define ASSIGN_MAX 1024                            /* assignments in one message... */
 #define ASSIGN_MAX_BYTES (WIRE_MAX_BYTES - 65536u) /* ...and bytes of them */
 
 /* No fewer than the packed assignment has: texts and contents, and something for each field around them. */
@@ -134,23 +135,37 @@ static int by_worker(const void *a, const void *b)
     const struct task *x = *(struct task *const *)a, *y = *(struct task *const *)b;
     if (x->worker != y->worker)
         return x->worker < y->worker ? -1 : 1;
+    if (x->bundled != y->bundled)
+        return x->bundled < y->bundled ? -1 : 1;
     return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* How many of the first `n` go into one message, all of one worker: a bundle stays whole, unless it fills more than one, and
+ * is then two. */
+static size_t message_length(struct task **tasks, size_t n)
+{
+    size_t m = 1, bytes = assignment_bytes(tasks[0]);
+    for (; m < n && m < ASSIGN_MAX && tasks[m]->worker == tasks[0]->worker; m++)
+        if ((bytes += assignment_bytes(tasks[m])) > ASSIGN_MAX_BYTES)
+            break;
+    size_t cut = m;
+    if (m < n && tasks[m]->bundled && tasks[m]->worker == tasks[0]->worker)
+        while (cut && tasks[cut - 1]->bundled == tasks[m]->bundled)
+            cut--;
+    return cut ? cut : m;
 }
 
 int peers_assign(struct coord *c, struct task **tasks, size_t n, struct err *e)
 {
     qsort(tasks, n, sizeof *tasks, by_worker);
     for (size_t i = 0; i < n;) {
-        size_t m = 1, bytes = assignment_bytes(tasks[i]);
-        if (bytes > ASSIGN_MAX_BYTES) {
+        if (assignment_bytes(tasks[i]) > ASSIGN_MAX_BYTES) {
             TRY(coord_end_attempt(c, tasks[i++], "failed", ACSWEEP__FAILURE_CLASS__DATA, true,
                                   "its parameters and inputs are more than one message holds; use files in the store",
                                   e));
             continue;
         }
-        for (; i + m < n && m < ASSIGN_MAX && tasks[i + m]->worker == tasks[i]->worker; m++)
-            if ((bytes += assignment_bytes(tasks[i + m])) > ASSIGN_MAX_BYTES)
-                break;
+        size_t m = message_length(&tasks[i], n - i);
         TRY(send_assign(c, tasks[i]->worker, &tasks[i], m, e));
         i += m;
     }

@@ -25,6 +25,7 @@
 #define PLACEMENT_NS (2 * NS_PER_S)
 #define LOST_MAX 20 /* lost attempts of one task under one leader */
 #define BATCH_MAX 4096
+#define HELD_MAX (CHECK_TOKENS_MAX / 2) /* leases of one worker; what waits in its spool counts as held, too */
 #define PEERS_HWM 20000
 
 struct coord *coord_create(const struct coord_options *o, struct err *e)
@@ -352,6 +353,7 @@ static size_t usable_workers(struct coord *c, struct sched_worker *out, struct w
             .n_executors = w->n_executors,
             .usable = w->state == WORKER_JOINED && w->quarantined_until <= now,
             .shared_store = w->shared_store,
+            .room = w->n_held < HELD_MAX ? HELD_MAX - w->n_held : 0,
             .in_flight = w->in_flight,
         };
     }
@@ -364,9 +366,23 @@ static int lease(struct coord *c, struct task *t, struct worker *w, uint32_t slo
     t->attempt++;
     t->epoch = c->epoch;
     t->ended_by_result = false;
-    w->in_flight[slot]--; /* the scheduler has counted it already */
     worker_hold(w, t, slot);
     return commit_add_lease(c->gathering, t, w->id, e);
+}
+
+static int lease_all(struct coord *c, const struct sched_assignment *x, struct worker *w, struct err *e)
+{
+    uint32_t number = 0;
+    if (x->tasks > 1)
+        number = ++c->bundles ? c->bundles : ++c->bundles; /* never 0 */
+    w->in_flight[x->slot] -= (uint32_t)x->tasks; /* the scheduler has counted them already */
+    for (size_t i = 0; i < x->tasks; i++) {
+        struct task *t = graph_peek_near(&c->graph, x->shape, w->warm[x->slot]);
+        t->bundled = number;
+        t->bundled_with = (uint32_t)x->tasks;
+        TRY(lease(c, t, w, x->slot, e));
+    }
+    return 0;
 }
 
 /* Give ready tasks to free slots: leases in the gathering batch. */
@@ -389,14 +405,17 @@ static int place_ready(struct coord *c, struct err *e)
     for (size_t s = 0; s < n_shapes; s++) {
         const struct shape *q = &c->graph.shapes[s];
         struct task *first = graph_peek(&c->graph, s);
-        shapes[s] = (struct sched_shape){ q->resources, q->executor,           first ? first->priority : 0,
-                                          q->n,         is_short(q->executor), leaves_artifacts(q->executor) };
+        shapes[s] = (struct sched_shape){ q->resources,
+                                          q->executor,
+                                          first ? first->priority : 0,
+                                          q->n,
+                                          is_short(q->executor),
+                                          leaves_artifacts(q->executor),
+                                          q->bundle_max };
     }
     size_t n = sched_assign(shapes, n_shapes, workers, n_workers, out, BATCH_MAX, reasons);
-    for (size_t i = 0; i < n; i++) {
-        struct worker *w = back[out[i].worker];
-        TRY(lease(c, graph_peek_near(&c->graph, out[i].shape, w->warm[out[i].slot]), w, out[i].slot, e));
-    }
+    for (size_t i = 0; i < n; i++)
+        TRY(lease_all(c, &out[i], back[out[i].worker], e));
     for (size_t s = 0; s < n_shapes; s++)
         memcpy(c->graph.shapes[s].reason, reasons[s], sizeof reasons[s]);
     return 0;
@@ -550,12 +569,24 @@ int coord_mark(struct coord *c, struct task *t, enum task_event on, const char *
     return task_state_terminal(t->state) ? coord_fail_successors(c, t, e) : 0;
 }
 
+static int whole_bundles(struct coord *c, struct task *t, struct err *e)
+{
+    uint32_t most = t->sweeps->sweep->plan->tasks[t->sweeps->plan_task].bundle_max;
+    if (!t->bundle || t->bundle_max == most)
+        return 0;
+    t->bundle_max = most;
+    const struct plan_resources same = c->graph.shapes[t->shape].resources;
+    return graph_reshape(&c->graph, t, &same, e);
+}
+
 int coord_revive(struct coord *c, struct task *t, const char *reason, struct err *e)
 {
     t->cancel_wanted = false;
     t->charged = t->lost = 0;
     memset(t->failures, 0, sizeof t->failures);
     t->not_before = 0;
+    if (t->sweeps)
+        TRY(whole_bundles(c, t, e));
     for (struct task_sweep *l = t->sweeps; l; l = l->next) { /* its representation comes back into the space */
         const struct plan_task *p = &l->sweep->plan->tasks[l->plan_task];
         if (p->deferred && p->representation != PLAN_NONE && l->sweep->reps[p->representation] == REP_FAILED)
@@ -608,6 +639,16 @@ int coord_ended(struct coord *c, struct commit_end *end, struct err *e)
     }
 }
 
+int coord_smaller_bundles(struct coord *c, struct task *t, uint32_t together, struct err *e)
+{
+    uint32_t most = together && together < t->bundle_max ? together : t->bundle_max;
+    if (t->bundle_max <= 1)
+        return 0;
+    t->bundle_max = (most + 1) / 2;
+    const struct plan_resources same = c->graph.shapes[t->shape].resources;
+    return graph_reshape(&c->graph, t, &same, e);
+}
+
 int coord_end_attempt(struct coord *c, struct task *t, const char *outcome, int failure, bool charged,
                       const char *message, struct err *e)
 {
@@ -622,6 +663,8 @@ int coord_end_attempt(struct coord *c, struct task *t, const char *outcome, int 
     };
     if (strcmp(outcome, "failed") == 0 && end.next == EV_STORED_RETRY)
         end.next = EV_STORED_FAILED; /* what the coordinator itself gives up is given up for good */
+    if (strcmp(outcome, "lost") == 0 && t->bundled)
+        TRY(coord_smaller_bundles(c, t, t->bundled_with, e));
     if (strcmp(outcome, "lost") == 0 && ++t->lost > LOST_MAX && end.next == EV_STORED_RETRY) {
         end.next = EV_STORED_FAILED;
         end.message = (char *)"given up: attempt after attempt was lost together with its worker";
@@ -727,6 +770,25 @@ static int placement_done(struct db_job *j, const struct err *why, struct err *e
     return why ? -1 : 0;
 }
 
+/* One row stands for all shapes that differ only in what may run as one: the first of them here answers for it. NULL when
+ * shape i is not the first. */
+static const char *reason_of_place(const struct graph *g, size_t i, int64_t *tasks)
+{
+    const char *reason = "";
+    *tasks = 0;
+    for (size_t k = 0; k < g->n_shapes; k++) {
+        const struct shape *s = &g->shapes[k];
+        if (!graph_same_place(&g->shapes[i], s))
+            continue;
+        if (k < i)
+            return NULL;
+        *tasks += (int64_t)s->n;
+        if (!reason[0])
+            reason = s->reason;
+    }
+    return reason;
+}
+
 /* Tell the database where the scheduler's reasons have changed; not more often than every PLACEMENT_NS, because under
  * load they change with every batch. */
 static int store_placement(struct coord *c, int64_t now, struct err *e)
@@ -739,7 +801,9 @@ static int store_placement(struct coord *c, int64_t now, struct err *e)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < c->graph.n_shapes; i++) {
         struct shape *s = &c->graph.shapes[i];
-        if (strcmp(s->reason, s->stored_reason) == 0)
+        int64_t tasks;
+        const char *reason = reason_of_place(&c->graph, i, &tasks);
+        if (!reason || strcmp(reason, s->stored_reason) == 0)
             continue;
         struct placement_row *r = &p->rows[p->n];
         if (!(r->executor = strdup(s->executor))) {
@@ -747,10 +811,10 @@ static int store_placement(struct coord *c, int64_t now, struct err *e)
             return FAIL_NOMEM(e);
         }
         p->n++;
-        memcpy(s->stored_reason, s->reason, sizeof s->reason);
-        memcpy(r->reason, s->reason, sizeof s->reason);
+        snprintf(s->stored_reason, sizeof s->stored_reason, "%s", reason);
+        snprintf(r->reason, sizeof r->reason, "%s", reason);
         store_resources_json(&s->resources, r->resources, sizeof r->resources);
-        r->tasks = (int64_t)s->n;
+        r->tasks = tasks;
     }
     if (!p->n) {
         free(p);

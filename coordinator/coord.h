@@ -57,6 +57,7 @@ struct coord {
     struct commit *gathering; /* the next batch */
     bool committing;          /* a batch is with the database */
     uint64_t batches;         /* begun so far */
+    uint32_t bundles;         /* numbered so far */
     bool stopping;
     bool reached; /* the database answered once: from then on we wait for it when it is away */
     uint64_t rng; /* jitter of backoffs */
@@ -88,6 +89,9 @@ MUST_USE int coord_settle(struct coord *c, struct task *t, struct err *e);
 /* End the attempt of a LEASED task without a result: lease lost, worker left, drained. `charged` counts it. */
 MUST_USE int coord_end_attempt(struct coord *c, struct task *t, const char *outcome, int failure, bool charged,
                                const char *message, struct err *e);
+/* The attempt of a LEASED task ended with others of its bundle, `together` in all, and nobody knows whose fault it was: it is
+ * tried again with at most half as many, in the end alone. */
+MUST_USE int coord_smaller_bundles(struct coord *c, struct task *t, uint32_t together, struct err *e);
 /* A PENDING or READY task ends without an attempt, and what depends on it as well. */
 MUST_USE int coord_mark(struct coord *c, struct task *t, enum task_event on, const char *reason, struct err *e);
 /* Try a FAILED or CANCELLED task again, as if it had never been tried. */

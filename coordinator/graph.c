@@ -93,6 +93,11 @@ static bool same_resources(const struct plan_resources *a, const struct plan_res
            a->gpu_memory_bytes == b->gpu_memory_bytes && a->host_memory_bytes == b->host_memory_bytes;
 }
 
+bool graph_same_place(const struct shape *a, const struct shape *b)
+{
+    return a->executor == b->executor && same_resources(&a->resources, &b->resources);
+}
+
 static bool is_vacant(const struct shape *s)
 {
     return s->tasks == 0 && !s->reason[0] && !s->stored_reason[0];
@@ -111,20 +116,22 @@ static struct shape *new_shape(struct graph *g, struct err *e)
     return &more[g->n_shapes++];
 }
 
-/* The shape for one more task. A sweep has a handful of shapes, so a linear search does. */
-static int find_shape(struct graph *g, const struct plan_resources *r, const char *executor, uint32_t *out,
-                      struct err *e)
+/* The shape for `t`, asking for `r`. A sweep has a handful of shapes, so a linear search does. */
+static int find_shape(struct graph *g, struct task *t, const struct plan_resources *r, struct err *e)
 {
     struct shape *s = NULL;
     for (size_t i = 0; i < g->n_shapes && !s; i++)
-        if (g->shapes[i].executor == executor && same_resources(&g->shapes[i].resources, r))
+        if (g->shapes[i].executor == t->executor && g->shapes[i].bundle == t->bundle &&
+            g->shapes[i].bundle_max == t->bundle_max && same_resources(&g->shapes[i].resources, r))
             s = &g->shapes[i];
     if (!s && !(s = new_shape(g, e)))
         return -1;
     s->resources = *r;
-    s->executor = executor;
+    s->executor = t->executor;
+    s->bundle = t->bundle;
+    s->bundle_max = t->bundle_max;
     s->tasks++;
-    *out = (uint32_t)(s - g->shapes);
+    t->shape = (uint32_t)(s - g->shapes);
     return 0;
 }
 
@@ -144,12 +151,14 @@ struct task *graph_add(struct graph *g, uint64_t id, const struct plan_task *fro
     t->executor = executor;
     t->priority = from->priority;
     t->resources = from->resources;
+    t->bundle = from->bundle_max > 1 ? from->bundle : 0;
+    t->bundle_max = t->bundle ? from->bundle_max : 1;
     t->time_limit_ms = from->time_limit_ms;
     t->fraction = -1;
     memcpy(t->identity, from->identity, sizeof t->identity - 1);
     t->label = strdup(from->label);
     t->params = strdup(from->params);
-    if (!t->label || !t->params || find_shape(g, &t->resources, executor, &t->shape, e) < 0 ||
+    if (!t->label || !t->params || find_shape(g, t, &t->resources, e) < 0 ||
         map_put(&g->by_id, &t->id, sizeof t->id, t, e) < 0) {
         task_free(t);
         return FAIL_NULL(e, ERR_ENV, "out of memory");
@@ -342,7 +351,7 @@ int graph_unlock(struct task *t, graph_fn *fn, void *arg, struct err *e)
 int graph_reshape(struct graph *g, struct task *t, const struct plan_resources *r, struct err *e)
 {
     uint32_t old = t->shape;
-    TRY(find_shape(g, r, t->executor, &t->shape, e));
+    TRY(find_shape(g, t, r, e));
     g->shapes[old].tasks--;
     return 0;
 }

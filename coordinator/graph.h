@@ -45,6 +45,9 @@ struct task {
     uint16_t lost; /* attempts lost under this leader: a task that takes its workers down is given up in the end */
     uint32_t open_inputs;
     uint32_t shape;
+    uint32_t bundle, bundle_max; /* see struct plan_task; a bundle that failed as a whole is tried again in smaller ones */
+    uint32_t bundled; /* the newest attempt: number of its bundle, 0 = alone... */
+    uint32_t bundled_with; /* ...and how many were in it */
     uint32_t subject; /* equal for tasks of one encoder or representation: what is loaded for one serves the next; 0 =
                          none */
     int32_t priority;
@@ -82,9 +85,10 @@ struct task {
     double fraction;
 };
 
-struct shape { /* tasks that any slot sees as equal */
+struct shape { /* tasks that any slot sees as equal; and those of one queue may run as one, if any of them may */
     struct plan_resources resources;
     const char *executor;
+    uint32_t bundle, bundle_max;
     size_t tasks; /* of this shape, in any state; a shape without any may be given to others */
     struct task **heap;
     size_t n, cap;
@@ -125,8 +129,10 @@ struct task *graph_peek_near(const struct graph *g, size_t shape, uint32_t subje
 /* After `t` became done: its successors lose an open input. Calls `ready(arg)` for each that has none left. */
 typedef int graph_fn(struct task *t, void *arg, struct err *e);
 MUST_USE int graph_unlock(struct task *t, graph_fn *fn, void *arg, struct err *e);
-/* Choose the shape anew, for a task that now asks for more memory. */
+/* Choose the shape anew, for a task that now asks for more memory, or whose bundle_max has changed. */
 MUST_USE int graph_reshape(struct graph *g, struct task *t, const struct plan_resources *r, struct err *e);
+/* Whether tasks of the two differ in nothing that decides where they can run. */
+bool graph_same_place(const struct shape *a, const struct shape *b);
 const char *graph_intern(struct graph *g, const char *executor, struct err *e);
 /* Free the ended tasks that `may_go` agrees to; it is asked about every task, by itself, once. One stays when another
  * that stays needs it. Returns how many went. Linear in the size of the graph. */

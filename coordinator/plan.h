@@ -79,6 +79,7 @@ struct plan_task {
     struct plan_resources resources;
     uint64_t time_limit_ms;
     int priority;      /* larger first */
+    uint32_t bundle, bundle_max; /* up to bundle_max tasks with the same number other than 0 may run as one */
     bool deferred, on_demand;
     size_t encoder, representation, benchmark, correspondence_set, image_set, score_setting; /* PLAN_NONE */
     int shard;         /* -1 = not sharded */

@@ -76,6 +76,9 @@ MUST_USE int plan_check_names(const struct sweep_conf *s, const struct conf *c, 
 MUST_USE int plan_check_space(struct plan_build *b, struct err *e); /* before anything refers into the space */
 MUST_USE int plan_check(struct plan_build *b, struct err *e);
 MUST_USE int plan_tasks(struct plan_build *b, struct err *e);
+MUST_USE int plan_check_bundle(const struct plan_build *b, enum plan_kind kind, struct err *e);
+/* Say of each task with which others it may run as one. */
+void plan_bundles(struct plan_build *b);
 
 /* What is read, how often, and whether it is kept; after b->at_once. */
 MUST_USE int plan_features(struct plan_build *b, const bool *encoder_used, struct err *e);

@@ -119,7 +119,7 @@ static int check_executor(struct plan_build *b, enum plan_kind kind, struct err 
                              variable);
     if (x->gpus == 0 && (x->compute_capability > 0 || (x->gpu_memory != CONF_UNSET_INT && x->gpu_memory > 0)))
         return conf_fail(b->conf, x->line, e, "executors.%s asks for a kind of GPU but for 0 GPUs", name);
-    return 0;
+    return plan_check_bundle(b, kind, e);
 }
 
 /* ---- what a sweep needs --------------------------------------------------------------------------------------------- */

@@ -411,7 +411,9 @@ static int build(struct plan_build *b, const char *text, plan_read_fn *read, voi
     TRY(load_settings(b, e));
     TRY(load_replay(b, read, arg, e));
     TRY(plan_check(b, e));
-    return b->p->identifies ? plan_identify_tasks(b, known, e) : plan_tasks(b, e);
+    TRY(b->p->identifies ? plan_identify_tasks(b, known, e) : plan_tasks(b, e));
+    plan_bundles(b);
+    return 0;
 }
 
 static void build_free(struct plan_build *b)

@@ -127,8 +127,21 @@ static enum task_event after_failure(struct coord *c, struct task *t, int failur
     return EV_STORED_RETRY;
 }
 
-static void strike(struct coord *c, struct worker *w, bool good)
+/* All of them after the same pause, so that they come back together. */
+static enum task_event again_in_smaller_bundles(struct coord *c, struct task *t, uint32_t together, struct err *e, int *rc)
 {
+    const struct plan_retry *retry = retry_of(t);
+    t->not_before = mono_now() + (retry ? retry->backoff_ns : 0);
+    *rc = coord_smaller_bundles(c, t, together, e);
+    return EV_STORED_RETRY;
+}
+
+/* `together` results tell of the same failure, and are one strike. */
+static void strike(struct coord *c, struct worker *w, bool good, uint32_t together)
+{
+    if (!good && together > 1 && ++w->ended_together < together)
+        return;
+    w->ended_together = 0;
     w->strikes = good ? 0 : w->strikes + 1;
     if (!c->opt.quarantine_strikes || w->strikes < c->opt.quarantine_strikes)
         return;
@@ -163,7 +176,7 @@ static int judge(struct coord *c, struct commit_end *end, struct err *e)
         end->outcome = "succeeded";
         end->failure = ACSWEEP__FAILURE_CLASS__FAILURE_NONE;
         end->next = EV_STORED_DONE;
-        strike(c, end->ack, true);
+        strike(c, end->ack, true, 0);
         return 0;
     case ACSWEEP__OUTCOME__CHECKPOINTED:
         end->outcome = "checkpointed";
@@ -183,13 +196,17 @@ static int judge(struct coord *c, struct commit_end *end, struct err *e)
     }
     if (end->failure == ACSWEEP__FAILURE_CLASS__FAILURE_NONE)
         end->failure = ACSWEEP__FAILURE_CLASS__CODE;
-    end->charged = end->failure != ACSWEEP__FAILURE_CLASS__PREEMPTED;
+    bool preempted = end->failure == ACSWEEP__FAILURE_CLASS__PREEMPTED;
+    bool shared = !preempted && r->ended_together > 1 && t->bundle_max > 1; /* whose fault it was, nobody knows */
+    end->charged = !preempted && !shared;
     if (end->failure == ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE)
-        strike(c, end->ack, false);
+        strike(c, end->ack, false, shared ? r->ended_together : 1);
     if (t->cancel_wanted)
         end->next = EV_CANCELLED;
-    else if (!end->charged)
+    else if (preempted)
         end->next = EV_STORED_RETRY;
+    else if (shared)
+        end->next = again_in_smaller_bundles(c, t, r->ended_together, e, &rc);
     else
         end->next = after_failure(c, t, end->failure, e, &rc);
     return rc;

@@ -36,7 +36,8 @@ struct worker {
     struct task *held;   /* list of LEASING, LEASED and ENDING tasks, by held_next */
     size_t n_held;
     int64_t last_seen;
-    int strikes;               /* infrastructure failures since the last success */
+    int strikes;               /* infrastructure failures since the last success; a bundle's count as one */
+    uint32_t ended_together;   /* results so far that tell of the failure of one bundle */
     int64_t quarantined_until; /* 0 = not */
 };
 

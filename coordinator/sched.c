@@ -70,23 +70,37 @@ struct placing {
     struct sched_worker *workers;
     size_t n_workers;
     struct sched_assignment *out;
-    size_t n_out, max, left; /* left: ready tasks of the shape not yet placed */
+    size_t n_out, room, left; /* room: for tasks, of any shape; left: ready tasks of the shape not yet placed */
 };
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t bundle_of(const struct placing *p, const struct sched_worker *w)
+{
+    size_t most = p->shape->bundle ? p->shape->bundle : 1;
+    return least(least(most, p->left), least(p->room, w->room));
+}
 
 /* One pass: give every slot that holds exactly `depth` assignments one more. True when any was given. */
 static bool fill_level(struct placing *p, uint32_t depth)
 {
     bool any = false;
-    for (size_t w = 0; w < p->n_workers && p->left && p->n_out < p->max; w++) {
+    for (size_t w = 0; w < p->n_workers && p->left && p->room; w++) {
         struct sched_worker *worker = &p->workers[w];
         if ((depth > 0 && depth >= worker->credits) || fit(p->shape, worker) != FITS)
             continue;
-        for (uint32_t slot = 0; slot < worker->slots && p->left && p->n_out < p->max; slot++) {
-            if (worker->in_flight[slot] != depth)
+        for (uint32_t slot = 0; slot < worker->slots && p->left && p->room; slot++) {
+            const size_t n = bundle_of(p, worker);
+            if (worker->in_flight[slot] != depth || !n)
                 continue;
-            worker->in_flight[slot]++;
-            p->out[p->n_out++] = (struct sched_assignment){ p->shape_index, w, slot };
-            p->left--;
+            worker->in_flight[slot] += (uint32_t)n;
+            worker->room -= n;
+            p->out[p->n_out++] = (struct sched_assignment){ p->shape_index, w, n, slot };
+            p->left -= n;
+            p->room -= n;
             any = true;
         }
     }
@@ -118,16 +132,17 @@ static size_t next_shape(const struct sched_shape *shapes, size_t n, size_t last
 size_t sched_assign(const struct sched_shape *shapes, size_t n_shapes, struct sched_worker *workers, size_t n_workers,
                     struct sched_assignment *out, size_t max, char (*reasons)[200])
 {
-    size_t n_out = 0, s = n_shapes;
+    size_t n_out = 0, room = max, s = n_shapes;
     while ((s = next_shape(shapes, n_shapes, s)) < n_shapes) {
         reasons[s][0] = '\0';
         if (!shapes[s].ready)
             continue;
-        struct placing p = { &shapes[s], s, workers, n_workers, out, n_out, max, shapes[s].ready };
+        struct placing p = { &shapes[s], s, workers, n_workers, out, n_out, room, shapes[s].ready };
         uint32_t deepest = shapes[s].prefetch ? deepest_credit(workers, n_workers) : 1;
-        for (uint32_t depth = 0; depth < deepest && p.left && p.n_out < max; depth++)
+        for (uint32_t depth = 0; depth < deepest && p.left && p.room; depth++)
             fill_level(&p, depth);
         n_out = p.n_out;
+        room = p.room;
         if (!p.left)
             continue;
         size_t counts[MISFITS] = { 0 };

@@ -282,6 +282,7 @@ static const struct conf_key executor_keys[] = {
     { U_(CONF_INT, cpus), .fallback = "1", .lo = 1, .hi = 4096, .help = "processor cores" },
     { U_(CONF_DURATION, time_limit), .fallback = "0", .lo = 0, .hi = 31536000, .help = "kill it after this long; 0 = never" },
     { U_(CONF_INT, priority), .lo = -1000, .hi = 1000, .help = "larger first; default by kind" },
+    { U_(CONF_INT, bundle), .lo = 1, .hi = PLAN_BUNDLE_MOST, .help = "tasks that may run as one, native score_c and fake only; 1 = each alone; default: 1024 for native score_c" },
     { U_(CONF_GROUP, fake), .table = &fake_table, ID, .help = "with use = fake: how to behave" },
     { 0 },
 };
@@ -361,6 +362,7 @@ static const struct conf_table retries_table = { "retries", sizeof(struct retrie
 static const struct conf_key load_keys[] = {
     { K(struct load_conf, tasks, tasks, CONF_INT), .fallback = "0", .lo = 0, .hi = 2000000, .help = "tasks in all, for load and fault tests; 0 = none" },
     { K(struct load_conf, depth, depth, CONF_INT), .fallback = "1", .lo = 1, .hi = 1000000, .help = "length of the chains they form" },
+    { K(struct load_conf, bundle, bundle, CONF_INT), .fallback = "1", .lo = 1, .hi = PLAN_BUNDLE_MOST, .help = "with executor = fake: tasks that may run as one" },
     { K(struct load_conf, executor, executor, CONF_CHOICE), .fallback = "noop", .choices = "noop|fake", .help = "noop is answered by the worker itself" },
     { K(struct load_conf, fake, fake, CONF_GROUP), .table = &fake_table, .help = "with executor = fake: how to behave" },
     { 0 },

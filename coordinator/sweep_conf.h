@@ -5,6 +5,8 @@
 
 #include "common/conf.h"
 
+#define PLAN_BUNDLE_MOST 1024 /* tasks that may run as one */
+
 struct checkpoint_conf {
     struct conf_text name, source, digest;
     int role, line;
@@ -100,7 +102,7 @@ struct executor_conf {
     struct conf_list command; /* conf_text */
     struct conf_text directory;
     json_t *environment, *parameters;
-    int64_t log_cap, version, gpus, gpu_memory, compute_capability, host_memory, cpus, time_limit, priority;
+    int64_t log_cap, version, gpus, gpu_memory, compute_capability, host_memory, cpus, time_limit, priority, bundle;
     struct fake_conf fake;
     int line;
 };
@@ -136,7 +138,7 @@ struct features_conf {
     double images_per_gpu_second;
 };
 struct load_conf {
-    int64_t tasks, depth;
+    int64_t tasks, depth, bundle;
     int executor, line;
     struct fake_conf fake;
 };

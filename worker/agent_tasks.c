@@ -65,10 +65,11 @@ static int run_noop(struct agent *a, const Acsweep__Assignment *x, struct err *e
     return agent_keep_result(a, &r, NULL, e);
 }
 
-static int take_assignment(struct agent *a, Acsweep__Assignment **x, struct err *e)
+/* 1: it is to be run by the pool; 0: it is dealt with. */
+static int take_assignment(struct agent *a, const Acsweep__Assignment *x, struct err *e)
 {
-    const Acsweep__Token *t = (*x)->token;
-    if (!t || !(*x)->spec) {
+    const Acsweep__Token *t = x->token;
+    if (!t || !x->spec) {
         log_error("assign.empty", KV_STR("action", "ignored"));
         return 0;
     }
@@ -78,15 +79,38 @@ static int take_assignment(struct agent *a, Acsweep__Assignment **x, struct err 
         return 0;
     if (a->state == DRAINING || a->state == LEAVING)
         return agent_give_back(a, t, e);
-    if (strcmp((*x)->spec->executor, "noop") == 0)
-        return run_noop(a, *x, e);
-    return slots_add(a->slots, x, e) < 0 ? -1 : 0;
+    if (strcmp(x->spec->executor, "noop") == 0)
+        return run_noop(a, x, e);
+    return 1;
+}
+
+/* How many assignments from the first on are one bundle. */
+static size_t bundle_length(Acsweep__Assignment *const *list, size_t n)
+{
+    size_t m = 1;
+    while (list[0]->bundle && m < n && list[m]->bundle == list[0]->bundle)
+        m++;
+    return m;
 }
 
 static int on_assign(struct agent *a, Acsweep__Assign *assign, struct err *e)
 {
-    for (size_t i = 0; i < assign->n_assignments; i++)
-        TRY(take_assignment(a, &assign->assignments[i], e));
+    Acsweep__Assignment **list = assign->assignments;
+    for (size_t i = 0, m; i < assign->n_assignments; i += m) {
+        size_t n = 0; /* of the bundle, to be run: moved to its front */
+        m = bundle_length(&list[i], assign->n_assignments - i);
+        for (size_t k = i; k < i + m; k++) {
+            int take = take_assignment(a, list[k], e);
+            TRY(take);
+            if (!take)
+                continue;
+            Acsweep__Assignment *swap = list[i + n];
+            list[i + n++] = list[k];
+            list[k] = swap;
+        }
+        if (n)
+            TRY(slots_add(a->slots, &list[i], n, e));
+    }
     agent_tick_soon(a);
     return 0;
 }

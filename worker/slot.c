@@ -60,33 +60,43 @@ static size_t device_texts(const struct slot *s, char *texts[GPU_MAX])
     return s->n_devices;
 }
 
-/* By the monotonic clock, so that a wall clock that is set meanwhile makes no attempt end before it began. */
-static void fill_times(const struct slot *s, Acsweep__Result *r, Acsweep__Cost *cost)
+/* One attempt's times, and its share of what `together` of them have used since the last result. By the monotonic clock, so
+ * that a wall clock that is set meanwhile makes no attempt end before it began. */
+static void fill_times(const struct slot *s, size_t together, Acsweep__Result *r, Acsweep__Cost *cost)
 {
-    int64_t ns = s->started ? mono_now() - s->started : 0;
-    cost->wall_seconds = (double)ns / (double)NS_PER_S;
+    int64_t now = mono_now(), ns = s->started ? now - s->started : 0, used = s->started ? now - s->counted : 0;
+    cost->wall_seconds = (double)used / (double)NS_PER_S / (double)together;
     cost->gpu_seconds = cost->wall_seconds * (double)s->n_devices;
     r->started_unix_us = s->started ? s->started_us : wall_now_us();
     r->finished_unix_us = r->started_unix_us + ns / NS_PER_US;
     r->cost = cost;
 }
 
-/* The pool's own answer for the work, which it takes. */
-static int answer_for(const struct slot *s, struct work *w, Acsweep__Outcome outcome, Acsweep__FailureClass class,
-                      const char *message, struct err *e)
+struct ending { /* how the pool itself answers */
+    Acsweep__Outcome outcome;
+    Acsweep__FailureClass class;
+    const char *message;
+    size_t together; /* attempts that end by this */
+};
+
+static int answer_for(const struct slot *s, struct work *w, const struct ending *end, struct err *e)
 {
     const struct slot_handlers *on = &s->pool->o.on;
     char *devices[GPU_MAX], text[600]; /* a path in it may be anything */
     Acsweep__Cost cost = ACSWEEP__COST__INIT;
     Acsweep__Result r = ACSWEEP__RESULT__INIT;
     slots_forget(s->pool, w);
-    snprintf(text, sizeof text, "%s", message);
+    if (end->together > 1)
+        snprintf(text, sizeof text, "%.500s (with %zu others of its bundle)", end->message, end->together - 1);
+    else
+        snprintf(text, sizeof text, "%s", end->message);
     utf8_mend(text);
-    fill_times(s, &r, &cost);
+    fill_times(s, end->together, &r, &cost);
     r.token = w->a->token;
-    r.outcome = outcome;
-    r.failure = class;
+    r.outcome = end->outcome;
+    r.failure = end->class;
     r.message = text;
+    r.ended_together = end->together > 1 ? (uint32_t)end->together : 0;
     r.slot = s->index;
     r.n_devices = device_texts(s, devices);
     r.devices = devices;
@@ -95,10 +105,18 @@ static int answer_for(const struct slot *s, struct work *w, Acsweep__Outcome out
     return done;
 }
 
-static int answer(struct slot *s, Acsweep__Outcome outcome, Acsweep__FailureClass class, const char *message,
-                  struct err *e)
+/* For all of the bundle that still needs an answer. */
+static int answer(struct slot *s, const struct ending *how, struct err *e)
 {
-    return answer_for(s, s->work, outcome, class, message, e);
+    struct ending end = *how;
+    end.together = s->bundle->held;
+    for (struct work *w = s->bundle->first; w; w = w->next)
+        if (w->held) {
+            TRY(answer_for(s, w, &end, e));
+            w->reported = true; /* nothing more is to come */
+        }
+    s->counted = mono_now();
+    return 0;
 }
 
 static const struct {
@@ -114,25 +132,48 @@ static const struct {
     { "cancelled", ACSWEEP__OUTCOME__CANCELLED, ACSWEEP__FAILURE_CLASS__FAILURE_NONE, "cancelled" },
 };
 
-/* The answer for a task that was stopped by us and had nothing better to say. */
-static int answer_stopped(const struct slot *s, struct work *w, const char *reason, struct err *e)
+/* The answer for what was stopped by us and had nothing better to say. */
+static struct ending stopped(const char *reason)
 {
     size_t i = 0;
     while (i + 1 < ARRAY_LEN(stops) && strcmp(stops[i].reason, reason) != 0)
         i++;
-    return answer_for(s, w, stops[i].outcome, stops[i].class, stops[i].message, e);
+    return (struct ending){ stops[i].outcome, stops[i].class, stops[i].message, 1 };
+}
+
+static int answer_stopped(struct slot *s, const char *reason, struct err *e)
+{
+    struct ending end = stopped(reason);
+    return answer(s, &end, e);
+}
+
+static int answer_broken(struct slot *s, const char *why, struct err *e)
+{
+    struct ending end = { ACSWEEP__OUTCOME__FAILED, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE, why, 1 };
+    return answer(s, &end, e);
 }
 
 int slot_answer_stopped(struct slots *p, struct work *w, const char *reason, struct err *e)
 {
     const struct slot none = { .pool = p };
-    return answer_stopped(&none, w, reason, e);
+    struct ending end = stopped(reason);
+    return answer_for(&none, w, &end, e);
 }
 
 int slot_answer_unstarted(struct slots *p, struct work *w, Acsweep__FailureClass class, const char *why, struct err *e)
 {
     const struct slot none = { .pool = p };
-    return answer_for(&none, w, ACSWEEP__OUTCOME__FAILED, class, why, e);
+    struct ending end = { ACSWEEP__OUTCOME__FAILED, class, why, 1 };
+    return answer_for(&none, w, &end, e);
+}
+
+/* What was used for it so far is for those to account for that go on. */
+int slot_leave_out(struct slot *s, struct work *w, const char *reason, struct err *e)
+{
+    struct slot free_of_charge = *s;
+    struct ending end = stopped(reason);
+    free_of_charge.counted = mono_now();
+    return answer_for(&free_of_charge, w, &end, e);
 }
 
 static void describe_death(int status, bool oom, const char *broken, char *text, size_t room)
@@ -155,13 +196,14 @@ static int answer_died(struct slot *s, int status, const char *broken, struct er
      * it. */
     bool asked_to_end = WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
     describe_death(status, oom, broken, text, sizeof text);
-    log_warn("slot.exec_died", KV_I64("slot", s->index), KV_I64("task", s->work->a->token->task_id),
-             KV_STR("error", text));
-    return answer(s, ACSWEEP__OUTCOME__FAILED,
-                  oom            ? ACSWEEP__FAILURE_CLASS__HOST_OOM
-                  : asked_to_end ? ACSWEEP__FAILURE_CLASS__PREEMPTED
-                                 : ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE,
-                  text, e);
+    log_warn("slot.exec_died", KV_I64("slot", s->index), KV_I64("task", s->bundle->first->a->token->task_id),
+             KV_I64("tasks", s->bundle->held), KV_STR("error", text));
+    struct ending end = { ACSWEEP__OUTCOME__FAILED,
+                          oom            ? ACSWEEP__FAILURE_CLASS__HOST_OOM
+                          : asked_to_end ? ACSWEEP__FAILURE_CLASS__PREEMPTED
+                                         : ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE,
+                          text, 1 };
+    return answer(s, &end, e);
 }
 
 /* ---- the exec's news --------------------------------------------------------------------------------------------- */
@@ -185,32 +227,79 @@ static int lied(struct slot *s, const Acsweep__Result *r, struct err *e)
     snprintf(text, sizeof text, "acsweep-exec answered for task %llu attempt %u, which it was not given",
              t ? (unsigned long long)t->task_id : 0, t ? t->attempt : 0);
     log_error("slot.wrong_token", KV_I64("slot", s->index), KV_STR("error", text));
-    TRY(answer(s, ACSWEEP__OUTCOME__FAILED, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE, text, e));
+    TRY(answer_broken(s, text, e));
     slot_replace(s);
     return slots_dispatch(s->pool, e);
 }
 
-static int hand_on(struct slot *s, const Acsweep__Result *r, struct err *e)
+static int hand_on(struct slot *s, struct work *w, const Acsweep__Result *r, struct err *e)
 {
     const struct slot_handlers *on = &s->pool->o.on;
-    struct work *w = slots_forget(s->pool, s->work);
-    int done = on->on_result(r, w->a->spec, on->arg, e);
-    work_free(w);
-    return done;
+    slots_forget(s->pool, w);
+    return on->on_result(r, w->a->spec, on->arg, e);
 }
 
-static int finish_stopping(struct slot *s, const Acsweep__Result *r, struct err *e)
+static bool has_work(const struct slot *s)
 {
-    /* It ended, or saved its state, before the stop took effect: that is worth keeping. */
-    bool kept = r->outcome == ACSWEEP__OUTCOME__SUCCEEDED || r->outcome == ACSWEEP__OUTCOME__CHECKPOINTED;
-    TRY(kept ? hand_on(s, r, e) : answer_stopped(s, s->work, s->reason, e));
-    slot_replace(s);
+    return s->bundle && s->bundle->held;
+}
+
+static struct work *find_work(const struct slot *s, const Acsweep__Token *t)
+{
+    struct work *w = s->bundle ? s->bundle->first : NULL;
+    while (w && !token_equal(w->a->token, t))
+        w = w->next;
+    return w;
+}
+
+/* Half-made artifacts, and of those that nobody holds any more the rest as well. */
+static void tell_debris(struct slot *s, const struct work *w)
+{
+    const struct slot_handlers *on = &s->pool->o.on;
+    on->on_debris(w->a->token, w->a->spec, !w->held, on->arg);
+}
+
+/* It ended, or saved its state, before the stop took effect: that is worth keeping. */
+static bool worth_keeping(const Acsweep__Result *r)
+{
+    return r->outcome == ACSWEEP__OUTCOME__SUCCEEDED || r->outcome == ACSWEEP__OUTCOME__CHECKPOINTED;
+}
+
+static int settle(struct slot *s, struct work *w, const Acsweep__Result *r, struct err *e)
+{
+    w->reported = true;
+    s->bundle->reported++;
+    s->suspect |= r->suspect;
+    if (!w->held) { /* it was taken out, and so is what it made */
+        tell_debris(s, w);
+        return 0;
+    }
+    if (s->state == SLOT_STOPPING && !worth_keeping(r)) {
+        struct ending end = stopped(s->reason);
+        TRY(answer_for(s, w, &end, e));
+    } else {
+        TRY(hand_on(s, w, r, e));
+    }
+    s->counted = mono_now();
+    return 0;
+}
+
+/* Every attempt of the bundle is reported, or nobody wants what is not. */
+static int finish(struct slot *s, struct err *e)
+{
+    bool all = s->bundle->reported == s->bundle->n;
+    if (all)
+        bundle_free(TAKE(s->bundle));
+    if (all && s->state == SLOT_BUSY)
+        rest(s);
+    if (s->state != SLOT_IDLE || s->suspect || leaks(s))
+        slot_replace(s);
     return slots_dispatch(s->pool, e);
 }
 
 static int take_result(struct slot *s, const Acsweep__Result *r, struct err *e)
 {
-    if (!s->work) {
+    if (!has_work(s)) {
         log_warn("slot.late_result", KV_I64("slot", s->index));
         return 0;
     }
@@ -218,29 +307,26 @@ static int take_result(struct slot *s, const Acsweep__Result *r, struct err *e)
     s->pool->fast_deaths = 0;
     if (s->state != SLOT_BUSY && s->state != SLOT_STOPPING)
         return 0;
-    if (!token_equal(r->token, s->work->a->token))
+    struct work *w = find_work(s, r->token);
+    if (!w || w->reported)
         return lied(s, r, e);
-    if (s->state == SLOT_STOPPING)
-        return finish_stopping(s, r, e);
-    rest(s);
-    bool suspect = r->suspect;
-    TRY(hand_on(s, r, e));
-    if (s->state == SLOT_IDLE && (suspect || leaks(s)))
-        slot_replace(s);
-    return slots_dispatch(s->pool, e);
+    TRY(settle(s, w, r, e));
+    return s->bundle->reported == s->bundle->n || !s->bundle->held ? finish(s, e) : 0;
 }
 
 static int on_message(const envelope *m, void *arg, struct err *e)
 {
     struct slot *s = arg;
     const struct slot_handlers *on = &s->pool->o.on;
-    const Acsweep__Token *live =
-        s->work && (s->state == SLOT_BUSY || s->state == SLOT_STOPPING) ? s->work->a->token : NULL;
+    const bool live = s->state == SLOT_BUSY || s->state == SLOT_STOPPING;
+    const struct work *w;
     switch (m->body_case) {
     case ACSWEEP__ENVELOPE__BODY_STARTED:
-        return token_equal(m->started->token, live) ? on->on_started(m->started, on->arg, e) : 0;
+        w = live ? find_work(s, m->started->token) : NULL;
+        return w && w->held ? on->on_started(m->started, on->arg, e) : 0;
     case ACSWEEP__ENVELOPE__BODY_PROGRESS:
-        return token_equal(m->progress->token, live) ? on->on_progress(m->progress, on->arg, e) : 0;
+        w = live ? find_work(s, m->progress->token) : NULL;
+        return w && w->held ? on->on_progress(m->progress, on->arg, e) : 0;
     case ACSWEEP__ENVELOPE__BODY_RESULTS:
         for (size_t i = 0; i < m->results->n_results; i++)
             TRY(take_result(s, m->results->results[i], e));
@@ -248,15 +334,6 @@ static int on_message(const envelope *m, void *arg, struct err *e)
     default:
         return 0;
     }
-}
-
-static void tell_debris(struct slot *s)
-{
-    const struct slot_handlers *on = &s->pool->o.on;
-    const struct work *w = s->fenced ? s->fenced : s->work;
-    if (w)
-        on->on_debris(w->a->token, w->a->spec, w == s->fenced, on->arg);
-    work_free(TAKE(s->fenced));
 }
 
 static int on_end(int status, const char *broken, void *arg, struct err *e)
@@ -272,10 +349,13 @@ static int on_end(int status, const char *broken, void *arg, struct err *e)
     s->kill = false;
     s->reason[0] = '\0';
     slots_exec_died(s->pool, too_fast);
-    tell_debris(s);
+    for (const struct work *w = s->bundle ? s->bundle->first : NULL; w; w = w->next)
+        if (!w->reported)
+            tell_debris(s, w);
     int done = 0;
-    if (s->work)
-        done = stopping ? answer_stopped(s, s->work, reason, e) : answer_died(s, status, why, e);
+    if (has_work(s))
+        done = stopping ? answer_stopped(s, reason, e) : answer_died(s, status, why, e);
+    bundle_free(TAKE(s->bundle));
     if (s->n_devices)
         devices_release(s->pool->o.devices, s->which, s->n_devices);
     s->n_devices = 0;
@@ -317,31 +397,51 @@ static int start_exec(struct slot *s, size_t n, struct err *e)
 
 static int send_assign(struct slot *s, struct err *e)
 {
+    AUTO(free) Acsweep__Assignment **list = calloc(s->bundle->n, sizeof *list);
+    if (!list)
+        return FAIL_NOMEM(e);
     Acsweep__Assign assign = ACSWEEP__ASSIGN__INIT;
-    assign.n_assignments = 1;
-    assign.assignments = &s->work->a;
+    assign.assignments = list;
+    for (struct work *w = s->bundle->first; w; w = w->next)
+        list[assign.n_assignments++] = w->a;
     envelope m = ACSWEEP__ENVELOPE__INIT;
     m.body_case = ACSWEEP__ENVELOPE__BODY_ASSIGN;
     m.assign = &assign;
     return slot_exec_send(s->exec, &m, e);
 }
 
-int slot_start(struct slot *s, struct work *w, size_t n, struct err *e)
+/* The largest of its tasks' limits; 0 = one of them has none. */
+static uint64_t time_limit(const struct bundle *b)
+{
+    uint64_t most = 0;
+    for (const struct work *w = b->first; w; w = w->next) {
+        if (!w->a->spec->time_limit_ms)
+            return 0;
+        if (w->a->spec->time_limit_ms > most)
+            most = w->a->spec->time_limit_ms;
+    }
+    return most;
+}
+
+int slot_start(struct slot *s, struct bundle *b, size_t n, struct err *e)
 {
     struct err why = { 0 };
-    s->work = w;
-    s->started = mono_now();
+    s->bundle = b;
+    s->suspect = false;
+    s->started = s->counted = mono_now();
     s->started_us = wall_now_us();
     if (s->state == SLOT_EMPTY && start_exec(s, n, &why) < 0) {
         log_error("slot.spawn", KV_I64("slot", s->index), KV_ERR(&why));
         slots_exec_died(s->pool, true);
         loop_timer_arm(s->pool->pause, SLOTS_PAUSE, 0);
-        return answer(s, ACSWEEP__OUTCOME__FAILED, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE, why.text, e);
+        int done = answer_broken(s, why.text, e);
+        bundle_free(TAKE(s->bundle));
+        return done;
     }
     s->oom_kills = proctree_oom_kills();
     slot_move(s, SLOT_BUSY);
     loop_timer_disarm(s->timer);
-    uint64_t limit = w->a->spec->time_limit_ms;
+    uint64_t limit = time_limit(b);
     if (limit && limit < (uint64_t)(INT64_MAX / NS_PER_MS))
         loop_timer_arm(s->timer, (int64_t)limit * NS_PER_MS, 0);
     return send_assign(s, e);
@@ -350,7 +450,7 @@ int slot_start(struct slot *s, struct work *w, size_t n, struct err *e)
 int slot_stop(struct slot *s, const char *reason, int64_t grace_ns, struct err *e)
 {
     Acsweep__Cancel c = ACSWEEP__CANCEL__INIT;
-    c.token = s->work->a->token;
+    c.token = s->bundle->first->a->token; /* any of them stands for all */
     c.reason = (char *)reason;
     c.grace_ms = (uint64_t)(grace_ns / NS_PER_MS);
     envelope m = ACSWEEP__ENVELOPE__INIT;
@@ -372,9 +472,8 @@ static int give_up(struct slot *s, struct err *e)
     snprintf(text, sizeof text, "process %d cannot be killed; it is stuck in a driver or on a file system",
              (int)slot_exec_pid(s->exec));
     log_error("slot.stuck", KV_I64("slot", s->index), KV_STR("error", text));
-    if (s->work)
-        TRY(s->reason[0] ? answer_stopped(s, s->work, s->reason, e)
-                         : answer(s, ACSWEEP__OUTCOME__FAILED, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE, text, e));
+    if (has_work(s))
+        TRY(s->reason[0] ? answer_stopped(s, s->reason, e) : answer_broken(s, text, e));
     if (s->n_devices) {
         devices_lose(p->o.devices, s->which, s->n_devices, text);
         TRY(p->o.on.on_fewer(p->o.on.arg, e));
@@ -390,7 +489,9 @@ int slot_on_timer(struct loop *l, void *arg, struct err *e)
     case SLOT_BUSY:
         return slot_stop(s, "timeout", TIMEOUT_GRACE, e);
     case SLOT_STOPPING:
-        s->pool->o.on.on_killed(s->work->a->token, s->reason, s->pool->o.on.arg);
+        for (const struct work *w = s->bundle->first; w; w = w->next)
+            if (w->held)
+                s->pool->o.on.on_killed(w->a->token, s->reason, s->pool->o.on.arg);
         slot_replace(s);
         return 0;
     case SLOT_DYING:

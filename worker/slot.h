@@ -19,11 +19,21 @@
 
 enum slot_state { SLOT_EMPTY, SLOT_IDLE, SLOT_BUSY, SLOT_STOPPING, SLOT_DYING };
 
-struct work { /* one assignment that the pool holds */
+struct work { /* one attempt that the pool was given */
     struct token_key key;
     Acsweep__Assignment *a;
-    struct slot *slot;         /* where it runs, NULL = in the queue */
-    struct work *next, *prior; /* in the queue */
+    struct bundle *in; /* NULL once it was taken out of the queue */
+    struct work *next; /* of its bundle */
+    bool held;         /* in the books: it still needs an answer */
+    bool reported;     /* its exec has said how it ended */
+};
+
+struct bundle { /* attempts that run together, in one exec; mostly just one */
+    struct work *first;
+    size_t n, held, reported;
+    size_t gpus;                 /* that its exec must have */
+    struct slot *slot;           /* where it runs, NULL = in the queue */
+    struct bundle *next, *prior; /* in the queue */
 };
 
 struct slot {
@@ -33,16 +43,17 @@ struct slot {
     struct slot_exec *exec;
     size_t which[GPU_MAX]; /* devices that its exec is bound to */
     size_t n_devices;
-    struct work *work;        /* what runs: busy, stopping, or dying when it still needs an answer */
+    struct bundle *bundle;    /* what runs; stays until its exec has reported all of it, or is gone */
     struct loop_timer *timer; /* patience when idle or dying, time limit when busy, grace when stopping */
-    struct work *fenced;      /* what ran, in nobody's books any more, until its exec is gone */
     int64_t kill_at;          /* when stopping */
     char reason[64];          /* why it is stopping */
     bool kill;                /* with the next batch */
     bool answered;            /* its exec has ended a task */
+    bool suspect;             /* and said that something broke on its devices */
     uint64_t base_rss;        /* after the first task of this exec, 0 before */
     uint64_t oom_kills;       /* before the task began */
     int64_t started_us, started;
+    int64_t counted; /* up to when the results so far account for what was used */
 };
 
 struct slots {
@@ -50,9 +61,9 @@ struct slots {
     char *exec_path, *worker_id, *scratch, *store;
     struct slot *list;
     size_t n;
-    size_t running;            /* slots with work */
-    struct work *first, *last; /* the queue */
-    size_t queued;
+    size_t running;              /* slots with work that needs an answer */
+    struct bundle *first, *last; /* the queue */
+    size_t queued;               /* attempts in it */
     struct map held;           /* token -> work, running and queued */
     struct loop_timer *killer; /* ends execs in batches */
     struct loop_timer *strays;
@@ -63,12 +74,14 @@ struct slots {
 
 /* ---- slot.c ---- */
 
-/* Start `w` here: the slot is idle with the right devices, or empty; then an exec is started, bound to `n` devices. */
-MUST_USE int slot_start(struct slot *s, struct work *w, size_t n, struct err *e);
-/* Ask the running attempt to stop. */
+/* Start `b` here: the slot is idle with the right devices, or empty; then an exec is started, bound to `n` devices. */
+MUST_USE int slot_start(struct slot *s, struct bundle *b, size_t n, struct err *e);
+/* Ask what runs to stop, all of it. */
 MUST_USE int slot_stop(struct slot *s, const char *reason, int64_t grace_ns, struct err *e);
 /* End its exec; the killing is done soon, together with others. */
 void slot_replace(struct slot *s);
+/* Take one out of a bundle that goes on without it: its answer is that it was stopped. */
+MUST_USE int slot_leave_out(struct slot *s, struct work *w, const char *reason, struct err *e);
 /* Answer for a task that runs in no slot, and take it: as stopped for a reason, or as failed. */
 MUST_USE int slot_answer_stopped(struct slots *p, struct work *w, const char *reason, struct err *e);
 MUST_USE int slot_answer_unstarted(struct slots *p, struct work *w, Acsweep__FailureClass class, const char *why,
@@ -77,9 +90,12 @@ int slot_on_timer(struct loop *l, void *arg, struct err *e);
 
 /* ---- slots.c ---- */
 
-/* Take the work out of the pool's books; free it with work_free. */
-struct work *slots_forget(struct slots *p, struct work *w);
+/* Take an attempt out of the pool's books. It is the caller's then, for work_free, if it was in the queue; else it stays
+ * with its bundle. */
+void slots_forget(struct slots *p, struct work *w);
+/* Nothing while it belongs to a bundle. */
 void work_free(struct work *w);
+void bundle_free(struct bundle *b);
 /* An exec died: look for what it left, and count deaths that came too fast. */
 void slots_exec_died(struct slots *p, bool too_fast);
 

@@ -19,43 +19,64 @@
 
 void work_free(struct work *w)
 {
-    if (!w)
+    if (!w || w->in)
         return;
     acsweep__assignment__free_unpacked(w->a, NULL);
     free(w);
 }
 
-static void unqueue(struct slots *p, struct work *w)
+void bundle_free(struct bundle *b)
 {
-    *(w->prior ? &w->prior->next : &p->first) = w->next;
-    *(w->next ? &w->next->prior : &p->last) = w->prior;
-    w->next = w->prior = NULL;
-    p->queued--;
+    while (b && b->first) {
+        struct work *w = b->first;
+        b->first = w->next;
+        w->in = NULL;
+        work_free(w);
+    }
+    free(b);
 }
 
-struct work *slots_forget(struct slots *p, struct work *w)
+static void unqueue(struct slots *p, struct bundle *b)
 {
+    *(b->prior ? &b->prior->next : &p->first) = b->next;
+    *(b->next ? &b->next->prior : &p->last) = b->prior;
+    b->next = b->prior = NULL;
+    p->queued -= b->held;
+}
+
+static void take_out(struct bundle *b, struct work *w)
+{
+    struct work **at = &b->first;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    w->next = NULL;
+    w->in = NULL;
+    b->n--;
+}
+
+void slots_forget(struct slots *p, struct work *w)
+{
+    struct bundle *b = w->in;
     map_remove(&p->held, &w->key, sizeof w->key);
-    if (w->slot) {
-        w->slot->work = NULL;
-        w->slot = NULL;
-        p->running--;
-    } else {
-        unqueue(p, w);
+    w->held = false;
+    b->held--;
+    if (b->slot) {
+        p->running -= b->held == 0;
+        return;
     }
-    return w;
+    p->queued--;
+    take_out(b, w);
+    if (b->first)
+        return;
+    unqueue(p, b);
+    free(b);
 }
 
 static struct work *find(const struct slots *p, const Acsweep__Token *t)
 {
     struct token_key key = token_key(t);
     return map_get(&p->held, &key, sizeof key);
-}
-
-static size_t gpus_of(const struct work *w)
-{
-    const Acsweep__Resources *r = w->a->spec->resources;
-    return r ? r->gpus : 0;
 }
 
 /* ---- giving work to slots ---------------------------------------------------------------------------------------- */
@@ -91,10 +112,11 @@ static void make_room(struct slots *p, bool devices_missing)
         slot_replace(idle);
 }
 
-static struct slot *choose_slot(struct slots *p, const struct work *w)
+static struct slot *choose_slot(struct slots *p, const struct bundle *b)
 {
-    size_t gpus = gpus_of(w);
-    struct slot *hint = w->a->slot < p->n ? &p->list[w->a->slot] : NULL, *empty = NULL;
+    const size_t gpus = b->gpus;
+    uint32_t wish = b->first->a->slot;
+    struct slot *hint = wish < p->n ? &p->list[wish] : NULL, *empty = NULL;
     if (hint && suits(hint, gpus))
         return hint;
     for (size_t i = 0; i < p->n; i++) {
@@ -113,26 +135,26 @@ static struct slot *choose_slot(struct slots *p, const struct work *w)
     return hint && hint->state == SLOT_EMPTY ? hint : empty;
 }
 
-static int begin(struct slots *p, struct work *w, struct slot *s, struct err *e)
+static int begin(struct slots *p, struct bundle *b, struct slot *s, struct err *e)
 {
-    unqueue(p, w);
-    w->slot = s;
+    unqueue(p, b);
+    b->slot = s;
     p->running++;
-    return slot_start(s, w, gpus_of(w), e);
+    return slot_start(s, b, b->gpus, e);
 }
 
 /* First come, first served, but a task that has to wait for devices keeps nobody back. */
 int slots_dispatch(struct slots *p, struct err *e)
 {
     bool no_place[GPU_MAX + 1] = { false }; /* by number of GPUs */
-    struct work *next;
-    for (struct work *w = p->first; w && p->running < slots_open(p); w = next) {
-        size_t gpus = gpus_of(w);
-        next = w->next;
-        struct slot *s = no_place[gpus] ? NULL : choose_slot(p, w);
+    struct bundle *next;
+    for (struct bundle *b = p->first; b && p->running < slots_open(p); b = next) {
+        const size_t gpus = b->gpus;
+        next = b->next;
+        struct slot *s = no_place[gpus] ? NULL : choose_slot(p, b);
         no_place[gpus] = !s;
         if (s)
-            TRY(begin(p, w, s, e));
+            TRY(begin(p, b, s, e));
     }
     return 0;
 }
@@ -257,13 +279,12 @@ void slots_destroy(struct slots *p)
     for (size_t i = 0; p->list && i < p->n; i++) {
         struct slot *s = &p->list[i];
         slot_exec_destroy(s->exec);
-        work_free(s->work);
-        work_free(s->fenced);
+        bundle_free(s->bundle);
         loop_remove_timer(s->timer);
     }
-    for (struct work *w; (w = p->first);) {
-        unqueue(p, w);
-        work_free(w);
+    for (struct bundle *b; (b = p->first);) {
+        unqueue(p, b);
+        bundle_free(b);
     }
     loop_remove_timer(p->killer);
     loop_remove_timer(p->strays);
@@ -287,37 +308,80 @@ int slots_set_store(struct slots *p, const char *store, struct err *e)
     return 0;
 }
 
-static int enqueue(struct slots *p, struct work *w, struct err *e)
+/* A new attempt at the end of its bundle. */
+static int add_work(struct slots *p, struct bundle *b, struct work ***end, Acsweep__Assignment **a, struct err *e)
 {
-    w->key = token_key(w->a->token);
-    TRY(map_put(&p->held, &w->key, sizeof w->key, w, e));
-    w->prior = p->last;
-    *(p->last ? &p->last->next : &p->first) = w;
-    p->last = w;
-    p->queued++;
-    return 0;
-}
-
-int slots_add(struct slots *p, Acsweep__Assignment **a, struct err *e)
-{
-    if (slots_holds(p, (*a)->token))
-        return 1;
-    if (p->queued == SLOTS_QUEUE_MAX)
-        return FAIL(e, ERR_PEER, "over %d assignments in advance", SLOTS_QUEUE_MAX);
     struct work *w = calloc(1, sizeof *w);
     if (!w)
         return FAIL_NOMEM(e);
-    w->a = TAKE(*a);
-    if (enqueue(p, w, e) < 0) {
-        work_free(w);
+    w->key = token_key((*a)->token);
+    if (map_put(&p->held, &w->key, sizeof w->key, w, e) < 0) {
+        free(w);
         return -1;
     }
-    if (gpus_of(w) > (p->o.devices ? p->o.per_set : 0))
-        return slot_answer_unstarted(p, w, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE,
-                                     "it asks for more GPUs than a task can have on this worker", e);
-    if (gpus_of(w) && devices_sets(p->o.devices) == 0)
-        return slot_answer_unstarted(p, w, ACSWEEP__FAILURE_CLASS__PREEMPTED, "every GPU of this worker is out", e);
-    return slots_dispatch(p, e);
+    w->a = TAKE(*a);
+    w->in = b;
+    w->held = true;
+    **end = w;
+    *end = &w->next;
+    b->n++;
+    b->held++;
+    const Acsweep__Resources *r = w->a->spec->resources;
+    if (r && r->gpus > b->gpus)
+        b->gpus = r->gpus;
+    return 0;
+}
+
+static int fill_bundle(struct slots *p, struct bundle *b, Acsweep__Assignment **a, size_t n, int *ignored, struct err *e)
+{
+    struct work **end = &b->first;
+    for (size_t i = 0; i < n; i++) {
+        if (slots_holds(p, a[i]->token))
+            ++*ignored;
+        else if (add_work(p, b, &end, &a[i], e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void enqueue(struct slots *p, struct bundle *b)
+{
+    b->prior = p->last;
+    *(p->last ? &p->last->next : &p->first) = b;
+    p->last = b;
+    p->queued += b->held;
+}
+
+static int turn_away(struct slots *p, struct bundle *b, Acsweep__FailureClass class, const char *why, struct err *e)
+{
+    for (size_t n = b->held; n; n--) /* the last answer ends the bundle */
+        TRY(slot_answer_unstarted(p, b->first, class, why, e));
+    return 0;
+}
+
+int slots_add(struct slots *p, Acsweep__Assignment **a, size_t n, struct err *e)
+{
+    int ignored = 0;
+    if (p->queued + n > SLOTS_QUEUE_MAX)
+        return FAIL(e, ERR_PEER, "over %d assignments in advance", SLOTS_QUEUE_MAX);
+    struct bundle *b = calloc(1, sizeof *b);
+    if (!b)
+        return FAIL_NOMEM(e);
+    int rc = fill_bundle(p, b, a, n, &ignored, e);
+    if (!b->first) {
+        free(b);
+        return rc < 0 ? -1 : ignored;
+    }
+    enqueue(p, b);
+    TRY(rc);
+    if (b->gpus > (p->o.devices ? p->o.per_set : 0))
+        TRY(turn_away(p, b, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE,
+                      "it asks for more GPUs than a task can have on this worker", e));
+    else if (b->gpus && devices_sets(p->o.devices) == 0)
+        TRY(turn_away(p, b, ACSWEEP__FAILURE_CLASS__PREEMPTED, "every GPU of this worker is out", e));
+    else
+        TRY(slots_dispatch(p, e));
+    return ignored;
 }
 
 /* ---- stopping ---------------------------------------------------------------------------------------------------- */
@@ -329,9 +393,12 @@ int slots_cancel(struct slots *p, const Acsweep__Token *t, const char *reason, i
     *here = w != NULL;
     if (!w)
         return 0;
-    if (!w->slot) /* never started: nothing to stop */
+    struct slot *s = w->in->slot;
+    if (!s) /* never started: nothing to stop */
         return slot_answer_stopped(p, w, reason, e);
-    return w->slot->state == SLOT_BUSY ? slot_stop(w->slot, reason, grace_ns, e) : 0;
+    if (s->state != SLOT_BUSY)
+        return 0;
+    return w->in->held > 1 ? slot_leave_out(s, w, reason, e) : slot_stop(s, reason, grace_ns, e);
 }
 
 int slots_cancel_all(struct slots *p, const char *reason, int64_t grace_ns, struct err *e)
@@ -349,17 +416,12 @@ int slots_cancel_all(struct slots *p, const char *reason, int64_t grace_ns, stru
 
 static void fence(struct slots *p, struct work *w)
 {
-    struct slot *s = w->slot;
+    struct slot *s = w->in->slot;
     if (s)
         p->o.on.on_killed(w->a->token, "fenced", p->o.on.arg);
     slots_forget(p, w);
-    if (!s) {
-        work_free(w);
-        return;
-    }
-    work_free(s->fenced);
-    s->fenced = w; /* until its exec is gone, for what must be cleared up */
-    if (s->state == SLOT_BUSY || s->state == SLOT_STOPPING)
+    work_free(w); /* what runs stays until its exec is done with it, for what must be cleared up */
+    if (s && !s->bundle->held && (s->state == SLOT_BUSY || s->state == SLOT_STOPPING))
         slot_replace(s);
 }
 
@@ -373,10 +435,11 @@ void slots_fence(struct slots *p, const Acsweep__Token *t)
 void slots_fence_all(struct slots *p)
 {
     while (p->first)
-        fence(p, p->first);
+        fence(p, p->first->first);
     for (size_t i = 0; i < p->n; i++)
-        if (p->list[i].work)
-            fence(p, p->list[i].work);
+        for (struct work *w = p->list[i].bundle ? p->list[i].bundle->first : NULL; w; w = w->next)
+            if (w->held)
+                fence(p, w);
 }
 
 int slots_give_back(struct slots *p, Acsweep__Token **tokens, size_t *n, struct err *e)
@@ -386,8 +449,9 @@ int slots_give_back(struct slots *p, Acsweep__Token **tokens, size_t *n, struct 
     if (!*tokens)
         return FAIL_NOMEM(e);
     while (p->first) {
-        struct work *w = slots_forget(p, p->first);
+        struct work *w = p->first->first;
         (*tokens)[(*n)++] = token_copy(w->a->token);
+        slots_forget(p, w);
         work_free(w);
     }
     return 0;
@@ -395,11 +459,11 @@ int slots_give_back(struct slots *p, Acsweep__Token **tokens, size_t *n, struct 
 
 int slots_turn_away(struct slots *p, const char *why, struct err *e)
 {
-    struct work *next;
-    for (struct work *w = p->first; w; w = next) {
-        next = w->next;
-        if (gpus_of(w))
-            TRY(slot_answer_unstarted(p, w, ACSWEEP__FAILURE_CLASS__PREEMPTED, why, e));
+    struct bundle *next;
+    for (struct bundle *b = p->first; b; b = next) {
+        next = b->next;
+        if (b->gpus)
+            TRY(turn_away(p, b, ACSWEEP__FAILURE_CLASS__PREEMPTED, why, e));
     }
     return 0;
 }
@@ -418,16 +482,23 @@ size_t slots_running(const struct slots *p)
 
 size_t slots_held(const struct slots *p)
 {
-    return p->running + p->queued;
+    return p->held.n;
+}
+
+static size_t add_tokens(const struct bundle *b, Acsweep__Token *out, size_t n, size_t room)
+{
+    for (const struct work *w = b ? b->first : NULL; w && n < room; w = w->next)
+        if (w->held)
+            out[n++] = token_copy(w->a->token);
+    return n;
 }
 
 size_t slots_tokens(const struct slots *p, Acsweep__Token *out, size_t room)
 {
     size_t n = 0;
-    for (size_t i = 0; i < p->n && n < room; i++)
-        if (p->list[i].work)
-            out[n++] = token_copy(p->list[i].work->a->token);
-    for (const struct work *w = p->first; w && n < room; w = w->next)
-        out[n++] = token_copy(w->a->token);
+    for (size_t i = 0; i < p->n; i++)
+        n = add_tokens(p->list[i].bundle, out, n, room);
+    for (const struct bundle *b = p->first; b; b = b->next)
+        n = add_tokens(b, out, n, room);
     return n;
 }

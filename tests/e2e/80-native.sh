@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Real extraction and C scoring by tasks: two workers on a coordinator, one of them killed in the middle, give the scores of the
-# direct commands; another encoder in the config extracts only what is new.
+# direct commands; another encoder in the config extracts only what is new; all subsets are scored in one pass.
 . "$(dirname -- "$0")/lib.sh"
 . "$(dirname -- "$0")/cluster.sh"
 
@@ -24,6 +24,7 @@ encoder clip clip224 56
 encoder dino dinov2 35
 encoder open openclip 56
 
+MAX_SIZE=2 SET_NAME=pairs EXECUTOR_C=''
 config() { # config FILE NAME ENCODER...
     local file=$1 name=$2 encoder comma='' resolution
     shift 2
@@ -39,17 +40,17 @@ config() { # config FILE NAME ENCODER...
             printf '%s { name = "%s"; checkpoint = "%s"; resolution = %s; }' "$comma" "$encoder" "$encoder" "$resolution"
             comma=,
         done
-        cat <<'END'
+        cat <<END
 );
-representations = { generate = { max_size = 2; }; };
+representations = { generate = { max_size = $MAX_SIZE; }; };
 image_sets = ( { name = "pairs"; role = "correspondence"; images = 8; } );
-correspondence_sets = ( { name = "pairs"; image_set = "pairs"; } );
+correspondence_sets = ( { name = "$SET_NAME"; image_set = "pairs"; } );
 benchmarks = ( { name = "b"; maximum = 1.0; } );
 scores = { a = { references = ("clip"); }; };
 features = { dtype = "fp32"; images_per_shard = 3; };
 executors = {
   extract = { use = "native"; gpus = 0; };
-  score_c = { use = "native"; gpus = 0; };
+  score_c = { use = "native"; gpus = 0; $EXECUTOR_C };
   stage1 = { use = "fake"; };
   score_a = { use = "fake"; fake = { metrics = { a = 0.5; }; }; };
   stage2 = { use = "fake"; };
@@ -64,7 +65,7 @@ start_worker() { # start_worker NAME
         --path "dino=$SCRATCH/dino" --path "open=$SCRATCH/open" </dev/null >"$SCRATCH/$1.log" 2>&1 &
     WORKER=$!
 }
-# The scores of the direct commands: "members c pck_0.05" a line, sorted.
+# The scores of the direct commands: "members c pck_0.05" a line, sorted, of up to MAX_SIZE members.
 direct() {
     local encoder args=()
     for encoder; do
@@ -73,7 +74,7 @@ direct() {
         args+=(--features "$SCRATCH/features/$encoder")
     done
     expect 0 acsweep score c "${args[@]}" --pairs "$SET" --geometry letterbox --subsets all --json
-    json "$OUT" '"\n".join(sorted("%s %.9f %.9f" % ("+".join(m.rsplit("/", 1)[-1] for m in x["members"]), x["pck"]["0.10"], x["pck"]["0.05"]) for x in d if len(x["members"]) < 3))'
+    json "$OUT" '"\n".join(sorted("%s %.9f %.9f" % ("+".join(m.rsplit("/", 1)[-1] for m in x["members"]), x["pck"]["0.10"], x["pck"]["0.05"]) for x in d if len(x["members"]) <= '"$MAX_SIZE"'))'
 }
 by_tasks() { # by_tasks SWEEP
     acsweep sql --database "$DATABASE" --json -c "SELECT representation AS r, max(value) FILTER (WHERE metric = 'c') AS c,
@@ -130,6 +131,29 @@ same "$(query "SELECT count(*) FROM tasks WHERE sweep = 'three' AND kind = 'extr
 same "$(query "SELECT count(*) FROM tasks WHERE sweep = 'three' AND kind = 'extract' AND NOT cached AND encoder = 'open'")" 3
 same "$(query "SELECT count(*) FROM tasks WHERE sweep = 'three' AND kind = 'score_c' AND cached")" 3
 same "$(by_tasks three)" "$(direct clip dino open)"
+
+# ---- all subsets of encoders whose features are there: one pass, which opens each of them once, and the direct command's numbers;
+# the same without bundles
+passes() { # of all workers: "representations encoders" a line
+    sed -n 's/.*event=score_c.pass representations=\([0-9]*\) encoders=\([0-9]*\) .*/\1 \2/p' "$SCRATCH"/w?.log
+}
+MAX_SIZE=3
+BEFORE=$(passes | wc -l)
+SET_NAME=again config "$SCRATCH/all.cfg" all clip dino open
+expect 0 acsweep submit "$SCRATCH/all.cfg" --coordinator "$JOIN"
+wait_for 120 "the sweep of all subsets" is done "SELECT state FROM acsweep.sweep WHERE name = 'all'"
+same "$(passes | wc -l)" $((BEFORE + 1))
+passes | grep -qx '7 3' || fail "no pass of 7 representations: $(passes)"
+WANT_ALL=$(direct clip dino open)
+same "$(wc -l <<<"$WANT_ALL")" 7
+same "$(by_tasks all)" "$WANT_ALL"
+same "$(query "SELECT count(DISTINCT started_at) FROM attempts WHERE sweep = 'all' AND kind = 'score_c'")" 1
+SET_NAME='once more' EXECUTOR_C='bundle = 1;' config "$SCRATCH/apart.cfg" apart clip dino open
+expect 0 acsweep submit "$SCRATCH/apart.cfg" --coordinator "$JOIN"
+wait_for 120 "the sweep without bundles" is done "SELECT state FROM acsweep.sweep WHERE name = 'apart'"
+same "$(passes | wc -l)" $((BEFORE + 8))
+same "$(by_tasks apart)" "$WANT_ALL"
+MAX_SIZE=2
 
 # ---- the same on one machine, with nothing but the command --------------------------------------------------------------
 expect 0 acsweep run "$SCRATCH/two.cfg" --state "$SCRATCH/alone" -n 2 --path "pairs=$SET" --path "clip=$SCRATCH/clip" --path "dino=$SCRATCH/dino"

@@ -14,6 +14,7 @@ import glob
 import os
 import pwd
 import random
+import re
 import shutil
 import signal
 import socket
@@ -26,7 +27,8 @@ LEASE, HEARTBEAT = 2.0, 0.3
 WORKERS, SLOTS, CREDITS = 4, 4, 16
 METRIC = "loss"
 
-# What the sweeps are made of: tasks, depth of the chains, executor, and how it behaves. At scale 1, more than 20,000 tasks.
+# What the sweeps are made of: tasks, depth of the chains, executor, how it behaves, and how many tasks may run as one. At scale
+# 1, more than 20,000 tasks.
 SWEEPS = [
     ("quick-1", 4000, 4, "noop", ""),
     ("sleepy", 600, 3, "fake", 'sleep_ms = 20; sleep_max_ms = 300;'),
@@ -39,12 +41,17 @@ SWEEPS = [
     ("sleepy-2", 600, 3, "fake", 'sleep_ms = 20; sleep_max_ms = 300;'),
     ("quick-4", 4000, 10, "noop", ""),
     ("checkpoints", 300, 2, "fake", 'outcome = "checkpoint"; fail_attempts = 2;'),
+    ("bundles", 1200, 3, "fake", 'sleep_ms = 0; sleep_max_ms = 30;', 24),
+    ("bundles-crashing", 120, 2, "fake", 'outcome = "crash"; fail_attempts = 1;', 16),
+    ("bundles-flaky", 300, 2, "fake", 'sleep_max_ms = 20; outcome = "fail:code"; fail_attempts = 1;', 10),
+    ("bundles-long", 48, 2, "fake", 'sleep_ms = 200; sleep_max_ms = 600;', 12),
     ("quick-5", 3000, 100, "noop", ""),
 ]
 # For a coordinator without its fence. Workers do nothing but stand still for longer than a lease, while their tasks end: what
 # they send when they go on is stale, and its task, leased to another, waits there behind several seconds of work. Who lets
 # such a result in starts the tasks behind it before that other worker has finished it: every stop shows several times over.
 STALE = [(f"stale-{i}", 160, 4, "fake", 'sleep_ms = 600; sleep_max_ms = 1400;') for i in range(3)]
+STALE += [("stale-bundles", 160, 4, "fake", 'sleep_ms = 300; sleep_max_ms = 700;', 4)]
 SCENARIOS = {"all": SWEEPS, "stale": STALE}
 
 
@@ -177,13 +184,13 @@ class World:
             sys.exit(f"acsweep {' '.join(args)}: exit code {p.returncode}\n{p.stdout}{p.stderr}")
         return p.returncode == 0
 
-    def submit(self, number, name, tasks, depth, executor, fake):
+    def submit(self, number, name, tasks, depth, executor, fake, bundle=1):
         """Submitting is idempotent: whatever goes wrong in between, once more."""
         path = f"{self.top}/{name}.cfg"
         behaviour = f"fake = {{ {fake} metrics = {{ {METRIC} = 0.5; }}; }};" if executor == "fake" else ""
         with open(path, "w") as f:
             f.write(f'name = "{name}";\nseed = {self.options.seed * 100 + number};\n'
-                    f'load = {{ tasks = {tasks}; depth = {depth}; executor = "{executor}"; {behaviour} }};\n'
+                    f'load = {{ tasks = {tasks}; depth = {depth}; executor = "{executor}"; bundle = {bundle}; {behaviour} }};\n'
                     'retries = { infrastructure = -1; code = 5; backoff = "50ms"; backoff_max = "1s"; };\n')
         deadline = time.monotonic() + 120
         while not self.command("submit", path, "-c", self.join, "--timeout", "5s", check=False):
@@ -225,9 +232,9 @@ class World:
             now = time.monotonic()
             self.tend()
             if todo and now >= next_submit:
-                number, name, tasks, depth, executor, fake = todo.pop(0)
+                number, name, tasks, depth, *how = todo.pop(0)
                 tasks = max(depth, int(tasks * self.options.scale) // depth * depth)
-                self.submit(number, name, tasks, depth, executor, fake)
+                self.submit(number, name, tasks, depth, *how)
                 total += tasks
                 next_submit = now + self.random.uniform(1, 4)
             if now >= next_fault and calm is None:
@@ -262,8 +269,21 @@ class World:
         if ended and not self.options.expect_violation:
             print("; ".join(ended))
             return 2
+        died = self.bundles_died()
+        print(f"{len(died)} bundles died, of up to {max(died, default=0)} tasks")
+        if not died and self.options.scenario == "all":
+            print("no bundle died: the scenario does not try what it is to try")
+            return 2
         return subprocess.run([self.tests + "/history_check", "--database", self.postgres.conninfo, "--tasks", str(total),
                                "--metric", METRIC, *self.dirs]).returncode
+
+    def bundles_died(self):
+        """How many tasks went down with their exec, each time that they were several."""
+        sizes = []
+        for d in self.dirs:
+            with open(d + ".log", errors="replace") as f:
+                sizes += [int(n) for n in re.findall(r"event=slot.exec_died .*tasks=(\d+)", f.read())]
+        return [n for n in sizes if n > 1]
 
     def close(self):
         for p in getattr(self, "programs", []):

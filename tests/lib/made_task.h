@@ -1,4 +1,4 @@
-/* An Assign message of one task, for tests that play the coordinator or the agent. */
+/* An Assign message of one task or a bundle, for tests that play the coordinator or the agent. */
 #ifndef ACSWEEP_TESTS_MADE_TASK_H
 #define ACSWEEP_TESTS_MADE_TASK_H
 
@@ -19,5 +19,8 @@ struct made_task { /* what is 0 or NULL has a sensible value */
 Acsweep__Token made_token(uint64_t task, uint32_t attempt);
 /* Make the message, valid during the call only. */
 void made_task_send(const struct made_task *t, void (*send)(envelope *m, void *arg), void *arg);
+/* The same for `n` tasks, MADE_MOST at most, as one bundle. */
+#define MADE_MOST 64
+void made_bundle_send(const struct made_task *t, size_t n, void (*send)(envelope *m, void *arg), void *arg);
 
 #endif

@@ -128,6 +128,56 @@ static void test_fenced_token_is_killed(void **state)
     assert_int_equal(rig_history(w, "\"event\":\"finished\",\"task\":30"), 0);
 }
 
+static void send_to(envelope *m, void *arg)
+{
+    rig_send(arg, m);
+}
+
+/* A bundle is nothing that the coordinator must keep in mind: each attempt is answered, listed and fenced by itself. */
+static void test_bundle_is_single_attempts_to_the_coordinator(void **state)
+{
+    struct rig *w = *state;
+    const struct made_task tasks[] = {
+        { .task = 90, .params = "{\"identity\":{\"fake\":{\"metrics\":{\"x\":1}}}}" },
+        { .task = 91, .params = "{\"identity\":{\"fake\":{\"sleep_ms\":60000}}}" },
+        { .task = 92 },
+        { .task = 93, .executor = "noop" }, /* answered by the agent itself */
+        { .task = 94 },
+    };
+    rig_join(w);
+    made_bundle_send(tasks, 5, send_to, w);
+    bool seen[2] = { false, false };
+    while (!seen[0] || !seen[1]) {
+        envelope *m = rig_expect(w, ACSWEEP__ENVELOPE__BODY_RESULTS);
+        for (size_t i = 0; i < m->results->n_results; i++) {
+            assert_int_equal(m->results->results[i]->outcome, ACSWEEP__OUTCOME__SUCCEEDED);
+            assert_true(m->results->results[i]->token->task_id % 3 == 0); /* 90 and 93 */
+            seen[m->results->results[i]->token->task_id == 93] = true;
+        }
+        envelope_free(m);
+    }
+    rig_ack(w, 90, 1, ACSWEEP__VERDICT__COMMITTED);
+    rig_ack(w, 93, 1, ACSWEEP__VERDICT__COMMITTED);
+    assert_true(rig_wait_history(w, "\"event\":\"acked\"", 2));
+    rig_unbind(w);
+    mono_sleep(200 * NS_PER_MS);
+    rig_bind(w);
+    envelope *m = rig_expect(w, ACSWEEP__ENVELOPE__BODY_HELLO);
+    assert_int_equal(m->hello->n_running, 3); /* 91, which runs, 92 and 94 behind it */
+    envelope_free(m);
+    Acsweep__Token fenced = made_token(92, 1);
+    rig_welcome(w, &fenced);
+    assert_true(rig_wait_history(w, "\"event\":\"killed\",\"task\":92", 1));
+    made_bundle_send(tasks, 5, send_to, w); /* again: what is held, or done, is known */
+    assert_true(rig_wait_history(w, "\"event\":\"duplicate\",\"task\":94", 1));
+    assert_int_equal(rig_history(w, "\"event\":\"duplicate\",\"task\":90"), 1);
+    rig_cancel(w, 91, "cancelled");
+    Acsweep__Result *r = rig_expect_result(w, 91, &m);
+    assert_int_equal(r->outcome, ACSWEEP__OUTCOME__CANCELLED);
+    envelope_free(m);
+    assert_int_equal(rig_history(w, "\"event\":\"finished\",\"task\":94"), 0); /* it waits for 91, whose exec goes on */
+}
+
 static void test_cancel_kills_what_does_not_obey(void **state)
 {
     struct rig *w = *state;
@@ -675,6 +725,7 @@ int main(void)
         CASE(test_duplicate_assign_is_ignored),
         CASE(test_coordinator_restart_keeps_tasks),
         CASE(test_fenced_token_is_killed),
+        CASE(test_bundle_is_single_attempts_to_the_coordinator),
         CASE(test_cancel_kills_what_does_not_obey),
         CASE(test_sigterm_gives_everything_back),
         cmocka_unit_test_setup_teardown(test_second_sigterm_leaves_at_once, setup_patient, rig_teardown),

@@ -703,6 +703,63 @@ static void test_broken_agent_is_refused(void **state)
     assert_int_equal(WEXITSTATUS(status), 4);
 }
 
+/* ---- bundles ------------------------------------------------------------------------------------------------------ */
+
+static void assign_bundle(struct world *w, const char *const *params, size_t n)
+{
+    struct made_task t[MADE_MOST] = { 0 };
+    for (size_t i = 0; i < n; i++)
+        t[i] = (struct made_task){ .task = i + 1, .params = params[i] };
+    made_bundle_send(t, n, send_now, w);
+}
+
+static void expect_of(struct world *w, uint64_t task, Acsweep__Outcome outcome, uint32_t together)
+{
+    envelope *m;
+    Acsweep__Result *r = result_of(w, &m);
+    if (r->token->task_id != task || r->outcome != outcome || r->ended_together != together)
+        fail_msg("task %d outcome %d '%s' together %u; wanted task %d outcome %d together %u", (int)r->token->task_id,
+                 r->outcome, r->message, r->ended_together, (int)task, outcome, together);
+    envelope_free(m);
+}
+
+static void test_bundle_is_answered_one_by_one(void **state)
+{
+    struct world *w = *state;
+    const char *const params[] = { "{}", "{\"identity\":{\"fake\":{\"metrics\":{\"x\":1}}}}",
+                                   "{\"identity\":{\"fake\":{\"outcome\":\"fail:data\"}}}", "{\"identity\":7}" };
+    assign_bundle(w, params, 4);
+    for (int i = 0; i < 4; i++)
+        wait_started(w);
+    expect_of(w, 4, ACSWEEP__OUTCOME__FAILED, 0); /* its parameters, before anything runs */
+    expect_of(w, 1, ACSWEEP__OUTCOME__SUCCEEDED, 0);
+    expect_of(w, 2, ACSWEEP__OUTCOME__SUCCEEDED, 0);
+    expect_of(w, 3, ACSWEEP__OUTCOME__FAILED, 0);
+    assign_fake(w, 1, "{}"); /* and the next assignment is welcome */
+    expect_outcome(w, ACSWEEP__OUTCOME__SUCCEEDED);
+}
+
+static void test_bundle_is_cancelled_as_a_whole(void **state)
+{
+    struct world *w = *state;
+    const char *const slow = "{\"identity\":{\"fake\":{\"sleep_ms\":60000}}}", *const params[] = { slow, slow };
+    assign_bundle(w, params, 2);
+    wait_started(w);
+    Acsweep__Token t = made_token(2, 1);
+    Acsweep__Cancel c = ACSWEEP__CANCEL__INIT;
+    c.token = &t;
+    c.reason = (char *)"cancelled";
+    envelope m = ACSWEEP__ENVELOPE__INIT;
+    m.body_case = ACSWEEP__ENVELOPE__BODY_CANCEL;
+    m.cancel = &c;
+    struct err e = { 0 };
+    assert_int_equal(wire_write_fd(w->fd, &m, &e), 0);
+    expect_of(w, 1, ACSWEEP__OUTCOME__CANCELLED, 0);
+    expect_of(w, 2, ACSWEEP__OUTCOME__CANCELLED, 0);
+    assign_fake(w, 1, "{\"sleep_ms\":10}");
+    expect_outcome(w, ACSWEEP__OUTCOME__SUCCEEDED);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -731,6 +788,8 @@ int main(void)
         CASE(test_full_disk_is_infrastructure),
         CASE(test_small_results_travel_without_a_store),
         CASE(test_broken_agent_is_refused),
+        CASE(test_bundle_is_answered_one_by_one),
+        CASE(test_bundle_is_cancelled_as_a_whole),
     };
     return cmocka_run_group_tests_name("exec", tests, NULL, NULL);
 }

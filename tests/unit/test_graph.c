@@ -226,6 +226,36 @@ static void shapes_are_used_again(void **state)
     graph_free(&g);
 }
 
+/* What may run as one waits in a queue of its own, apart from what may not, and from those that must run in fewer. */
+static void bundles_have_their_own_queues(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct graph g = { 0 };
+    struct plan_task p = {
+        .kind = "fake", .executor = (char *)"fake", .label = (char *)"t", .params = (char *)"{}", .bundle = 5, .bundle_max = 8
+    };
+    struct task *alone = add(&g, 1, 0), *some[3];
+    for (uint64_t i = 0; i < 3; i++) {
+        char identity[DIGEST_HEX_SIZE];
+        snprintf(identity, sizeof identity, "%064llx", 10 + (unsigned long long)i);
+        p.identity = identity;
+        p.executor = (char *)"noop";
+        assert_non_null(some[i] = graph_add(&g, 10 + i, &p, &e));
+    }
+    assert_int_not_equal(alone->shape, some[0]->shape);
+    assert_int_equal(some[0]->shape, some[1]->shape);
+    assert_int_equal(g.shapes[some[0]->shape].bundle_max, 8);
+    assert_int_equal(g.shapes[alone->shape].bundle_max, 1);
+    assert_true(graph_same_place(&g.shapes[alone->shape], &g.shapes[some[0]->shape]));
+    some[2]->bundle_max = 4;
+    const struct plan_resources same = g.shapes[some[2]->shape].resources;
+    assert_int_equal(graph_reshape(&g, some[2], &same, &e), 0);
+    assert_int_not_equal(some[2]->shape, some[1]->shape);
+    assert_int_equal(g.shapes[some[2]->shape].bundle_max, 4);
+    graph_free(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +263,7 @@ int main(void)
         cmocka_unit_test(a_warm_slot_gets_more_of_the_same), cmocka_unit_test(a_move_out_of_turn_is_our_bug),
         cmocka_unit_test(backoff_holds_a_task_back),         cmocka_unit_test(what_others_need_stays),
         cmocka_unit_test(a_long_chain_goes_at_once),         cmocka_unit_test(shapes_are_used_again),
+        cmocka_unit_test(bundles_have_their_own_queues),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

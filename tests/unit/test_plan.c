@@ -195,6 +195,7 @@ static void test_execution_parameters(void **state)
     (void)state;
     static const char *const edits[][2] = {
         { "device_batch = 32", "device_batch = 8; gradient_checkpointing = false" },
+        { "executors = {", "executors = { score_c = { bundle = 3; };" },
         { "gpus = 1", "gpus = 8; gpu_memory = \"70GiB\"; cpus = 16; time_limit = \"9h\"; priority = 7" },
         { "name = \"small\"", "name = \"another\"; seed = 5; features = { cache_bytes = \"0\"; }; retries = { code = 3; }" },
         { "grid = 16; channels = 1024; } );", "} );" },
@@ -575,6 +576,7 @@ static const char *const refused[][3] = {
     { "gpus = 1;", "use = \"command\";", "s.cfg:12: executors.stage1 uses 'command' but names no command" },
     { "gpus = 1;", "command = [\"x\"];", "s.cfg:12: executors.stage1 names a command but does not use it" },
     { "gpus = 1;", "directory = \"here\";", "s.cfg:12: executors.stage1: the directory must be an absolute path" },
+    { "gpus = 1;", "bundle = 4;", "s.cfg:12: executors.stage1.bundle: only the native score_c, and fakes" },
     { "gpus = 1;", "environment = { A = 1; };", "s.cfg:12: executors.stage1: environment variable A must be a text" },
     { "stage1 = { gpus = 1; }", "score_a = { use = \"replay\"; }", "s.cfg: an executor replays, but replay.table names no" },
     { "executors =", "policy = { target = ( { benchmark = \"Z\"; } ); }; executors =", "s.cfg:12: no benchmark is called 'Z'" },
@@ -711,6 +713,33 @@ static void test_load(void **state)
             assert_int_equal(p->tasks[i].inputs[0].task, i - 1);
     }
     assert_int_equal(shared(p, p), 7);
+}
+
+/* Native C scores on one set may run as one, and nothing else that costs anything. */
+static void test_bundles(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(plan_destroy) struct plan *p = edited_ok(NULL, NULL);
+    const struct plan_task *c = find_task(p, "score_c A s");
+    assert_int_equal(c->bundle_max, 1024);
+    assert_int_not_equal(c->bundle, 0);
+    assert_int_equal(find_task(p, "score_c A+B s")->bundle, c->bundle);
+    assert_int_equal(find_task(p, "stage1 A")->bundle, 0);
+    assert_int_equal(find_task(p, "score_a A X")->bundle, 0);
+    AUTO(plan_destroy) struct plan *two =
+        edited_ok("{ name = \"s\"; image_set = \"i\"; }",
+                  "{ name = \"s\"; image_set = \"i\"; }, { name = \"t\"; image_set = \"i\"; split = \"val\"; }");
+    assert_int_not_equal(find_task(two, "score_c A s")->bundle, find_task(two, "score_c A t")->bundle);
+    AUTO(plan_destroy) struct plan *off = edited_ok("stage1 = { gpus = 1; }", "score_c = { bundle = 1; }");
+    assert_int_equal(find_task(off, "score_c A s")->bundle, 0);
+    AUTO(plan_destroy) struct plan *own = edited_ok("stage1 = { gpus = 1; }", "score_c = { use = \"command\"; command = [\"x\"]; }");
+    assert_int_equal(find_task(own, "score_c A s")->bundle, 0);
+    AUTO(plan_destroy) struct plan *fakes = plan_load(
+        "name = \"l\"; load = { tasks = 7; executor = \"fake\"; bundle = 5; };", "s.cfg", NULL, NULL, &e);
+    assert_non_null(fakes);
+    assert_int_equal(fakes->tasks[6].bundle_max, 5);
+    assert_int_equal(fakes->tasks[6].bundle, fakes->tasks[0].bundle);
 }
 
 /* CPU time per task must not grow with their number. */
@@ -885,6 +914,7 @@ int main(void)
         cmocka_unit_test(test_space_too_large),     cmocka_unit_test(test_replay_tables),
         cmocka_unit_test(test_replay_own_c),
         cmocka_unit_test(test_files),               cmocka_unit_test(test_load),
+        cmocka_unit_test(test_bundles),
         cmocka_unit_test(test_load_is_linear),      cmocka_unit_test(test_cost),
         cmocka_unit_test(test_screen),
         cmocka_unit_test(test_screen_keeps_references),

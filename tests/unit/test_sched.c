@@ -25,6 +25,7 @@ static struct sched_worker worker(uint32_t slots, uint32_t credits, uint32_t *in
                                   .executors = native,
                                   .n_executors = 1,
                                   .usable = true,
+                                  .room = 1000,
                                   .in_flight = in_flight };
 }
 
@@ -113,6 +114,57 @@ static void misfits_have_reasons(void **state)
     assert_string_equal(reasons[0], "no worker has joined");
 }
 
+static void a_bundle_is_one_use_of_a_slot(void **state)
+{
+    (void)state;
+    uint32_t busy[3] = { 0, 1, 0 };
+    struct sched_worker w[] = { worker(3, 4, busy) };
+    struct sched_shape s[] = { { .executor = "native", .ready = 10, .bundle = 8 }, { .executor = "native", .ready = 3 } };
+    struct sched_assignment out[16];
+    char reasons[2][200];
+    assert_int_equal(sched_assign(s, 2, w, 1, out, 16, reasons), 2);
+    assert_int_equal(out[0].tasks, 8);
+    assert_int_equal(out[0].slot, 0);
+    assert_int_equal(out[1].tasks, 2);
+    assert_int_equal(out[1].slot, 2);
+    assert_int_equal(busy[0], 8);
+    assert_int_equal(busy[2], 2);
+    assert_string_equal(reasons[0], "");
+    assert_string_not_equal(reasons[1], "");
+}
+
+/* In advance there are as many tasks on a slot as it has credits, and a bundle more at most. */
+static void bundles_are_not_piled_up(void **state)
+{
+    (void)state;
+    uint32_t idle[1] = { 0 };
+    struct sched_worker w[] = { worker(1, 8, idle) };
+    struct sched_shape s[] = { { .executor = "native", .ready = 100, .bundle = 5, .prefetch = true } };
+    struct sched_assignment out[100];
+    char reasons[1][200];
+    assert_int_equal(sched_assign(s, 1, w, 1, out, 100, reasons), 2);
+    assert_int_equal(idle[0], 10);
+    idle[0] = 0;
+    w[0].room = 7; /* all that the worker can hold */
+    assert_int_equal(sched_assign(s, 1, w, 1, out, 100, reasons), 2);
+    assert_int_equal(out[1].tasks, 2);
+    assert_int_equal(sched_assign(s, 1, w, 1, out, 100, reasons), 0);
+}
+
+static void max_counts_tasks(void **state)
+{
+    (void)state;
+    uint32_t idle[4] = { 0 };
+    struct sched_worker w[] = { worker(4, 1, idle) };
+    struct sched_shape s[] = { { .executor = "native", .ready = 100, .bundle = 6 } };
+    struct sched_assignment out[10];
+    char reasons[1][200];
+    assert_int_equal(sched_assign(s, 1, w, 1, out, 10, reasons), 2);
+    assert_int_equal(out[0].tasks, 6);
+    assert_int_equal(out[1].tasks, 4);
+    assert_int_equal(idle[2], 0);
+}
+
 /* Retries that ask for more memory make ever new shapes; none of them may be left out. */
 static void every_shape_is_placed(void **state)
 {
@@ -140,6 +192,9 @@ int main(void)
         cmocka_unit_test(idle_slots_come_first),
         cmocka_unit_test(long_tasks_are_not_queued_behind_others),
         cmocka_unit_test(larger_priority_first),
+        cmocka_unit_test(a_bundle_is_one_use_of_a_slot),
+        cmocka_unit_test(bundles_are_not_piled_up),
+        cmocka_unit_test(max_counts_tasks),
         cmocka_unit_test(every_shape_is_placed),
         cmocka_unit_test(misfits_have_reasons),
     };

@@ -23,7 +23,8 @@ struct answer {
     Acsweep__Outcome outcome;
     Acsweep__FailureClass failure;
     char message[300], device[64];
-    uint32_t slot;
+    uint32_t slot, together;
+    double wall;
 };
 
 struct world {
@@ -57,7 +58,12 @@ static int on_result(const Acsweep__Result *r, const Acsweep__TaskSpec *spec, vo
     assert_true(w->n < ARRAY_LEN(w->answers));
     assert_true(r->finished_unix_us >= r->started_unix_us);
     struct answer *a = &w->answers[w->n++];
-    *a = (struct answer){ .task = r->token->task_id, .outcome = r->outcome, .failure = r->failure, .slot = r->slot };
+    *a = (struct answer){ .task = r->token->task_id,
+                          .outcome = r->outcome,
+                          .failure = r->failure,
+                          .slot = r->slot,
+                          .together = r->ended_together,
+                          .wall = r->cost->wall_seconds };
     snprintf(a->message, sizeof a->message, "%s", r->message);
     snprintf(a->device, sizeof a->device, "%s", r->n_devices ? r->devices[0] : "");
     return 0;
@@ -170,20 +176,25 @@ struct adding {
     int want;
 };
 
-/* A real, owned Assignment, as it comes off the wire. */
+/* Real, owned Assignments, as they come off the wire. */
 static void add_sent(envelope *m, void *arg)
 {
     const struct adding *x = arg;
     struct err e = { 0 };
-    const Acsweep__Assignment *a = m->assign->assignments[0];
-    size_t len = acsweep__assignment__get_packed_size(a);
-    uint8_t *bytes = malloc(len);
-    acsweep__assignment__pack(a, bytes);
-    Acsweep__Assignment *owned = acsweep__assignment__unpack(NULL, len, bytes);
-    free(bytes);
-    assert_int_equal(slots_add(x->w->slots, &owned, &e), x->want);
-    if (owned)
-        acsweep__assignment__free_unpacked(owned, NULL);
+    Acsweep__Assignment *owned[MADE_MOST];
+    size_t n = m->assign->n_assignments;
+    for (size_t i = 0; i < n; i++) {
+        const Acsweep__Assignment *a = m->assign->assignments[i];
+        size_t len = acsweep__assignment__get_packed_size(a);
+        uint8_t *bytes = malloc(len);
+        acsweep__assignment__pack(a, bytes);
+        owned[i] = acsweep__assignment__unpack(NULL, len, bytes);
+        free(bytes);
+    }
+    assert_int_equal(slots_add(x->w->slots, owned, n, &e), x->want);
+    for (size_t i = 0; i < n; i++)
+        if (owned[i])
+            acsweep__assignment__free_unpacked(owned[i], NULL);
 }
 
 static void add(struct world *w, uint64_t task, const char *fake, uint64_t limit_ms, uint32_t gpus, uint32_t slot,
@@ -485,6 +496,174 @@ static void test_stopped_exec_does_not_stop_the_loop(void **state)
     run_until(w, 3, 3);
 }
 
+/* ---- bundles ------------------------------------------------------------------------------------------------------- */
+
+/* Tasks 1, 2, 3 ... as one bundle, each by its own words. */
+static void add_bundle(struct world *w, const char *const *fake, size_t n, uint64_t limit_ms)
+{
+    struct made_task tasks[MADE_MOST] = { 0 };
+    char params[MADE_MOST][200];
+    for (size_t i = 0; i < n; i++) {
+        snprintf(params[i], sizeof params[i], "{\"identity\":{\"fake\":%s}}", fake[i]);
+        tasks[i] = (struct made_task){ .task = i + 1, .params = params[i], .time_limit_ms = limit_ms };
+    }
+    made_bundle_send(tasks, n, add_sent, &(struct adding){ w, 0 });
+}
+
+static void cancel(struct world *w, uint64_t task, const char *reason, int64_t grace_ns)
+{
+    struct err e = { 0 };
+    bool here;
+    Acsweep__Token t = made_token(task, 1);
+    assert_int_equal(slots_cancel(w->slots, &t, reason, grace_ns, &here, &e), 0);
+    assert_true(here);
+}
+
+#define SLOW "{\"sleep_ms\":60000}"
+
+static void test_bundle_runs_in_one_exec_and_is_answered_singly(void **state)
+{
+    struct world *w = *state;
+    const char *const fake[] = { "{\"sleep_ms\":100}", "{\"outcome\":\"fail:code\"}", "{}", SLOW };
+    Acsweep__Token tokens[8];
+    add_bundle(w, fake, 4, 0);
+    assert_int_equal(slots_held(w->slots), 4);
+    assert_int_equal(slots_tokens(w->slots, tokens, 8), 4);
+    assert_int_equal(slots_running(w->slots), 1);
+    run_until(w, 3, 4); /* before the last one has ended */
+    only_child();
+    assert_int_equal(slots_held(w->slots), 1);
+    assert_int_equal(slots_tokens(w->slots, tokens, 8), 1);
+    assert_int_equal(tokens[0].task_id, 4);
+    assert_int_equal(answer_to(w, 1)->outcome, ACSWEEP__OUTCOME__SUCCEEDED);
+    assert_int_equal(answer_to(w, 2)->failure, ACSWEEP__FAILURE_CLASS__CODE);
+    assert_int_equal(answer_to(w, 2)->together, 0); /* its own fault */
+    assert_int_equal(answer_to(w, 3)->outcome, ACSWEEP__OUTCOME__SUCCEEDED);
+    assert_true(answer_to(w, 3)->wall < 0.09); /* time is not counted twice */
+    cancel(w, 4, "cancelled", NS_PER_S);
+    run_until(w, 4, 4);
+    add(w, 5, "{}", 0, 0, 0, 0);
+    run_until(w, 5, 5);
+}
+
+static void test_crash_ends_all_of_a_bundle_that_was_not_done(void **state)
+{
+    struct world *w = *state;
+    const char *const fake[] = { "{}", "{\"outcome\":\"crash\"}", "{}", "{}" };
+    add_bundle(w, fake, 4, 0);
+    run_until(w, 4, 4);
+    assert_int_equal(answer_to(w, 1)->outcome, ACSWEEP__OUTCOME__SUCCEEDED);
+    for (uint64_t i = 2; i <= 4; i++) {
+        assert_int_equal(answer_to(w, i)->failure, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE);
+        assert_int_equal(answer_to(w, i)->together, 3);
+    }
+    assert_int_equal(w->debris, 3);
+    assert_int_equal(slots_held(w->slots), 0);
+    add(w, 5, "{}", 0, 0, 0, 0);
+    run_until(w, 5, 5);
+    assert_int_equal(answer_to(w, 5)->outcome, ACSWEEP__OUTCOME__SUCCEEDED);
+}
+
+static void test_time_limit_is_the_bundles(void **state)
+{
+    struct world *w = *state;
+    const char *const fake[] = { "{}", SLOW, SLOW };
+    add_bundle(w, fake, 3, 300);
+    run_until(w, 3, 3);
+    assert_int_equal(answer_to(w, 1)->outcome, ACSWEEP__OUTCOME__SUCCEEDED);
+    assert_int_equal(answer_to(w, 3)->failure, ACSWEEP__FAILURE_CLASS__TIMEOUT);
+}
+
+static void test_one_of_a_bundle_is_cancelled_and_the_rest_goes_on(void **state)
+{
+    struct world *w = *state;
+    const char *const fake[] = { "{\"sleep_ms\":300}", "{}", "{\"sleep_ms\":300}" };
+    add_bundle(w, fake, 3, 0);
+    run_until(w, 0, 3);
+    cancel(w, 2, "cancelled", NS_PER_S);
+    assert_int_equal(answer_to(w, 2)->outcome, ACSWEEP__OUTCOME__CANCELLED); /* at once */
+    assert_int_equal(slots_held(w->slots), 2);
+    pid_t child = only_child();
+    run_until(w, 3, 3);
+    assert_int_equal(w->n, 3); /* what its exec said of it was dropped */
+    assert_int_equal(w->debris, 1);
+    assert_int_equal(answer_to(w, 1)->outcome, ACSWEEP__OUTCOME__SUCCEEDED);
+    assert_int_equal(answer_to(w, 3)->outcome, ACSWEEP__OUTCOME__SUCCEEDED);
+    assert_int_equal(only_child(), child);
+}
+
+static void test_last_of_a_bundle_stops_its_exec(void **state)
+{
+    struct world *w = *state;
+    const char *const fake[] = { SLOW, SLOW, SLOW };
+    Acsweep__Token t = made_token(3, 1);
+    add_bundle(w, fake, 3, 0);
+    run_until(w, 0, 3);
+    cancel(w, 1, "cancelled", NS_PER_S); /* the one that runs, but nobody is told */
+    slots_fence(w->slots, &t);
+    run_for(w, 100 * NS_PER_MS);
+    assert_int_equal(w->n, 1);
+    assert_int_equal(slots_held(w->slots), 1);
+    cancel(w, 2, "drain", NS_PER_S);
+    run_until(w, 2, 3);
+    assert_int_equal(answer_to(w, 2)->failure, ACSWEEP__FAILURE_CLASS__PREEMPTED);
+    run_for(w, 300 * NS_PER_MS);
+    assert_int_equal(w->n, 2); /* the fenced one ends in silence */
+    assert_int_equal(count_children(), 0);
+}
+
+static void test_fences_and_drains_of_whole_bundles(void **state)
+{
+    struct world *w = *state;
+    struct err e = { 0 };
+    const char *const fake[] = { SLOW, SLOW };
+    add_bundle(w, fake, 2, 0);
+    run_until(w, 0, 2);
+    slots_fence_all(w->slots);
+    run_for(w, 300 * NS_PER_MS);
+    assert_int_equal(w->n, 0);
+    assert_int_equal(w->killed, 2);
+    assert_int_equal(slots_held(w->slots), 0);
+    add_bundle(w, fake, 2, 0);
+    run_until(w, 0, 4);
+    assert_int_equal(slots_cancel_all(w->slots, "drain", NS_PER_S, &e), 0);
+    run_until(w, 2, 4);
+    assert_int_equal(answer_to(w, 1)->failure, ACSWEEP__FAILURE_CLASS__PREEMPTED);
+    assert_int_equal(answer_to(w, 2)->failure, ACSWEEP__FAILURE_CLASS__PREEMPTED);
+}
+
+static void test_a_waiting_bundle_is_given_back(void **state)
+{
+    struct world *w = *state;
+    struct err e = { 0 };
+    const char *const fake[] = { "{}", "{}", "{}" };
+    Acsweep__Token *back;
+    size_t n;
+    add(w, 11, SLOW, 0, 0, 0, 0);
+    add(w, 12, SLOW, 0, 0, 0, 0);
+    add_bundle(w, fake, 3, 0);
+    cancel(w, 1, "cancelled", 0); /* the first, which the bundle goes on without */
+    assert_int_equal(answer_to(w, 1)->outcome, ACSWEEP__OUTCOME__CANCELLED);
+    assert_int_equal(slots_held(w->slots), 4);
+    assert_int_equal(slots_give_back(w->slots, &back, &n, &e), 0);
+    assert_int_equal(n, 2);
+    assert_int_equal(back[1].task_id, 3);
+    free(back);
+}
+
+static void test_bundle_for_gpus_that_nobody_has(void **state)
+{
+    struct world *w = *state;
+    const struct made_task tasks[] = { { .task = 1 }, { .task = 2, .gpus = 1 } };
+    made_bundle_send(tasks, 2, add_sent, &(struct adding){ w, 0 });
+    assert_int_equal(w->n, 2);
+    assert_int_equal(answer_to(w, 1)->failure, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE);
+    assert_int_equal(slots_held(w->slots), 0);
+    const struct made_task twice[] = { { .task = 3 }, { .task = 3 }, { .task = 4 } };
+    made_bundle_send(twice, 3, add_sent, &(struct adding){ w, 1 });
+    run_until(w, 4, 2);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -507,6 +686,14 @@ int main(void)
         CASE(test_leaking_exec_is_replaced),
         CASE(test_missing_exec_answers_with_an_error),
         CASE(test_stopped_exec_does_not_stop_the_loop),
+        CASE(test_bundle_runs_in_one_exec_and_is_answered_singly),
+        CASE(test_crash_ends_all_of_a_bundle_that_was_not_done),
+        CASE(test_time_limit_is_the_bundles),
+        CASE(test_one_of_a_bundle_is_cancelled_and_the_rest_goes_on),
+        CASE(test_last_of_a_bundle_stops_its_exec),
+        CASE(test_fences_and_drains_of_whole_bundles),
+        CASE(test_a_waiting_bundle_is_given_back),
+        CASE(test_bundle_for_gpus_that_nobody_has),
     };
     return cmocka_run_group_tests_name("slot", tests, NULL, NULL);
 }

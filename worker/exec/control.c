@@ -24,7 +24,8 @@ struct control {
     pthread_mutex_t lock, write_lock;
     pthread_cond_t changed; /* next, busy or gone */
     envelope *next; /* assignment that waits for the main thread */
-    Acsweep__Token current;
+    Acsweep__Token *current; /* of the task, or the bundle, that runs */
+    size_t n_current;
     bool busy, cancelled, gone;
     struct control_cancel cancel;
     struct err error; /* why the pipe broke, if it did */
@@ -42,14 +43,37 @@ static void set_cancel(struct control *c, const char *reason, int64_t grace_ns)
         log_error("exec.cancel_fd", KV_STR("reason", reason));
 }
 
-static void begin(struct control *c, const envelope *m)
+static int begin(struct control *c, const Acsweep__Assign *a, struct err *e)
 {
-    c->current = token_copy(m->assign->assignments[0]->token);
+    free(c->current);
+    c->n_current = 0;
+    c->current = calloc(a->n_assignments, sizeof *c->current);
+    if (!c->current)
+        return FAIL_NOMEM(e);
+    for (; c->n_current < a->n_assignments; c->n_current++)
+        c->current[c->n_current] = token_copy(a->assignments[c->n_current]->token);
     c->busy = true;
     c->cancelled = false;
     uint64_t drained;
     if (read(c->cancel_fd, &drained, sizeof drained) < 0)
-        return; /* nothing was pending */
+        return 0; /* nothing was pending */
+    return 0;
+}
+
+static bool is_whole(const Acsweep__Assign *a)
+{
+    for (size_t i = 0; i < a->n_assignments; i++)
+        if (!a->assignments[i]->token || !a->assignments[i]->spec)
+            return false;
+    return a->n_assignments > 0;
+}
+
+static bool is_current(const struct control *c, const Acsweep__Token *t)
+{
+    for (size_t i = 0; i < c->n_current; i++)
+        if (token_equal(t, &c->current[i]))
+            return true;
+    return false;
 }
 
 /* Takes ownership of m. */
@@ -58,16 +82,16 @@ static int take_message(struct control *c, envelope *m, struct err *e)
     AUTO(envelope_free) envelope *owned = m;
     switch (m->body_case) {
     case ACSWEEP__ENVELOPE__BODY_ASSIGN:
-        if (m->assign->n_assignments != 1 || !m->assign->assignments[0]->token || !m->assign->assignments[0]->spec)
-            return FAIL(e, ERR_PEER, "the agent must assign one whole task at a time");
+        if (!is_whole(m->assign))
+            return FAIL(e, ERR_PEER, "the agent must assign whole tasks");
         if (c->next || c->busy)
             return FAIL(e, ERR_PEER, "the agent assigned a task before the last one had ended");
-        begin(c, m);
+        TRY(begin(c, m->assign, e));
         c->next = TAKE(owned);
         pthread_cond_signal(&c->changed);
         return 0;
     case ACSWEEP__ENVELOPE__BODY_CANCEL:
-        if (token_equal(m->cancel->token, &c->current))
+        if (is_current(c, m->cancel->token))
             set_cancel(c, m->cancel->reason,
                        (int64_t)(m->cancel->grace_ms < 86400000 ? m->cancel->grace_ms : 86400000) * NS_PER_MS);
         return 0;
@@ -157,6 +181,7 @@ void control_destroy(struct control *c)
     pthread_mutex_destroy(&c->lock);
     pthread_mutex_destroy(&c->write_lock);
     envelope_free(c->next);
+    free(c->current);
     close(c->cancel_fd);
     close(c->fd);
     free(c);

@@ -296,4 +296,4 @@ static int command_run(const struct exec_task *t, struct exec_result *r, struct 
     return run_program(&c, dir, r, e); /* the agent clears up, once the result is acknowledged */
 }
 
-const struct executor exec_command = { "command", command_check, command_run };
+const struct executor exec_command = { "command", command_check, command_run, NULL };

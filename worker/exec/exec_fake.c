@@ -192,4 +192,4 @@ static int fake_run(const struct exec_task *t, struct exec_result *r, struct err
     return 0;
 }
 
-const struct executor exec_fake = { "fake", fake_check, fake_run };
+const struct executor exec_fake = { "fake", fake_check, fake_run, NULL };

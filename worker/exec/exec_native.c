@@ -54,4 +54,10 @@ static int native_run(const struct exec_task *t, struct exec_result *r, struct e
     return m ? m->executor->run(t, r, e) : -1;
 }
 
-const struct executor exec_native = { "native", native_check, native_run };
+static int native_run_bundle(struct exec_bundle *b, struct err *e)
+{
+    const struct native_module *m = native_load(e);
+    return m ? m->executor->run_bundle(b, e) : -1;
+}
+
+const struct executor exec_native = { "native", native_check, native_run, native_run_bundle };

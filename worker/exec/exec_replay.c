@@ -73,4 +73,4 @@ static int replay_run(const struct exec_task *t, struct exec_result *r, struct e
     return 0;
 }
 
-const struct executor exec_replay = { "replay", replay_check, replay_run };
+const struct executor exec_replay = { "replay", replay_check, replay_run, NULL };

@@ -175,6 +175,40 @@ void exec_result_cancelled(const struct exec_task *t, struct exec_result *r)
     }
 }
 
+void exec_result_error(const struct exec_task *t, struct exec_result *r, const struct err *why)
+{
+    if (why->kind == ERR_INTERRUPTED)
+        exec_result_cancelled(t, r);
+    else
+        exec_result_fail(r, executor_class_of(why->kind), "%s", why->text);
+}
+
+void exec_result_error_of_many(const struct exec_task *t, struct exec_result *r, const struct err *why, size_t n)
+{
+    exec_result_free(r); /* what was there before it failed */
+    exec_result_error(t, r, why);
+    size_t len = strlen(r->message);
+    if (n < 2 || r->outcome != ACSWEEP__OUTCOME__FAILED)
+        return;
+    r->together = (uint32_t)n;
+    snprintf(r->message + len, sizeof r->message - len, " (with %zu others of its bundle)", n - 1);
+    utf8_mend(r->message);
+}
+
+int exec_run_each(struct exec_bundle *b, int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e),
+                  struct err *e)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        struct err why = { 0 };
+        if (b->done[i])
+            continue;
+        if (run(&b->tasks[i], &b->results[i], &why) < 0)
+            exec_result_error(&b->tasks[i], &b->results[i], &why);
+        TRY(exec_report(b, &i, 1, e));
+    }
+    return 0;
+}
+
 void exec_progress(const struct exec_task *t, double fraction, const char *note, const void *log, size_t log_len)
 {
     Acsweep__Token token = *t->token;

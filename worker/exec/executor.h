@@ -8,6 +8,7 @@
 #define ACSWEEP_WORKER_EXEC_EXECUTOR_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/digest.h"
@@ -50,7 +51,16 @@ struct exec_result {
     /* Something broke on its devices (a sticky CUDA error, say): this exec gets no further task, and they are looked at
      * before anything else runs on them. */
     bool suspect;
+    uint32_t together; /* failed by an event that ended so many tasks of its bundle; 0 = alone */
     Acsweep__Token reported;               /* the token that the result carries; only exec_fake changes it */
+};
+
+/* Tasks that were assigned as one, of any kinds and parameters, in the order of their assignment. */
+struct exec_bundle {
+    const struct exec_task *tasks;
+    struct exec_result *results;
+    const bool *done; /* has been reported */
+    size_t n;
 };
 
 struct executor {
@@ -59,7 +69,18 @@ struct executor {
     int (*check)(const struct exec_task *t, struct err *e);
     /* Fill `r`. An error counts as a failed attempt; its kind chooses the class (executor_class_of). */
     int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e);
+    /* Run what is not done of a bundle, all of it checked and for this executor, and report each task when it has ended.
+     * After an error, those that are not done fail together, and the coordinator tries them again in smaller bundles; so
+     * what is known to be one task's failure should be reported as its own. NULL: one after the other will do. */
+    int (*run_bundle)(struct exec_bundle *b, struct err *e);
 };
+
+/* These `m` tasks of the bundle have ended, by their results: tell the agent. Their cost is an equal share of what was
+ * used since the last report. An error is one of the pipe. */
+MUST_USE int exec_report(struct exec_bundle *b, const size_t *which, size_t m, struct err *e);
+/* What is not done, one after the other by `run`. */
+MUST_USE int exec_run_each(struct exec_bundle *b,
+                           int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e), struct err *e);
 
 extern const struct executor exec_fake, exec_replay, exec_command, exec_native;
 
@@ -77,6 +98,10 @@ void exec_result_fail(struct exec_result *r, Acsweep__FailureClass failure, cons
 MUST_USE int exec_result_metric(struct exec_result *r, const char *name, double value, struct err *e);
 /* A zeroed artifact at the end of the list; NULL when there are too many. */
 struct exec_artifact *exec_result_artifact(struct exec_result *r, struct err *e);
+/* What an error of this task makes of its result. */
+void exec_result_error(const struct exec_task *t, struct exec_result *r, const struct err *why);
+/* The same for one of `n` tasks of a bundle that it ended together. */
+void exec_result_error_of_many(const struct exec_task *t, struct exec_result *r, const struct err *why, size_t n);
 /* Forget metrics and artifacts. */
 void exec_result_free(struct exec_result *r);
 

@@ -11,6 +11,7 @@ struct native_kind {
     const char *kind;
     int (*check)(const struct exec_task *t, struct err *e);
     int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e);
+    int (*run_bundle)(struct exec_bundle *b, struct err *e); /* as an executor's; NULL: one after the other */
 };
 extern const struct native_kind native_identify, native_extract, native_score_c, native_stage1, native_stage2;
 

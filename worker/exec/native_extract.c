@@ -206,4 +206,4 @@ static int run(const struct exec_task *t, struct exec_result *r, struct err *e)
     return 0;
 }
 
-const struct native_kind native_extract = { "extract", check, run };
+const struct native_kind native_extract = { "extract", check, run, NULL };

@@ -30,7 +30,22 @@ static int native_run(const struct exec_task *t, struct exec_result *r, struct e
     return k && native_content_check(t, e) == 0 ? k->run(t, r, e) : -1;
 }
 
-static const struct executor executor = { "native", native_check, native_run };
+static int native_run_bundle(struct exec_bundle *b, struct err *e)
+{
+    const struct native_kind *k = kind_of(&b->tasks[0], e);
+    for (size_t i = 1; k && i < b->n; i++)
+        if (strcmp(b->tasks[i].spec->kind, k->kind) != 0)
+            return exec_run_each(b, native_run, e);
+    if (!k)
+        return -1;
+    if (!k->run_bundle)
+        return exec_run_each(b, native_run, e);
+    for (size_t i = 0; i < b->n; i++)
+        TRY(native_content_check(&b->tasks[i], e));
+    return k->run_bundle(b, e);
+}
+
+static const struct executor executor = { "native", native_check, native_run, native_run_bundle };
 
 extern const struct native_module acsweep_native_module;
 const struct native_module acsweep_native_module = { &executor, tool_main };

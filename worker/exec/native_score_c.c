@@ -1,4 +1,5 @@
-/* score_c, native: the correspondence score of one representation on one set of key-point pairs.
+/* score_c, native: the correspondence score of a representation on a set of key-point pairs; of many in one pass when they
+ * come as a bundle (native_passes.h).
  *
  *     identity   {"representation": {"target_grid"}, "correspondence_set": {"split"}, "setting": {"alpha", "geometry",
  *                 "arith", "annotation_size", "window", "temperature"}}
@@ -10,16 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "worker/exec/native_features.h"
+#include "worker/exec/native_passes.h"
 #include "worker/exec/native_pictures.h"
 #include "worker/score/c_score.h"
-
-#define MEMBERS_MAX 32
 
 struct call {
     struct c_setting setting;
     const char *split;
-    size_t n_members;
 };
 
 static int read_setting(const struct exec_task *t, struct call *c, struct err *e)
@@ -57,16 +57,14 @@ static int read_setting(const struct exec_task *t, struct call *c, struct err *e
 static int read_call(const struct exec_task *t, struct call *c, struct err *e)
 {
     TRY(read_setting(t, c, e));
-    TRY(native_text(t->identity, "correspondence_set.split", NULL, &c->split, e));
-    c->n_members = json_array_size(json_object_get(json_object_get(t->execution, "names"), "members"));
-    if (c->n_members < 1 || c->n_members > MEMBERS_MAX)
-        return FAIL(e, ERR_INPUT, "a representation of %zu encoders; 1 to %d can be scored", c->n_members, MEMBERS_MAX);
-    return 0;
+    return native_text(t->identity, "correspondence_set.split", NULL, &c->split, e);
 }
 
 static int check(const struct exec_task *t, struct err *e)
 {
     struct call c;
+    struct native_item item;
+    TRY(native_item_read(&item, t, e));
     return read_call(t, &c, e);
 }
 
@@ -78,75 +76,90 @@ static int report(void *arg, size_t done, size_t pairs, struct err *e)
 /* ---- metrics
  * --------------------------------------------------------------------------------------------------------- */
 
-static int add_categories(const struct spair *set, const struct c_scores *scores, struct exec_result *r, struct err *e)
+static int add_categories(const struct spair *set, const struct c_scores *scores, size_t subset, struct exec_result *r,
+                          struct err *e)
 {
     for (size_t i = 0; i < set->n_categories; i++) {
         char name[128];
         if (!c_scores_pairs(scores, i))
             continue;
         snprintf(name, sizeof name, "category:%.100s", set->categories[i].name);
-        TRY(exec_result_metric(r, name, c_scores_pck(scores, 0, i, 0), e));
+        TRY(exec_result_metric(r, name, c_scores_pck(scores, subset, i, 0), e));
     }
     return 0;
 }
 
-static int add_metrics(const struct call *c, const struct spair *set, const struct c_scores *scores,
+static int add_metrics(const struct call *c, const struct spair *set, const struct c_scores *scores, size_t subset,
                        struct exec_result *r, struct err *e)
 {
-    double geo = c_scores_geo(scores, 0);
-    TRY(exec_result_metric(r, "c", c_scores_pck(scores, 0, C_ALL, 0), e));
+    double geo = c_scores_geo(scores, subset);
+    TRY(exec_result_metric(r, "c", c_scores_pck(scores, subset, C_ALL, 0), e));
     for (size_t i = 0; i < c->setting.n_alphas; i++) {
         char alpha[16], name[32];
         snprintf(name, sizeof name, "pck_%s", c_alpha_name(c->setting.alphas[i], alpha));
-        TRY(exec_result_metric(r, name, c_scores_pck(scores, 0, C_ALL, i), e));
+        TRY(exec_result_metric(r, name, c_scores_pck(scores, subset, C_ALL, i), e));
     }
     if (!isnan(geo))
         TRY(exec_result_metric(r, "geo", geo, e));
     TRY(exec_result_metric(r, "pairs", (double)c_scores_pairs(scores, C_ALL), e));
-    return add_categories(set, scores, r, e);
+    return add_categories(set, scores, subset, r, e);
 }
 
-/* ---- the run
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- one pass ------------------------------------------------------------------------------------------------------ */
 
-struct members {
-    struct native_features *features[MEMBERS_MAX];
-    struct c_source sources[MEMBERS_MAX];
+struct sources {
+    struct native_features *features[C_ENCODERS_MAX];
+    struct c_source list[C_ENCODERS_MAX];
 };
 
-static void members_close_cleanup(struct members *m)
+static void sources_close_cleanup(struct sources *s)
 {
-    for (size_t i = 0; i < MEMBERS_MAX; i++)
-        native_features_close(m->features[i]);
+    for (size_t i = 0; i < C_ENCODERS_MAX; i++)
+        native_features_close(s->features[i]);
 }
 
-static int open_members(struct members *m, const struct exec_task *t, size_t n, const struct spair *set, struct err *e)
+static int open_source(struct sources *s, const struct native_pass *p, size_t k, const struct call *c,
+                       const struct spair *set, struct err *e)
 {
+    const size_t at = p->place[k];
+    size_t member;
+    const struct exec_task *t = native_pass_member(p, k, &member)->t;
     json_t *names = json_object_get(json_object_get(t->execution, "names"), "members");
-    for (size_t i = 0; i < n; i++) {
-        const char *name = json_string_value(json_object_get(json_array_get(names, i), "encoder"));
-        m->features[i] = native_features_open(t, i, name ? name : "?", set, &m->sources[i], e);
-        if (!m->features[i])
+    const char *name = json_string_value(json_object_get(json_array_get(names, member), "encoder"));
+    s->features[at] = native_features_open(t, member, name ? name : "?", set, &s->list[at], e);
+    return s->features[at] ? c_sources_check(&s->list[at], 1, c->setting.arith, e) : -1;
+}
+
+static int open_sources(struct sources *s, struct native_pass *p, const struct call *c, const struct spair *set,
+                        struct err *e)
+{
+    for (size_t k = 0; k < p->all.n; k++)
+        if (open_source(s, p, k, c, set, e) < 0) {
+            p->bad = k;
             return -1;
-    }
+        }
     return 0;
 }
 
-static int run(const struct exec_task *t, struct exec_result *r, struct err *e)
+/* Everything about the pass but its representations is the same for all, so the first one speaks for them. */
+static int score(struct native_pass *p, struct err *e)
 {
+    const struct exec_task *t = p->items[0]->t;
     struct call c;
-    AUTO(members_close) struct members m = { 0 };
+    AUTO(sources_close) struct sources s = { 0 };
+    p->bad = C_ENCODERS_MAX;
     TRY(read_call(t, &c, e));
     const char *root = native_path(t, "image_set", e);
     AUTO(spair_destroy) struct spair *set = root ? spair_load(root, c.split, e) : NULL;
-    if (!set || open_members(&m, t, c.n_members, set, e) < 0)
+    if (!set || open_sources(&s, p, &c, set, e) < 0)
         return -1;
-    const uint32_t all = c.n_members == 32 ? UINT32_MAX : (UINT32_C(1) << c.n_members) - 1;
+    log_info("score_c.pass", KV_I64("representations", p->n), KV_I64("encoders", p->all.n),
+             KV_I64("pairs", set->n_pairs));
     struct c_job job = { .set = set,
-                         .sources = m.sources,
-                         .n_sources = c.n_members,
-                         .subsets = &all,
-                         .n_subsets = 1,
+                         .sources = s.list,
+                         .n_sources = p->all.n,
+                         .subsets = p->subsets,
+                         .n_subsets = p->n_subsets,
                          .setting = c.setting,
                          .threads = t->spec->resources && t->spec->resources->cpus ? (int)t->spec->resources->cpus : 1,
                          .memory = C_MEMORY_DEFAULT,
@@ -155,11 +168,24 @@ static int run(const struct exec_task *t, struct exec_result *r, struct err *e)
     AUTO(c_scores_destroy) struct c_scores *scores = c_run(&job, e);
     if (!scores)
         return -1;
-    TRY(add_metrics(&c, set, scores, r, e));
     AUTO(native_pictures_destroy) struct native_pictures *pictures = native_pictures_make(t, &job, root);
-    native_pictures_add(pictures, t, 0, r);
-    r->outcome = ACSWEEP__OUTCOME__SUCCEEDED;
+    for (size_t i = 0; i < p->n; i++) {
+        struct exec_result *r = p->items[i]->r;
+        TRY(add_metrics(&c, set, scores, p->items[i]->subset, r, e));
+        native_pictures_add(pictures, p->items[i]->t, p->items[i]->subset, r);
+        r->outcome = ACSWEEP__OUTCOME__SUCCEEDED;
+    }
     return 0;
 }
 
-const struct native_kind native_score_c = { "score_c", check, run };
+static int run(const struct exec_task *t, struct exec_result *r, struct err *e)
+{
+    return native_pass_alone(t, r, score, e);
+}
+
+static int run_bundle(struct exec_bundle *b, struct err *e)
+{
+    return native_passes_run(b, score, e);
+}
+
+const struct native_kind native_score_c = { "score_c", check, run, run_bundle };
