@@ -12,7 +12,7 @@ struct native_kind {
     int (*check)(const struct exec_task *t, struct err *e);
     int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e);
 };
-extern const struct native_kind native_extract, native_score_c;
+extern const struct native_kind native_identify, native_extract, native_score_c;
 
 /* ---- the module's door ---- */
 

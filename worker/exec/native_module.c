@@ -2,9 +2,10 @@
 #include <string.h>
 
 #include "worker/exec/native.h"
+#include "worker/exec/native_content.h"
 #include "worker/tool/extract_tool.h"
 
-static const struct native_kind *const kinds[] = { &native_extract, &native_score_c };
+static const struct native_kind *const kinds[] = { &native_identify, &native_extract, &native_score_c };
 
 static const struct native_kind *kind_of(const struct exec_task *t, struct err *e)
 {
@@ -25,7 +26,7 @@ static int native_check(const struct exec_task *t, struct err *e)
 static int native_run(const struct exec_task *t, struct exec_result *r, struct err *e)
 {
     const struct native_kind *k = kind_of(t, e);
-    return k ? k->run(t, r, e) : -1;
+    return k && native_content_check(t, e) == 0 ? k->run(t, r, e) : -1;
 }
 
 static const struct executor executor = { "native", native_check, native_run };
