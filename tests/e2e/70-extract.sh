@@ -317,8 +317,17 @@ cp "$PICTURES/rgb.png" $'byte\xff.png'
 wrong 3 "rename it" extract --encoder clip224 --image __metadata__ --out x
 wrong 3 "not UTF-8; rename it" extract --encoder clip224 --image $'byte\xff.png' --out x
 mkdir place
-wrong 3 "place: it is a directory; name a file" extract --encoder clip224 "${IMG[@]}" --out place
+wrong 3 "place: it is there, and not made by acsweep extract" extract --encoder clip224 "${IMG[@]}" --out place
 rmdir place
+cp "$PICTURES/rgb.png" mine.png
+wrong 3 "mine.png: it is there, and not made by acsweep extract" extract --encoder clip224 --image mine.png --out mine.png
+cmp -s mine.png "$PICTURES/rgb.png" || fail "a picture was overwritten"
+wrong 3 "clip224/model.safetensors: it is there" extract --encoder clip224 "${IMG[@]}" --out clip224/model.safetensors
+wrong 3 "/dev/null: it is there" extract --encoder clip224 "${IMG[@]}" --out /dev/null
+: >again.safetensors
+for _ in 1 2; do
+    expect 0 acsweep extract --encoder clip224 "${IMG[@]}" --threads 1 --out again.safetensors
+done
 printf 'GIF89a, or what?' >odd.png
 wrong 3 "odd.png" extract --encoder clip224 "${IMG[@]}" odd.png --out x
 wrong 3 "no-set" extract --encoder clip224 --spair no-set --out x

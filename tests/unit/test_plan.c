@@ -736,7 +736,7 @@ static void test_bundles(void **state)
     AUTO(plan_destroy) struct plan *own = edited_ok("stage1 = { gpus = 1; }", "score_c = { use = \"command\"; command = [\"x\"]; }");
     assert_int_equal(find_task(own, "score_c A s")->bundle, 0);
     AUTO(plan_destroy) struct plan *fakes = plan_load(
-        "name = \"l\"; load = { tasks = 7; executor = \"fake\"; bundle = 5; };", "s.cfg", NULL, NULL, &e);
+        "name = \"l\"; load = { tasks = 7; executor = \"fake\"; bundle = 5; };", "s.cfg", NULL, NULL, NULL, &e);
     assert_non_null(fakes);
     assert_int_equal(fakes->tasks[6].bundle_max, 5);
     assert_int_equal(fakes->tasks[6].bundle, fakes->tasks[0].bundle);

@@ -226,10 +226,16 @@ static void test_writers_of_the_same_file_do_not_meet(void **state)
     assert_int_equal(count_files(), 1);
 }
 
-static void test_a_directory_is_no_file_to_write(void **state)
+static void test_only_files_are_written(void **state)
 {
     (void)state;
     struct err e = { 0 };
+    struct stat st;
+    assert_int_equal(mkfifo(in_dir("fifo"), 0600), 0);
+    assert_null(st_writer_create(in_dir("fifo"), &e));
+    assert_non_null(strstr(e.text, "fifo: it is a device or the like; name a file"));
+    assert_true(stat(in_dir("fifo"), &st) == 0 && S_ISFIFO(st.st_mode) && count_files() == 1);
+    err_clear(&e);
     assert_null(st_writer_create(dir, &e));
     assert_int_equal(e.kind, ERR_INPUT);
     assert_non_null(strstr(e.text, "it is a directory"));
@@ -515,7 +521,7 @@ int main(void)
         TEST(test_writer_finds_mistakes),
         TEST(test_names_that_a_file_cannot_have),
         TEST(test_writers_of_the_same_file_do_not_meet),
-        TEST(test_a_directory_is_no_file_to_write),
+        TEST(test_only_files_are_written),
         TEST(test_lying_headers),
         TEST(test_bad_lengths),
         TEST(test_deep_header),

@@ -741,8 +741,8 @@ static void bad_options(void **state)
     o.setting.temperature = NAN;
     expect_error(&o, "temperature");
     o = hand_options("unit");
-    o.memory = 1000;
-    expect_error(&o, "budget");
+    for (o.memory = 1; o.memory <= 1000; o.memory += 333)
+        expect_error(&o, "budget");
     o = hand_options("unit");
     uint32_t strange = 2;
     o.subsets = &strange;

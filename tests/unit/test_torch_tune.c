@@ -69,6 +69,17 @@ static void test_started_again_once_with_better_kernels(void **state)
     assert_string_equal(after, "");
 }
 
+static void test_threads_do_not_spin_unless_asked_to(void **state)
+{
+    (void)state;
+    unsetenv("OMP_WAIT_POLICY");
+    tune_before_load();
+    assert_string_equal(getenv("OMP_WAIT_POLICY"), "passive");
+    setenv("OMP_WAIT_POLICY", "active", 1);
+    tune_before_load();
+    assert_string_equal(getenv("OMP_WAIT_POLICY"), "active");
+}
+
 static void test_blas_is_described(void **state)
 {
     (void)state;
@@ -89,6 +100,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_better_kernels),
         cmocka_unit_test(test_started_again_once_with_better_kernels),
+        cmocka_unit_test(test_threads_do_not_spin_unless_asked_to),
         cmocka_unit_test(test_blas_is_described),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

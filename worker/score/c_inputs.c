@@ -60,7 +60,7 @@ struct c_inputs *c_inputs_open(const struct c_options *o, struct err *e)
         return FAIL_NULL(e, ERR_NOMEM, "out of memory");
     in->job = (struct c_job){ .setting = o->setting,
                               .threads = o->threads,
-                              .memory = memory / 2,
+                              .memory = memory - memory / 2, /* never 0, which would be the default */
                               .dot = o->dot,
                               .dot_arg = o->dot_arg,
                               .progress = o->progress,

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "worker/tool/extract_job.h"
 #include "worker/torch/safetensors.h"
@@ -51,12 +52,27 @@ static int check_room(const struct extract_job *j, struct err *e)
     return extract_check_room(dirname(copy), (uint64_t)j->total * extractor_bytes(j->x), e);
 }
 
+/* --out may be a slip of the hand: one of the pictures, or the checkpoint. Only features are replaced, and empty files. */
+static int check_out(const struct extract_job *j, struct err *e)
+{
+    struct err ignored = { 0 };
+    struct stat st;
+    if (stat(j->out, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size == 0))
+        return 0;
+    AUTO(safetensors_release) struct safetensors *f = safetensors_open(j->out, &ignored);
+    if (f && safetensors_metadata(f, "checkpoint") && safetensors_metadata(f, "grid"))
+        return 0;
+    return FAIL(e, ERR_INPUT, "%s: it is there, and not made by acsweep extract; remove it first, or name another --out",
+                j->out);
+}
+
 int extract_to_file(struct extract_job *j, struct err *e)
 {
     AUTO(image_set_destroy) struct image_set *set = named_files(j->o, e);
     if (!set || image_set_check(set, "--image", e) < 0)
         return -1;
     j->total = image_set_count(set);
+    TRY(check_out(j, e));
     TRY(check_room(j, e));
     AUTO(st_writer_destroy) struct st_writer *w = st_writer_create(j->out, e);
     if (!w)

@@ -46,8 +46,9 @@ static int open_aside(struct st_writer *w, struct err *e)
 {
     uint64_t random;
     struct stat st;
-    if (stat(w->path, &st) == 0 && S_ISDIR(st.st_mode))
-        return FAIL(e, ERR_INPUT, "%s: it is a directory; name a file", w->path);
+    if (stat(w->path, &st) == 0 && !S_ISREG(st.st_mode)) /* the rename would put a file in the place of a device */
+        return FAIL(e, ERR_INPUT, "%s: it is %s; name a file", w->path,
+                    S_ISDIR(st.st_mode) ? "a directory" : "a device or the like");
     if (getrandom(&random, sizeof random, 0) != sizeof random)
         return fail_io(w, "make a name beside it", e);
     if (snprintf(w->temp, sizeof w->temp, "%s.tmp%016llx", w->path, (unsigned long long)random) >=

@@ -53,9 +53,17 @@ static void tune_malloc(void)
     mallopt(M_TRIM_THRESHOLD, 1024 * MIB);
 }
 
+/* OpenMP's threads spin for milliseconds after each of the many short pieces of work, on processors that decoding threads
+ * and other processes want. */
+static void tune_waiting(void)
+{
+    setenv("OMP_WAIT_POLICY", "passive", 0);
+}
+
 void tune_before_load(void)
 {
     tune_malloc();
+    tune_waiting();
     if (tune_cpu_has_avx512())
         setenv("OPENBLAS_CORETYPE", "SkylakeX", 0);
 }
@@ -66,6 +74,7 @@ void tune_process(char **argv)
     if (getenv("OPENBLAS_CORETYPE"))
         return;
     const char *better = tune_better_kernels(openblas_kernels(), tune_cpu_has_avx512());
+    tune_waiting(); /* for the program that starts again; here the threads' library has read it already */
     if (better && setenv("OPENBLAS_CORETYPE", better, 1) == 0)
         start_again(argv);
 }

@@ -5,14 +5,18 @@
 
 #include <stdbool.h>
 
-/* Call it as the first thing in main. Two settings:
+/* Call it as the first thing in main. Three settings:
  *
  * - malloc keeps blocks of up to 512 MiB instead of mapping and unmapping each (1.2 to 2 times the images per second in
  * a ViT on the CPU, for every activation is such a block). Memory so kept is returned when the process ends.
  * - OpenBLAS 0.3.21 does not know every CPU with AVX-512 and then takes its AVX2 kernels, at half the speed. Where that
  *   happened, OPENBLAS_CORETYPE=SkylakeX is set and the program replaced by itself, once; OpenBLAS reads it only as it
  * is loaded. A value that is set already is respected, also an empty one: a parent can so decide for its children, and
- *   spares them the second start. */
+ *   spares them the second start.
+ * - OMP_WAIT_POLICY=passive, where it is not set: OpenMP's threads sleep when they have nothing to do, where they else
+ *   spin and take the processors from decoding and from whoever else is there (2 to 4 times the images per second with
+ *   two threads on two busy processors). It is read as the library is loaded, so only a program that starts again, or
+ *   loads it later, has it. */
 void tune_process(char **argv);
 /* The same for a program that loads what computes later, by dlopen: before that, and without starting again. Which
  * kernels OpenBLAS would choose cannot be known then; with AVX-512 it is told SkylakeX. */
