@@ -128,6 +128,9 @@ static int print_text(const struct plan *p, const struct plan_cost *c, struct er
     if (c->n_features)
         printf("\nFeatures to extract: %s%s\n", bytes_text(bytes, size, sizeof size),
                unknown ? " and what encoders without stated grid and channels, or sets without images, add" : "");
+    if (p->n_unknown)
+        printf("\nContent to identify first: %zu of the checkpoints and image sets, which native tasks read and which state no digest\n",
+               p->n_unknown);
     if (!p->n_representations)
         return 0;
     printf("\nEstimated GPU-hours if trained for real: scores %.1f; one fine-tune with evaluation %.1f; this budget %.1f; "
@@ -187,10 +190,10 @@ static json_t *features_json(const struct plan *p, const struct plan_cost *c)
 
 static json_t *plan_json(const struct plan *p, const struct plan_cost *c)
 {
-    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:{s:f,s:f,s:f,s:f}}", "sweep", p->name, "config_digest",
+    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:{s:f,s:f,s:f,s:f}}", "sweep", p->name, "config_digest",
                      p->config_digest, "representations", (json_int_t)p->n_representations, "encoders",
                      (json_int_t)p->n_encoders, "benchmarks", (json_int_t)p->n_benchmarks, "tasks", (json_int_t)p->n_tasks,
-                     "kinds", kinds_json(c), "screens", screens_json(p, c), "screening_samples", samples_json(c), "features",
+                     "to_identify", (json_int_t)p->n_unknown, "kinds", kinds_json(c), "screens", screens_json(p, c), "screening_samples", samples_json(c), "features",
                      features_json(p, c), "gpu_hours", "scores", c->gpu_hours_scores, "fine_tune", c->gpu_hours_fine_tune,
                      "budget", c->gpu_hours_budget, "exhaustive", c->gpu_hours_exhaustive);
 }

@@ -43,6 +43,29 @@ int digest_file(const char *path, char hex[DIGEST_HEX_SIZE], uint64_t *bytes, st
     return 0;
 }
 
+int digest_fd(int fd, const char *path, void *block, size_t size, digest_step *step, void *arg,
+              char hex[DIGEST_HEX_SIZE], struct err *e)
+{
+    unsigned char sum[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256_state state;
+    crypto_hash_sha256_init(&state);
+    for (;;) {
+        ssize_t n = read(fd, block, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return FAIL(e, ERR_ENV, "%s: cannot read: %s", path, strerror(errno));
+        if (n == 0)
+            break;
+        crypto_hash_sha256_update(&state, block, (size_t)n);
+        if (step)
+            TRY(step(arg, (size_t)n, e));
+    }
+    crypto_hash_sha256_final(&state, sum);
+    hex_encode(sum, sizeof sum, hex);
+    return 0;
+}
+
 /* Reals: an integral value within 2^53 prints as an integer, so that 1 and 1.0 mean the same. */
 static int add_real(struct buf *b, double v, struct err *e)
 {

@@ -17,6 +17,7 @@
 struct plan_checkpoint {
     char *name, *role, *source; /* role: encoder, llm, connector */
     char *digest;               /* content digest, or NULL when only the name is known */
+    bool is_read, identified;   /* by native tasks; its digest was found out, not stated */
 };
 struct plan_encoder {
     char *name;
@@ -35,6 +36,7 @@ struct plan_image_set {
     char *name, *role;
     int64_t images; /* 0 = not stated */
     char *digest;
+    bool is_read, identified; /* as of a checkpoint */
 };
 struct plan_correspondence_set {
     char *name, *split;
@@ -105,7 +107,9 @@ struct plan_policy {
 
 struct plan {
     char *name;
-    char *config_digest;
+    char *config_digest; /* of the text, and of content digests that were found out */
+    bool identifies;     /* the tasks only find out content digests: plan again with these */
+    size_t n_unknown;    /* files and directories that native tasks read and whose digest is neither stated nor known */
     char *store; /* artifacts.store as written, may be "" */
     struct plan_checkpoint *checkpoints;
     struct plan_encoder *encoders;
@@ -126,10 +130,22 @@ struct plan {
  * malloc'ed NUL-terminated text, or NULL with ERR_INPUT. */
 typedef char *plan_read_fn(const char *name, void *arg, struct err *e);
 
-/* Parse and check the text of a sweep.cfg. `place` is its path, for messages. All errors are ERR_INPUT with file and line. */
-struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, void *arg, struct err *e);
+/* What was found out since a sweep was submitted: digests by name of checkpoint or image set. Where one is missing that
+ * is needed, the plan has only the tasks that find it out (plan.identifies). */
+struct plan_known {
+    const char *submission; /* another text for each submission that has to look: these tasks are never found in the cache */
+    const char *const *names, *const *digests;
+    size_t n;
+};
+
+/* Parse and check the text of a sweep.cfg. `place` is its path, for messages. All errors are ERR_INPUT with file and line.
+ * Without `known`, what has no stated digest counts by its name: a plan to look at, not to run. */
+struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, void *arg, const struct plan_known *known,
+                       struct err *e);
 /* Read the file at `path`; files it names are relative to its directory. */
 struct plan *plan_load_file(const char *path, struct err *e);
+/* The name that the n-th task of a plan that identifies is about. */
+const char *plan_identified(const struct plan *p, size_t task);
 void plan_destroy(struct plan *p);
 DEFINE_CLEANUP(plan_destroy, struct plan *)
 

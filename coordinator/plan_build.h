@@ -1,6 +1,7 @@
 /* What the planner's files share while a plan is made. Private to coordinator/plan_*.c.
  *
- * Order: plan_load (names -> indices) -> plan_space (representations) -> plan_check -> plan_tasks (graph, identities). */
+ * Order: plan_load (names -> indices) -> plan_space (representations) -> plan_check -> plan_tasks (graph, identities), or
+ * plan_identify's tasks where content is not known yet. */
 #ifndef ACSWEEP_COORDINATOR_PLAN_BUILD_H
 #define ACSWEEP_COORDINATOR_PLAN_BUILD_H
 
@@ -12,7 +13,7 @@
 #include "coordinator/sweep_conf.h"
 #include "policy/table.h"
 
-enum plan_kind { KIND_EXTRACT, KIND_STAGE1, KIND_SCORE_A, KIND_SCORE_C, KIND_STAGE2, KIND_EVALUATE, KIND_FAKE, PLAN_KINDS };
+enum plan_kind { KIND_EXTRACT, KIND_STAGE1, KIND_SCORE_A, KIND_SCORE_C, KIND_STAGE2, KIND_EVALUATE, KIND_FAKE, KIND_IDENTIFY, PLAN_KINDS };
 
 /* Facts about each kind of task. `version` is the result version: raised by hand when the native executor's numbers
  * change, which makes every older result of the kind a different one. */
@@ -37,6 +38,8 @@ struct plan_build {
     size_t n_references;
     size_t llm; /* checkpoint, or PLAN_NONE */
     size_t setting_a, setting_c;
+    char *use[USE_NOOP + 1]; /* names of the executors, one shared string each */
+    size_t cap_tasks;
 };
 
 const struct executor_conf *plan_executor(const struct sweep_conf *s, enum plan_kind kind);
@@ -56,6 +59,8 @@ MUST_USE int plan_find_checkpoint(struct plan_build *b, struct conf_text name, c
 MUST_USE int plan_find_encoder(struct plan_build *b, struct conf_text name, size_t *i, struct err *e);
 MUST_USE int plan_find_representation(struct plan_build *b, struct conf_text name, size_t *i, struct err *e);
 MUST_USE int plan_find_image_set(struct plan_build *b, struct conf_text name, size_t *i, struct err *e);
+/* The same of a name that was checked, or of none: PLAN_NONE. */
+size_t plan_image_set_named(const struct plan_build *b, struct conf_text name);
 MUST_USE int plan_find_correspondence_set(struct plan_build *b, struct conf_text name, size_t *i, struct err *e);
 MUST_USE int plan_find_benchmark(struct plan_build *b, struct conf_text name, size_t *i, struct err *e);
 
@@ -73,5 +78,12 @@ MUST_USE int plan_tasks(struct plan_build *b, struct err *e);
 MUST_USE int plan_check_bundle(const struct plan_build *b, enum plan_kind kind, struct err *e);
 /* Say of each task with which others it may run as one. */
 void plan_bundles(struct plan_build *b);
+
+/* Give the checkpoints and image sets that native tasks read the digests that are known. Before any identity is made. */
+MUST_USE int plan_identify(struct plan_build *b, const struct plan_known *known, struct err *e);
+/* The tasks that find out the rest, instead of all others. */
+MUST_USE int plan_identify_tasks(struct plan_build *b, const struct plan_known *known, struct err *e);
+/* Digest of the config with what was found out, or is about to be. */
+MUST_USE int plan_identify_config(struct plan_build *b, const char *text, const struct plan_known *known, struct err *e);
 
 #endif

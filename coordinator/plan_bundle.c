@@ -49,7 +49,7 @@ static uint32_t number_of(const struct plan_build *b, enum plan_kind kind, const
 static enum plan_kind kind_of(const struct plan_task *t)
 {
     int k = 0;
-    while (k < KIND_FAKE && strcmp(plan_kinds[k].name, t->kind) != 0)
+    while (k < PLAN_KINDS - 1 && strcmp(plan_kinds[k].name, t->kind) != 0)
         k++;
     return (enum plan_kind)k;
 }

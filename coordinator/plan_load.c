@@ -96,6 +96,13 @@ int plan_find_image_set(struct plan_build *b, struct conf_text name, size_t *i, 
 {
     return find(b, "image set", name, b->p->image_sets, b->p->n_image_sets, sizeof *b->p->image_sets, i, e);
 }
+size_t plan_image_set_named(const struct plan_build *b, struct conf_text name)
+{
+    for (size_t i = 0; name.s && i < b->p->n_image_sets; i++)
+        if (strcmp(b->p->image_sets[i].name, name.s) == 0)
+            return i;
+    return PLAN_NONE;
+}
 int plan_find_correspondence_set(struct plan_build *b, struct conf_text name, size_t *i, struct err *e)
 {
     return find(b, "correspondence set", name, b->p->correspondence_sets, b->p->n_correspondence_sets,
@@ -125,9 +132,10 @@ static int take_digest(struct plan_build *b, struct conf_text t, char **out, str
     *out = NULL;
     if (!t.s)
         return 0;
-    if (strlen(t.s) != 64 || hex_decode(t.s, bytes, sizeof bytes, &why) < 0)
+    const char *hex = strncmp(t.s, "sha256:", 7) == 0 ? t.s + 7 : t.s;
+    if (strlen(hex) != 64 || hex_decode(hex, bytes, sizeof bytes, &why) < 0)
         return conf_fail(b->conf, t.line, e, "digest must be 64 lower-case hex digits (SHA-256), not '%.80s'", t.s);
-    KEEP(*out, plan_text(b, t.s, e));
+    KEEP(*out, plan_text(b, hex, e));
     return 0;
 }
 
@@ -364,11 +372,8 @@ static int load_replay(struct plan_build *b, plan_read_fn *read, void *arg, stru
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
 
-static int load_digest(struct plan_build *b, const char *text, struct err *e)
+static int load_names(struct plan_build *b, struct err *e)
 {
-    char hex[DIGEST_HEX_SIZE];
-    digest_bytes(text, strlen(text), hex);
-    KEEP(b->p->config_digest, plan_text(b, hex, e));
     KEEP(b->p->name, plan_text(b, b->s->name.s, e));
     KEEP(b->p->store, plan_text(b, b->s->artifacts.store.s, e));
     return 0;
@@ -381,15 +386,18 @@ static void load_stage1(struct plan_build *b)
     b->p->screening_samples = stage1->screening_samples ? stage1->screening_samples : stage1->samples;
 }
 
-static int build(struct plan_build *b, const char *text, plan_read_fn *read, void *arg, struct err *e)
+static int build(struct plan_build *b, const char *text, plan_read_fn *read, void *arg, const struct plan_known *known,
+                 struct err *e)
 {
-    TRY(load_digest(b, text, e));
+    TRY(load_names(b, e));
     TRY(plan_check_names(b->s, b->conf, e));
     load_policy(b);
     load_retries(b);
     load_stage1(b);
     TRY(load_checkpoints(b, e));
     TRY(load_image_sets(b, e));
+    TRY(plan_identify(b, known, e));
+    TRY(plan_identify_config(b, text, known, e));
     TRY(load_encoders(b, e));
     TRY(load_correspondence_sets(b, e));
     TRY(load_benchmarks(b, e));
@@ -403,7 +411,7 @@ static int build(struct plan_build *b, const char *text, plan_read_fn *read, voi
     TRY(load_settings(b, e));
     TRY(load_replay(b, read, arg, e));
     TRY(plan_check(b, e));
-    TRY(plan_tasks(b, e));
+    TRY(b->p->identifies ? plan_identify_tasks(b, known, e) : plan_tasks(b, e));
     plan_bundles(b);
     return 0;
 }
@@ -420,7 +428,8 @@ static void build_free(struct plan_build *b)
     policy_table_destroy(b->replay);
 }
 
-struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, void *arg, struct err *e)
+struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, void *arg, const struct plan_known *known,
+                       struct err *e)
 {
     AUTO(conf_destroy) struct conf *c = conf_parse(&sweep_conf_table, text, place, e);
     if (!c)
@@ -430,7 +439,7 @@ struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, 
         return FAIL_NULL(e, ERR_ENV, "out of memory");
     AUTO(plan_destroy) struct plan *p = &own->plan;
     struct plan_build b = { .p = p, .arena = &own->arena, .conf = c, .s = conf_values(c), .llm = PLAN_NONE };
-    int rc = build(&b, text, read, arg, e);
+    int rc = build(&b, text, read, arg, known, e);
     build_free(&b);
     return rc < 0 ? NULL : TAKE(p);
 }
@@ -451,7 +460,7 @@ struct plan *plan_load_file(const char *path, struct err *e)
     AUTO(free) char *copy = text ? strdup(path) : NULL;
     if (!copy)
         return text ? FAIL_NULL(e, ERR_ENV, "out of memory") : NULL;
-    return plan_load(text, path, read_beside, dirname(copy), e);
+    return plan_load(text, path, read_beside, dirname(copy), NULL, e);
 }
 
 int plan_files(const char *text, const char *place, char ***names, size_t *n, struct err *e)

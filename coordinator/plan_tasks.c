@@ -6,61 +6,20 @@
  *
  * With stage1.screening_samples the connectors behind the scores are other, cheaper ones, and a chosen representation trains
  * its own. With policy.screen = small_first the scores of large combinations are on demand.
- *
- * An identity is SHA-256 over {"identity":...,"inputs":{name: identity},"kind":...,"version":...} as canonical JSON. What
- * only tells how to get there (GPUs, batch on a device, names, command lines) is in "execution" and not hashed. */
+ */
 #include <math.h>
 #include <string.h>
 
-#include "coordinator/plan_build.h"
+#include "coordinator/plan_draft.h"
 
 #define MAX_TASKS 2000000u  /* about 0.4 kB each for load tasks, 2 kB for real ones */
 #define MAX_INPUTS 8000000u
 #define MAX_TASK_INPUTS 100000u
 #define MAX_SHARDS 1000000
-
-const struct plan_kind_facts plan_kinds[PLAN_KINDS] = {
-    [KIND_EXTRACT] = { "extract", 1, 60, 1, 8, false, false },
-    [KIND_STAGE1] = { "stage1", 1, 50, 1, 40, false, false },
-    [KIND_SCORE_A] = { "score_a", 1, 70, 1, 16, false, true },
-    [KIND_SCORE_C] = { "score_c", 1, 55, 1, 8, false, true }, /* after all features: one pass for many */
-    [KIND_STAGE2] = { "stage2", 1, 80, 1, 64, true, false },
-    [KIND_EVALUATE] = { "evaluate", 1, 90, 1, 20, true, true },
-    [KIND_FAKE] = { "fake", 1, 0, 0, 0, false, false },
-};
-
-const struct executor_conf *plan_executor(const struct sweep_conf *s, enum plan_kind kind)
-{
-    const struct executors_conf *x = &s->executors;
-    const struct executor_conf *const of[] = {
-        [KIND_EXTRACT] = &x->extract, [KIND_STAGE1] = &x->stage1, [KIND_SCORE_A] = &x->score_a,
-        [KIND_SCORE_C] = &x->score_c, [KIND_STAGE2] = &x->stage2, [KIND_EVALUATE] = &x->evaluate,
-    };
-    return of[kind];
-}
-
-static const char *const uses[] = { "native", "command", "replay", "fake", "noop" };
-
-const char *plan_executor_name(const struct executor_conf *x)
-{
-    return uses[x->use];
-}
-
-/* One task being made: parts that the kinds fill in. */
-struct draft {
-    enum plan_kind kind;
-    json_t *identity, *execution; /* taken by add_task() */
-    json_t *inputs;               /* name -> identity; taken */
-    size_t first_input;           /* room reserved in `inputs_of` */
-    struct plan_input *inputs_of;
-    size_t n_inputs, cap_inputs;
-    char label[600];
-};
+#define THUMBNAILS_FROM 4 /* representations: one may fail, or have been scored without */
 
 struct graph_make {
     struct plan_build *b;
-    char *use[ARRAY_LEN(uses)]; /* one shared string each */
-    size_t cap;
     size_t *stage1;   /* task of a representation: the connector that its A score looks at */
     bool *at_once;    /* representation is scored before the policy is asked */
     size_t *extracts; /* first extract of encoder x image set; shards follow */
@@ -85,138 +44,6 @@ static json_t *names_of(const struct plan_build *b, size_t representation)
     return json_pack("{s:s,s:o}", "representation", r->name, "members", members);
 }
 
-/* ---- one task ------------------------------------------------------------------------------------------------------- */
-
-static int add_input(struct graph_make *g, struct draft *d, size_t task, const char *name, struct err *e)
-{
-    if (d->n_inputs == d->cap_inputs) {
-        size_t cap = d->cap_inputs ? 2 * d->cap_inputs : 8;
-        struct plan_input *more = realloc(d->inputs_of, cap * sizeof *more);
-        if (!more)
-            return FAIL_NOMEM(e);
-        d->inputs_of = more;
-        d->cap_inputs = cap;
-    }
-    char *copy = plan_text(g->b, name, e);
-    if (!copy || json_object_set_new(d->inputs, name, json_string(g->b->p->tasks[task].identity)) < 0)
-        return FAIL_NOMEM(e);
-    d->inputs_of[d->n_inputs++] = (struct plan_input){ task, copy };
-    return 0;
-}
-
-static void put(json_t *o, const char *key, json_t *value)
-{
-    if (value)
-        json_object_set_new(o, key, value);
-}
-
-/* Who computes it belongs to the identity: a replayed, faked or foreign result is never taken for a native one. */
-static void describe_executor(const struct plan_build *b, struct draft *d)
-{
-    const struct executor_conf *x = plan_executor(b->s, d->kind);
-    json_t *who = json_pack("{s:s}", "use", plan_executor_name(x));
-    if (x->use == USE_COMMAND)
-        put(who, "version", json_integer(x->version));
-    if (x->parameters)
-        json_object_set(who, "parameters", x->parameters);
-    put(d->identity, "executor", who);
-    if (x->use == USE_FAKE)
-        put(d->identity, "fake", fake_conf_json(&x->fake));
-    if (x->use == USE_REPLAY)
-        put(d->execution, "replay", json_pack("{s:f}", "seconds", b->s->replay.seconds));
-    if (x->use != USE_COMMAND)
-        return;
-    json_t *command = json_object(), *argv = json_array();
-    const struct conf_text *words = x->command.items;
-    for (size_t i = 0; i < x->command.n; i++)
-        json_array_append_new(argv, json_string(words[i].s));
-    put(command, "argv", argv);
-    put(command, "directory", json_string(x->directory.s));
-    put(command, "environment", x->environment ? json_incref(x->environment) : json_object());
-    if (x->log_cap != CONF_UNSET_INT)
-        put(command, "log_cap", json_integer(x->log_cap));
-    put(d->execution, "command", command);
-}
-
-static struct plan_resources resources_of(const struct executor_conf *x, const struct plan_kind_facts *f)
-{
-    bool computes = x->use == USE_NATIVE || x->use == USE_COMMAND;
-    struct plan_resources r = {
-        .gpus = x->gpus != CONF_UNSET_INT ? (uint32_t)x->gpus : computes ? f->gpus : 0,
-        .compute_capability = (uint32_t)x->compute_capability,
-        .cpus = (uint32_t)x->cpus,
-        .host_memory_bytes = (uint64_t)x->host_memory,
-    };
-    if (r.gpus)
-        r.gpu_memory_bytes = x->gpu_memory != CONF_UNSET_INT ? (uint64_t)x->gpu_memory : f->gpu_memory_gib << 30;
-    return r;
-}
-
-/* Text of the identity's pieces, so that the big object is written once and used for both the hash and the params. */
-static int finish_texts(struct graph_make *g, struct draft *d, struct plan_task *t, struct err *e)
-{
-    AUTO(free) char *identity = json_canonical(d->identity, e);
-    AUTO(free) char *execution = identity ? json_canonical(d->execution, e) : NULL;
-    AUTO(free) char *inputs = execution ? json_canonical(d->inputs, e) : NULL;
-    if (!inputs)
-        return -1;
-    AUTO(buf_free) struct buf b = BUF_INIT((size_t)64 << 20);
-    buf_printf(&b, "{\"identity\":%s,\"inputs\":%s,\"kind\":\"%s\",\"version\":%d}", identity, inputs,
-               plan_kinds[d->kind].name, plan_kinds[d->kind].version);
-    TRY(buf_check(&b, "a task's identity", e));
-    char hex[DIGEST_HEX_SIZE];
-    digest_bytes(b.data, b.len, hex);
-    buf_clear(&b);
-    buf_printf(&b, "{\"execution\":%s,\"identity\":%s}", execution, identity);
-    TRY(buf_check(&b, "a task's parameters", e));
-    t->identity = plan_text(g->b, hex, e);
-    t->params = t->identity ? plan_text(g->b, b.data, e) : NULL;
-    t->label = t->params ? plan_text(g->b, d->label, e) : NULL;
-    return t->label ? 0 : -1;
-}
-
-static struct draft draft_start(enum plan_kind kind)
-{
-    return (struct draft){ .kind = kind, .identity = json_object(), .execution = json_object(), .inputs = json_object() };
-}
-
-static void draft_free(struct draft *d)
-{
-    json_decref(d->identity);
-    json_decref(d->execution);
-    json_decref(d->inputs);
-    free(d->inputs_of);
-}
-
-/* Complete the draft into the next task. *t points into the plan; the caller sets the subject indices and the cost. */
-static int add_task(struct graph_make *g, struct draft *d, struct plan_task **out, struct err *e)
-{
-    struct plan *p = g->b->p;
-    const struct plan_kind_facts *f = &plan_kinds[d->kind];
-    const struct executor_conf *x = plan_executor(g->b->s, d->kind);
-    if (p->n_tasks == g->cap)
-        return FAIL(e, ERR_BUG, "the planner counted %zu tasks and makes more", g->cap);
-    struct plan_task *t = &p->tasks[p->n_tasks];
-    *t = (struct plan_task){
-        .kind = f->name, .executor = g->use[x->use], .resources = resources_of(x, f),
-        .time_limit_ms = (uint64_t)x->time_limit / 1000000u,
-        .priority = x->priority == CONF_UNSET_INT ? f->priority : (int)x->priority, .deferred = f->deferred,
-        .encoder = PLAN_NONE, .representation = PLAN_NONE, .benchmark = PLAN_NONE, .correspondence_set = PLAN_NONE,
-        .image_set = PLAN_NONE, .score_setting = PLAN_NONE, .shard = -1,
-    };
-    describe_executor(g->b, d);
-    TRY(finish_texts(g, d, t, e));
-    t->inputs = arena_array(g->b->arena, d->n_inputs, sizeof *t->inputs);
-    if (!t->inputs)
-        return FAIL_NOMEM(e);
-    if (d->n_inputs)
-        memcpy(t->inputs, d->inputs_of, d->n_inputs * sizeof *t->inputs);
-    t->n_inputs = d->n_inputs;
-    p->n_tasks++;
-    *out = t;
-    return 0;
-}
-
 /* ---- extract and score_c -------------------------------------------------------------------------------------------- */
 
 static int add_extract(struct graph_make *g, size_t encoder, size_t images_of, int64_t shard, struct err *e)
@@ -228,19 +55,19 @@ static int add_extract(struct graph_make *g, size_t encoder, size_t images_of, i
     struct draft d = draft_start(KIND_EXTRACT);
     struct plan_task *t;
     snprintf(d.label, sizeof d.label, "extract %s %s %lld", en->name, b->p->image_sets[images_of].name, (long long)shard);
-    put(d.identity, "encoder", json_incref(b->encoders[encoder]));
-    put(d.identity, "image_set", plan_image_set_json(&b->p->image_sets[images_of]));
-    put(d.identity, "images", json_pack("{s:I,s:I}", "first", (json_int_t)(shard * per), "count", (json_int_t)count));
-    put(d.identity, "geometry", json_string(b->s->scores.c.geometry == 0 ? "letterbox" : "stretch"));
-    if (b->s->scores.c.geometry == 1) /* the released code normalises every encoder's pixels alike */
-        put(d.identity, "pixels", json_string("half"));
+    draft_put(d.identity, "encoder", json_incref(b->encoders[encoder]));
+    draft_put(d.identity, "image_set", plan_image_set_json(&b->p->image_sets[images_of]));
+    draft_put(d.identity, "images", json_pack("{s:I,s:I}", "first", (json_int_t)(shard * per), "count", (json_int_t)count));
+    draft_put(d.identity, "geometry", json_string(b->s->scores.c.geometry == 0 ? "letterbox" : "stretch"));
     /* the released code normalises every encoder's pixels alike; else they are normalised as the encoder wants it */
-    put(d.identity, "pixels", json_string(b->s->scores.c.geometry == 1 ? "half" : "own"));
-    put(d.identity, "layer", json_integer(b->s->scores.c.layer));
-    put(d.identity, "dtype", json_string((const char *const[]){ "bf16", "fp16", "fp32" }[b->s->features.dtype]));
-    put(d.execution, "names", json_pack("{s:s,s:s,s:s}", "encoder", en->name, "checkpoint",
+    draft_put(d.identity, "pixels", json_string(b->s->scores.c.geometry == 1 ? "half" : "own"));
+    draft_put(d.identity, "layer", json_integer(b->s->scores.c.layer));
+    draft_put(d.identity, "dtype", json_string((const char *const[]){ "bf16", "fp16", "fp32" }[b->s->features.dtype]));
+    draft_put(d.execution, "names", json_pack("{s:s,s:s,s:s}", "encoder", en->name, "checkpoint",
                                         b->p->checkpoints[en->checkpoint].name, "image_set", b->p->image_sets[images_of].name));
-    int rc = add_task(g, &d, &t, e);
+    draft_checkpoint(b, &d, en->checkpoint);
+    draft_image_set(b, &d, images_of);
+    int rc = draft_add(g->b, &d, &t, e);
     draft_free(&d);
     TRY(rc);
     t->encoder = encoder;
@@ -291,8 +118,16 @@ static int replay_value(const struct plan_build *b, struct draft *d, size_t r, s
         TRY(policy_table_find_benchmark(b->replay, b->p->benchmarks[subject].name, &column, e));
         value = d->kind == KIND_SCORE_A ? policy_table_a(b->replay, row, column) : policy_table_perf(b->replay, row, column);
     }
-    put(d->identity, "replay", isnan(value) ? json_object() : json_pack("{s:f}", "value", value));
+    draft_put(d->identity, "replay", isnan(value) ? json_object() : json_pack("{s:f}", "value", value));
     return 0;
+}
+
+/* Every representation leaves its points and maps. The pictures themselves are the same for all: single encoders bring them,
+ * and the first few of a space without any. */
+static json_t *pictures_wanted(const struct plan_build *b, size_t r)
+{
+    bool thumbnails = b->p->representations[r].n_members == 1 || r < THUMBNAILS_FROM;
+    return json_pack("{s:I,s:b}", "pairs", (json_int_t)b->s->scores.c.pictures, "thumbnails", thumbnails);
 }
 
 static int fill_score_c(struct graph_make *g, struct draft *d, size_t r, size_t k, struct err *e)
@@ -301,20 +136,23 @@ static int fill_score_c(struct graph_make *g, struct draft *d, size_t r, size_t 
     const struct plan_representation *rep = &b->p->representations[r];
     const struct plan_correspondence_set *cs = &b->p->correspondence_sets[k];
     snprintf(d->label, sizeof d->label, "score_c %s %s", rep->name, cs->name);
-    put(d->identity, "representation", json_incref(b->representations[r]));
-    put(d->identity, "correspondence_set",
+    draft_put(d->identity, "representation", json_incref(b->representations[r]));
+    draft_put(d->identity, "correspondence_set",
         json_pack("{s:s,s:s,s:o}", "name", cs->name, "split", cs->split, "image_set",
                   plan_image_set_json(&b->p->image_sets[cs->image_set])));
-    put(d->identity, "setting", conf_json(&score_c_conf_table, &b->s->scores.c, CONF_IDENTITY));
+    draft_put(d->identity, "setting", conf_json(&score_c_conf_table, &b->s->scores.c, CONF_IDENTITY));
     json_t *names = names_of(b, r);
-    put(names, "image_set", json_string(b->p->image_sets[cs->image_set].name));
-    put(d->execution, "names", names);
+    draft_put(names, "image_set", json_string(b->p->image_sets[cs->image_set].name));
+    draft_put(d->execution, "names", names);
+    draft_image_set(b, d, cs->image_set);
+    if (b->s->scores.c.pictures)
+        draft_put(d->execution, "pictures", pictures_wanted(b, r));
     TRY(replay_value(b, d, r, k, e));
     for (size_t m = 0; m < rep->n_members; m++)
         for (int64_t shard = 0; shard < shards_of(b, cs->image_set); shard++) {
             char name[64];
             snprintf(name, sizeof name, "features:%zu:%lld", m, (long long)shard);
-            TRY(add_input(g, d, g->extracts[rep->members[m] * b->p->n_image_sets + cs->image_set] + (size_t)shard, name, e));
+            TRY(draft_input(g->b, d, g->extracts[rep->members[m] * b->p->n_image_sets + cs->image_set] + (size_t)shard, name, e));
         }
     return 0;
 }
@@ -324,7 +162,7 @@ static int add_score_c(struct graph_make *g, size_t r, size_t k, struct err *e)
     struct draft d = draft_start(KIND_SCORE_C);
     struct plan_task *t = NULL;
     int rc = fill_score_c(g, &d, r, k, e);
-    rc = rc < 0 ? rc : add_task(g, &d, &t, e);
+    rc = rc < 0 ? rc : draft_add(g->b, &d, &t, e);
     draft_free(&d);
     TRY(rc);
     t->representation = r;
@@ -336,32 +174,38 @@ static int add_score_c(struct graph_make *g, size_t r, size_t k, struct err *e)
 
 /* ---- stage1, score_a, stage2, evaluate ------------------------------------------------------------------------------ */
 
-static void describe_training(const struct plan_build *b, struct draft *d, const struct conf_table *table,
+static void describe_training(struct plan_build *b, struct draft *d, const struct conf_table *table,
                               const struct train_conf *train, int64_t samples)
 {
     json_t *how = conf_json(table, train, CONF_IDENTITY);
-    put(how, "samples", json_integer(samples));
+    draft_put(how, "samples", json_integer(samples));
     if (train->tune != 2) { /* not lora: its settings are no part of what is computed */
         json_object_del(how, "lora_rank");
         json_object_del(how, "lora_alpha");
     }
-    put(d->identity, "training", how);
-    if (train->image_set.s)
-        for (size_t i = 0; i < b->p->n_image_sets; i++)
-            if (strcmp(b->p->image_sets[i].name, train->image_set.s) == 0)
-                put(d->identity, "image_set", plan_image_set_json(&b->p->image_sets[i]));
+    draft_put(d->identity, "training", how);
+    size_t set = plan_image_set_named(b, train->image_set);
+    if (set != PLAN_NONE) {
+        draft_put(d->identity, "image_set", plan_image_set_json(&b->p->image_sets[set]));
+        draft_image_set(b, d, set);
+    }
     if (b->llm != PLAN_NONE)
-        put(d->identity, "llm", plan_checkpoint_json(&b->p->checkpoints[b->llm]));
+        draft_put(d->identity, "llm", plan_checkpoint_json(&b->p->checkpoints[b->llm]));
 }
 
 /* Shared by the two stages and the benchmarks: the representation, and the names that people and programs need. */
-static json_t *describe_representation(const struct plan_build *b, struct draft *d, size_t r)
+static json_t *describe_representation(struct plan_build *b, struct draft *d, size_t r)
 {
-    put(d->identity, "representation", json_incref(b->representations[r]));
+    draft_put(d->identity, "representation", json_incref(b->representations[r]));
+    const struct plan_representation *rep = &b->p->representations[r];
     json_t *names = names_of(b, r);
-    if (b->llm != PLAN_NONE)
-        put(names, "llm", json_string(b->p->checkpoints[b->llm].name));
-    put(d->execution, "names", names);
+    if (b->llm != PLAN_NONE) {
+        draft_put(names, "llm", json_string(b->p->checkpoints[b->llm].name));
+        draft_checkpoint(b, d, b->llm);
+    }
+    for (size_t i = 0; i < rep->n_members; i++)
+        draft_checkpoint(b, d, b->p->encoders[rep->members[i]].checkpoint);
+    draft_put(d->execution, "names", names);
     return names;
 }
 
@@ -384,16 +228,16 @@ static int add_training(struct graph_make *g, size_t r, size_t after, int64_t sa
              samples != train->samples ? " for screening" : "");
     json_t *names = describe_representation(b, &d, r);
     if (train->image_set.s)
-        put(names, "image_set", json_string(train->image_set.s));
+        draft_put(names, "image_set", json_string(train->image_set.s));
     describe_training(b, &d, table, train, samples);
-    put(d.identity, "dtype", json_string((const char *const[]){ "bf16", "fp16", "fp32" }[b->s->features.dtype]));
-    put(d.execution, "training",
+    draft_put(d.identity, "dtype", json_string((const char *const[]){ "bf16", "fp16", "fp32" }[b->s->features.dtype]));
+    draft_put(d.execution, "training",
         json_pack("{s:I,s:b}", "device_batch", (json_int_t)train->device_batch, "gradient_checkpointing",
                   (int)train->gradient_checkpointing));
-    put(d.execution, "features", json_pack("{s:I}", "cache_bytes", (json_int_t)b->s->features.cache_bytes));
+    draft_put(d.execution, "features", json_pack("{s:I}", "cache_bytes", (json_int_t)b->s->features.cache_bytes));
     *index = b->p->n_tasks;
-    int rc = first ? 0 : add_input(g, &d, after, "connector", e);
-    rc = rc < 0 ? rc : add_task(g, &d, &t, e);
+    int rc = first ? 0 : draft_input(g->b, &d, after, "connector", e);
+    rc = rc < 0 ? rc : draft_add(g->b, &d, &t, e);
     draft_free(&d);
     TRY(rc);
     double full = first ? 558128.0 : 665298.0; /* samples of the LLaVA-1.5 recipe, which gpu_hours is about */
@@ -402,15 +246,17 @@ static int add_training(struct graph_make *g, size_t r, size_t after, int64_t sa
     return 0;
 }
 
-static json_t *benchmark_json(const struct plan_build *b, size_t benchmark)
+static void describe_benchmark(struct plan_build *b, struct draft *d, size_t benchmark)
 {
     const struct plan_benchmark *bench = &b->p->benchmarks[benchmark];
     const struct benchmark_conf *from = (const struct benchmark_conf *)b->s->benchmarks.items + benchmark;
     json_t *o = json_pack("{s:s,s:s}", "name", bench->name, "metric", bench->metric);
-    for (size_t i = 0; o && from->image_set.s && i < b->p->n_image_sets; i++)
-        if (strcmp(b->p->image_sets[i].name, from->image_set.s) == 0)
-            put(o, "image_set", plan_image_set_json(&b->p->image_sets[i]));
-    return o;
+    size_t set = plan_image_set_named(b, from->image_set);
+    if (set != PLAN_NONE) {
+        draft_put(o, "image_set", plan_image_set_json(&b->p->image_sets[set]));
+        draft_image_set(b, d, set);
+    }
+    draft_put(d->identity, "benchmark", o);
 }
 
 /* References in the order of their identities, as in the score setting. */
@@ -425,19 +271,19 @@ static int fill_score_a(struct graph_make *g, struct draft *d, size_t r, size_t 
     struct plan_build *b = g->b;
     json_t *names = describe_representation(b, d, r), *order = json_array();
     snprintf(d->label, sizeof d->label, "score_a %s %s", b->p->representations[r].name, b->p->benchmarks[benchmark].name);
-    put(d->identity, "benchmark", benchmark_json(b, benchmark));
-    put(d->identity, "setting", conf_json(&score_a_conf_table, &b->s->scores.a, CONF_IDENTITY));
-    put(names, "benchmark", json_string(b->p->benchmarks[benchmark].name));
-    put(names, "references", order);
+    describe_benchmark(b, d, benchmark);
+    draft_put(d->identity, "setting", conf_json(&score_a_conf_table, &b->s->scores.a, CONF_IDENTITY));
+    draft_put(names, "benchmark", json_string(b->p->benchmarks[benchmark].name));
+    draft_put(names, "references", order);
     TRY(replay_value(b, d, r, benchmark, e));
-    TRY(add_input(g, d, g->stage1[r], "connector", e));
+    TRY(draft_input(g->b, d, g->stage1[r], "connector", e));
     for (size_t i = 0, n = 0; i < b->n_references; i++) {
         size_t reference = b->references[i];
         char name[64];
         if (b->s->scores.a.exclude_self && reference == r)
             continue;
         snprintf(name, sizeof name, "reference:%zu", n++);
-        TRY(add_input(g, d, g->stage1[reference], name, e));
+        TRY(draft_input(g->b, d, g->stage1[reference], name, e));
         json_array_append_new(order, json_string(b->p->representations[reference].name));
     }
     return 0;
@@ -448,7 +294,7 @@ static int add_score_a(struct graph_make *g, size_t r, size_t benchmark, struct 
     struct draft d = draft_start(KIND_SCORE_A);
     struct plan_task *t = NULL;
     int rc = fill_score_a(g, &d, r, benchmark, e);
-    rc = rc < 0 ? rc : add_task(g, &d, &t, e);
+    rc = rc < 0 ? rc : draft_add(g->b, &d, &t, e);
     draft_free(&d);
     TRY(rc);
     t->representation = r;
@@ -466,12 +312,12 @@ static int add_evaluate(struct graph_make *g, size_t r, size_t benchmark, size_t
     struct plan_task *t = NULL;
     snprintf(d.label, sizeof d.label, "evaluate %s %s", b->p->representations[r].name, b->p->benchmarks[benchmark].name);
     json_t *names = describe_representation(b, &d, r);
-    put(names, "benchmark", json_string(b->p->benchmarks[benchmark].name));
-    put(d.identity, "benchmark", benchmark_json(b, benchmark));
-    put(d.identity, "setting", conf_json(&evaluate_conf_table, &b->s->evaluate, CONF_IDENTITY));
+    draft_put(names, "benchmark", json_string(b->p->benchmarks[benchmark].name));
+    describe_benchmark(b, &d, benchmark);
+    draft_put(d.identity, "setting", conf_json(&evaluate_conf_table, &b->s->evaluate, CONF_IDENTITY));
     int rc = replay_value(b, &d, r, benchmark, e);
-    rc = rc < 0 ? rc : add_input(g, &d, model, "model", e);
-    rc = rc < 0 ? rc : add_task(g, &d, &t, e);
+    rc = rc < 0 ? rc : draft_input(g->b, &d, model, "model", e);
+    rc = rc < 0 ? rc : draft_add(g->b, &d, &t, e);
     draft_free(&d);
     TRY(rc);
     t->representation = r;
@@ -505,7 +351,7 @@ static int add_load(struct graph_make *g, struct err *e)
                          plan_kinds[KIND_FAKE].version);
         digest_bytes(text, (size_t)n, hex);
         *t = (struct plan_task){
-            .kind = plan_kinds[KIND_FAKE].name, .executor = g->use[fakes ? USE_FAKE : USE_NOOP],
+            .kind = plan_kinds[KIND_FAKE].name, .executor = g->b->use[fakes ? USE_FAKE : USE_NOOP],
             .resources = { .cpus = 1 }, .encoder = PLAN_NONE, .representation = PLAN_NONE, .benchmark = PLAN_NONE,
             .correspondence_set = PLAN_NONE, .image_set = PLAN_NONE, .score_setting = PLAN_NONE, .shard = -1,
         };
@@ -550,7 +396,7 @@ static int count_features(const struct graph_make *g, struct err *e)
     return 0;
 }
 
-static int count_tasks(struct graph_make *g, struct err *e)
+static int make_room(struct graph_make *g, struct err *e)
 {
     const struct plan *p = g->b->p;
     uint64_t total = (uint64_t)g->b->s->load.tasks;
@@ -570,8 +416,7 @@ static int count_tasks(struct graph_make *g, struct err *e)
         return conf_fail(g->b->conf, 0, e, "%llu tasks are more than %u; use fewer representations, or larger shards",
                          (unsigned long long)total, MAX_TASKS);
     TRY(count_features(g, e));
-    g->cap = (size_t)total;
-    return 0;
+    return draft_room(g->b, (size_t)total, e);
 }
 
 static bool is_reference(const struct plan_build *b, size_t r)
@@ -641,16 +486,12 @@ int plan_tasks(struct plan_build *b, struct err *e)
 {
     struct graph_make g = { .b = b };
     struct plan *p = b->p;
-    TRY(count_tasks(&g, e));
-    for (size_t i = 0; i < ARRAY_LEN(uses); i++)
-        if (!(g.use[i] = plan_text(b, uses[i], e)))
-            return -1;
+    TRY(make_room(&g, e));
     AUTO(free) bool *encoder_used = calloc(p->n_encoders + 1, sizeof *encoder_used);
     AUTO(free) bool *at_once = g.at_once = calloc(p->n_representations + 1, sizeof *at_once);
     AUTO(free) size_t *stage1 = g.stage1 = calloc(p->n_representations + 1, sizeof *stage1);
     AUTO(free) size_t *extracts = g.extracts = calloc(p->n_encoders * p->n_image_sets + 1, sizeof *extracts);
-    p->tasks = arena_array(b->arena, g.cap, sizeof *p->tasks);
-    if (!encoder_used || !at_once || !stage1 || !extracts || !p->tasks)
+    if (!encoder_used || !at_once || !stage1 || !extracts)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < p->n_encoders * p->n_image_sets; i++)
         extracts[i] = PLAN_NONE;

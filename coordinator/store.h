@@ -1,5 +1,5 @@
 /* Shared by the files that keep sweeps in the database, all of them on the database thread: store_sweep.c (what may be
- * asked for), store_space.c (names to ids), store_tasks.c (the graph's rows), store_load.c (how it stands),
+ * asked for), store_submission.c (what is planned again), store_space.c (names to ids), store_tasks.c (the graph's rows), store_load.c (how it stands),
  * store_round.c (the policy's rounds). */
 #ifndef ACSWEEP_COORDINATOR_STORE_H
 #define ACSWEEP_COORDINATOR_STORE_H
@@ -44,6 +44,17 @@ MUST_USE int store_write_tasks(struct db *d, struct stored_sweep *s, const struc
 MUST_USE int store_take_state(struct stored_task *t, const struct db_rows *rows, int64_t r, struct err *e);
 MUST_USE int store_map_identities(const struct plan *p, struct map *m, struct err *e);
 const struct plan_task *store_by_identity(const struct map *m, const char *identity); /* NULL: none */
+
+/* ---- store_submission.c ---- */
+
+/* The column sweep.plan, malloc'ed, and back. */
+char *submission_json(const struct submission *s, struct err *e);
+MUST_USE int submission_of_json(const char *config, const char *json, struct submission *s, struct err *e);
+/* Of a column sweep.plan, only what was found out. */
+MUST_USE int submission_adopt(struct submission *s, const char *json, struct err *e);
+/* Begin another look at the content. */
+MUST_USE int submission_look(struct submission *s, const char *before, struct err *e);
+MUST_USE int submission_add_content(struct submission *s, const char *name, const char *digest, struct err *e);
 
 /* ---- store_load.c ---- */
 

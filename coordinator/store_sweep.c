@@ -22,24 +22,6 @@ static enum sweep_state sweep_state_of(const char *name)
     return SWEEP_RUNNING;
 }
 
-void submission_free(struct submission *s)
-{
-    for (size_t i = 0; i < s->n_files; i++) {
-        free(s->file_names[i]);
-        free(s->file_texts[i]);
-    }
-    free(s->file_names);
-    free(s->file_texts);
-    free(s->config);
-    free(s->place);
-    *s = (struct submission){ 0 };
-}
-
-static void submission_free_cleanup(struct submission *s)
-{
-    submission_free(s);
-}
-
 void stored_sweep_destroy(struct stored_sweep *s)
 {
     if (!s || s->refs-- > 0)
@@ -81,7 +63,9 @@ static struct stored_sweep *stored_create(const struct submission *s, struct err
     struct stored_sweep *out = calloc(1, sizeof *out);
     if (!out)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
-    out->plan = plan_load(s->config, s->place, read_sent_file, (void *)s, e);
+    const struct plan_known known = { s->looks ? s->looks : "", (const char *const *)s->content_names,
+                                      (const char *const *)s->content_digests, s->n_content };
+    out->plan = plan_load(s->config, s->place, read_sent_file, (void *)s, &known, e);
     if (!out->plan) {
         stored_sweep_destroy(out);
         return NULL;
@@ -106,37 +90,6 @@ static struct stored_sweep *stored_create(const struct submission *s, struct err
     return out;
 }
 
-/* The submission as JSON, kept with the sweep: {"place": ..., "files": {NAME: TEXT}}. */
-static char *submission_json(const struct submission *s, struct err *e)
-{
-    AUTO(json_decref) json_t *j = json_pack("{s:s, s:{}}", "place", s->place, "files");
-    for (size_t i = 0; j && i < s->n_files; i++)
-        if (json_object_set_new(json_object_get(j, "files"), s->file_names[i], json_string(s->file_texts[i])) < 0)
-            return FAIL_NULL(e, ERR_INPUT, "the file '%s' is not UTF-8 text", s->file_names[i]);
-    return j ? json_canonical(j, e) : FAIL_NULL(e, ERR_INPUT, "the config's path is not UTF-8 text");
-}
-
-static int submission_of_json(const char *config, const char *json, struct submission *s, struct err *e)
-{
-    AUTO(json_decref) json_t *j = json_loads(json, 0, NULL);
-    json_t *files = json_object_get(j, "files"), *text;
-    const char *name, *place = json_string_value(json_object_get(j, "place"));
-    if (!place || !json_is_object(files))
-        return FAIL(e, ERR_DB, "the stored submission of a sweep cannot be read");
-    size_t n = json_object_size(files);
-    *s = (struct submission){ .config = strdup(config), .place = strdup(place), .n_files = 0 };
-    s->file_names = calloc(n + 1, sizeof *s->file_names);
-    s->file_texts = calloc(n + 1, sizeof *s->file_texts);
-    if (!s->config || !s->place || !s->file_names || !s->file_texts)
-        return FAIL_NOMEM(e);
-    json_object_foreach(files, name, text)
-    {
-        s->file_names[s->n_files] = strdup(name);
-        s->file_texts[s->n_files++] = strdup(json_string_value(text) ? json_string_value(text) : "");
-    }
-    return 0;
-}
-
 /* ---- the sweep's own row ---- */
 
 static int clear_old_plan(struct db *d, int64_t sweep_id, struct err *e)
@@ -154,6 +107,19 @@ static int clear_old_plan(struct db *d, int64_t sweep_id, struct err *e)
 
 static const char *const mode_names[] = { "paper", "default", "exhaustive" };
 
+/* The rounds of another config go; while content is looked at, it is not known yet whether it is another one. */
+static int settle_old(struct db *d, const struct plan *p, const struct db_rows *old, struct err *e)
+{
+    if (db_rows_count(old) == 0)
+        return 0;
+    int64_t id = db_i64(old, 0, 0);
+    const char *before = db_text(old, 0, 3);
+    const struct sql_arg args[] = { SQL_I64(id) };
+    if (p->identifies)
+        return db_exec(d, SQL_SWEEP_CLEAR_IDENTIFY, args, 1, ROWS_ANY, NULL, e);
+    return before[0] && strcmp(before, p->config_digest) != 0 ? clear_old_plan(d, id, e) : 0;
+}
+
 static int write_sweep(struct db *d, const struct submission *sub, struct stored_sweep *s, struct err *e)
 {
     const struct plan *p = s->plan;
@@ -161,8 +127,7 @@ static int write_sweep(struct db *d, const struct submission *sub, struct stored
     const struct sql_arg name[] = { SQL_TEXT(p->name) };
     TRY(db_exec(d, SQL_SWEEP_FIND, name, 1, ROWS_0_OR_1, &old, e));
     s->all_new = db_rows_count(old) == 0;
-    if (db_rows_count(old) == 1 && strcmp(db_text(old, 0, 1), p->config_digest) != 0)
-        TRY(clear_old_plan(d, db_i64(old, 0, 0), e));
+    TRY(settle_old(d, p, old, e));
     AUTO(free) char *plan_json = submission_json(sub, e);
     if (!plan_json)
         return -1;
@@ -187,6 +152,12 @@ static int submit_in_transaction(struct db *d, const struct submission *sub, str
     if (!index)
         return FAIL_NOMEM(e);
     TRY(store_ids_alloc(&ids, p, e));
+    if (p->identifies) {
+        TRY(write_sweep(d, sub, s, e));
+        for (size_t i = 0; i < p->n_tasks; i++)
+            index[i] = i;
+        return store_write_tasks(d, s, &ids, index, p->n_tasks, 0, e);
+    }
     TRY(store_write_models(d, p, &ids, e));
     TRY(store_write_data(d, p, &ids, s, e));
     TRY(write_sweep(d, sub, s, e));
@@ -202,9 +173,33 @@ static int submit_in_transaction(struct db *d, const struct submission *sub, str
     return store_write_tasks(d, s, &ids, index, n, 0, e);
 }
 
-struct stored_sweep *store_submit(struct db *d, const struct submission *sub, const char *store, struct err *e)
+/* Content has to be looked at. A sweep that runs with the same config goes on with what it knows; else this is another
+ * look, and what an older one found does not count. */
+static struct stored_sweep *look_at_content(struct db *d, struct submission *sub, const struct plan *p, struct err *e)
 {
-    AUTO(stored_sweep_destroy) struct stored_sweep *s = stored_create(sub, e);
+    AUTO(db_rows_free) struct db_rows *old = NULL;
+    const struct sql_arg name[] = { SQL_TEXT(p->name) };
+    if (db_exec(d, SQL_SWEEP_SUBMISSION, name, 1, ROWS_0_OR_1, &old, e) < 0)
+        return NULL;
+    bool known = db_rows_count(old) == 1;
+    bool goes_on = known && strcmp(db_text(old, 0, 2), "running") == 0 && strcmp(db_text(old, 0, 0), sub->config) == 0;
+    if (goes_on ? submission_adopt(sub, db_text(old, 0, 1), e) < 0
+                : submission_look(sub, known ? db_text(old, 0, 3) : "", e) < 0)
+        return NULL;
+    return stored_create(sub, e);
+}
+
+static struct stored_sweep *plan_submission(struct db *d, struct submission *sub, struct err *e)
+{
+    AUTO(stored_sweep_destroy) struct stored_sweep *first = stored_create(sub, e);
+    if (first && first->plan->identifies && !sub->looks)
+        return look_at_content(d, sub, first->plan, e);
+    return TAKE(first);
+}
+
+struct stored_sweep *store_submit(struct db *d, struct submission *sub, const char *store, struct err *e)
+{
+    AUTO(stored_sweep_destroy) struct stored_sweep *s = plan_submission(d, sub, e);
     if (s && s->plan->store[0] && strcmp(s->plan->store, store) != 0)
         return FAIL_NULL(e, ERR_INPUT,
                          "artifacts.store is '%s', but this coordinator's is '%s': leave it out of the sweep, or "
@@ -222,13 +217,30 @@ struct stored_sweep *store_submit(struct db *d, const struct submission *sub, co
     return TAKE(s);
 }
 
+struct stored_sweep *store_replan(struct db *d, const struct stored_sweep *s, const char *const *digests,
+                                  const char *store, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *row = NULL;
+    const struct sql_arg id[] = { SQL_I64(s->id) };
+    if (db_exec(d, SQL_SWEEP_GET, id, 1, 1, &row, e) < 0)
+        return NULL;
+    AUTO(submission_free) struct submission sub = { 0 };
+    if (submission_of_json(db_text(row, 0, 0), db_text(row, 0, 1), &sub, e) < 0)
+        return NULL;
+    for (size_t i = 0; i < s->plan->n_tasks; i++)
+        if (submission_add_content(&sub, plan_identified(s->plan, i), digests[i], e) < 0)
+            return NULL;
+    free(TAKE(sub.before));
+    return store_submit(d, &sub, store, e);
+}
+
 struct stored_sweep *store_load(struct db *d, int64_t sweep_id, struct err *e)
 {
     AUTO(db_rows_free) struct db_rows *row = NULL;
     const struct sql_arg id[] = { SQL_I64(sweep_id) };
     if (db_exec(d, SQL_SWEEP_GET, id, 1, 1, &row, e) < 0)
         return NULL;
-    struct submission sub __attribute__((cleanup(submission_free_cleanup))) = { 0 };
+    AUTO(submission_free) struct submission sub = { 0 };
     if (submission_of_json(db_text(row, 0, 0), db_text(row, 0, 1), &sub, e) < 0)
         return NULL;
     AUTO(stored_sweep_destroy) struct stored_sweep *s = stored_create(&sub, e);
@@ -237,7 +249,7 @@ struct stored_sweep *store_load(struct db *d, int64_t sweep_id, struct err *e)
         return NULL;
     s->id = sweep_id;
     s->state = sweep_state_of(db_text(row, 0, 3));
-    if (store_load_ids(d, s, &ids, e) < 0 || store_load_rest(d, s, e) < 0)
+    if ((!s->plan->identifies && store_load_ids(d, s, &ids, e) < 0) || store_load_rest(d, s, e) < 0)
         return NULL;
     return TAKE(s);
 }

@@ -67,17 +67,29 @@ void sweep_destroy(struct sweep *s);
 
 /* ---- store_sweep.c and, from store_round() on, store_round.c: on the database thread ---- */
 
-struct submission { /* what a client sent */
+struct submission { /* what a client sent... */
     char *config, *place;
     char **file_names, **file_texts;
     size_t n_files;
+    /* ...and what the store adds where content is identified (store_submission.c) */
+    char *looks, *before;
+    char **content_names, **content_digests;
+    size_t n_content;
 };
 void submission_free(struct submission *s);
+static inline UNUSED void submission_free_cleanup(struct submission *s)
+{
+    submission_free(s);
+}
 
 /* Plan the text and write what is new of it, in one transaction; then load it as it stands. A sweep of the same name
  * and config goes on; another config replaces its plan and starts its rounds anew (results stay shared). A sweep that
- * names an artifacts.store other than `store` is refused. */
-struct stored_sweep *store_submit(struct db *d, const struct submission *s, const char *store, struct err *e);
+ * names an artifacts.store other than `store` is refused. Where content has to be identified first, what comes back has
+ * these tasks only, and the rest of the database is as it was. */
+struct stored_sweep *store_submit(struct db *d, struct submission *s, const char *store, struct err *e);
+/* The whole plan of a sweep whose content is identified: `digests` in the order of its tasks. */
+struct stored_sweep *store_replan(struct db *d, const struct stored_sweep *s, const char *const *digests,
+                                  const char *store, struct err *e);
 /* Load a running sweep at take-over. */
 struct stored_sweep *store_load(struct db *d, int64_t sweep_id, struct err *e);
 /* Ids of the running sweeps; malloc'ed. */

@@ -16,7 +16,7 @@ static const struct conf_key checkpoint_keys[] = {
     { C_(CONF_TEXT, name), .required = true, .help = "logical name" },
     { C_(CONF_CHOICE, role), .fallback = "encoder", .choices = "encoder|llm|connector", .help = "what it is" },
     { C_(CONF_TEXT, source), .fallback = "", .help = "where it comes from, e.g. a Hugging Face id" },
-    { C_(CONF_TEXT, digest), .help = "SHA-256 of its content, 64 hex digits; without it the name and source stand for it" },
+    { C_(CONF_TEXT, digest), .help = "SHA-256 of its content, 64 hex digits; without it a worker finds it out, where native tasks read it" },
     { 0 },
 };
 static const struct conf_table checkpoint_table = { "a checkpoint", sizeof(struct checkpoint_conf), checkpoint_keys,
@@ -60,7 +60,7 @@ static const struct conf_key image_set_keys[] = {
     { I_(CONF_TEXT, name), .required = true, .help = "logical name" },
     { I_(CONF_CHOICE, role), .fallback = "other", .choices = "stage1|stage2|benchmark|correspondence|other", .help = "what it is for" },
     { I_(CONF_INT, images), .fallback = "0", .lo = 0, .hi = BIG, .help = "number of images; 0 = not stated" },
-    { I_(CONF_TEXT, digest), .help = "SHA-256 of its content, 64 hex digits; without it the name stands for it" },
+    { I_(CONF_TEXT, digest), .help = "SHA-256 of its content, 64 hex digits; without it a worker finds it out, where native tasks read it" },
     { 0 },
 };
 static const struct conf_table image_set_table = { "an image set", sizeof(struct image_set_conf), image_set_keys,
@@ -171,6 +171,8 @@ static const struct conf_key score_c_keys[] = {
     { Q_(CONF_INT, annotation_size), .fallback = "840", .lo = 1, .hi = 65536, ID, .help = "side of the square the key points live in, pixels" },
     { Q_(CONF_INT, window), .fallback = "5", .lo = 0, .hi = 4096, ID, .help = "soft argmax: cells on each side of the maximum" },
     { Q_(CONF_REAL, temperature), .fallback = "0.02", .lo = 1e-6, .hi = 100, ID, .help = "soft argmax: temperature" },
+    { Q_(CONF_INT, pictures), .fallback = "4", .lo = 0, .hi = 12,
+      .help = "pairs of which the report draws pictures; 0 = none; changes no number" },
     { 0 },
 };
 const struct conf_table score_c_conf_table = { "scores.c", sizeof(struct score_c_conf), score_c_keys,

@@ -200,7 +200,20 @@ static int replace(struct coord *c, struct sweep *old, struct err *e)
     return 0;
 }
 
-static int take_in(struct coord *c, struct stored_sweep **stored, struct sweep **out, struct err *e)
+/* A sweep whose content is looked at first leaves the one that had its name in place: until it is planned nobody knows
+ * which of the running tasks it wants. (That one begins no rounds meanwhile: its config is no longer the stored one.) */
+static int replace_others(struct coord *c, const struct sweep *s, struct err *e)
+{
+    struct sweep *next;
+    for (struct sweep *old = s->plan->identifies ? NULL : c->sweeps; old; old = next) {
+        next = old->next;
+        if (old != s && strcmp(old->plan->name, s->plan->name) == 0)
+            TRY(replace(c, old, e));
+    }
+    return 0;
+}
+
+int sweeps_take_in(struct coord *c, struct stored_sweep **stored, struct sweep **out, struct err *e)
 {
     struct sweep *old = coord_sweep(c, (*stored)->plan->name);
     if (old && old->state == SWEEP_RUNNING && strcmp(old->stored->config_digest, (*stored)->config_digest) == 0) {
@@ -214,7 +227,7 @@ static int take_in(struct coord *c, struct stored_sweep **stored, struct sweep *
     c->sweeps = s;
     *out = s;
     TRY(merge(c, s, e));
-    return old ? replace(c, old, e) : 0;
+    return replace_others(c, s, e);
 }
 
 /* The stored config does not make a plan any more. */
@@ -239,7 +252,7 @@ int sweeps_recover(struct coord *c, struct db *d, struct err *e)
             TRY(give_up(d, ids[i], e));
             continue;
         }
-        if (!stored || take_in(c, &stored, &s, e) < 0)
+        if (!stored || sweeps_take_in(c, &stored, &s, e) < 0)
             return err_wrap(e, "sweep %lld", (long long)ids[i]);
         log_info("sweep.recovered", KV_STR("sweep", s->plan->name), KV_I64("leased", c->n_orphans));
     }
@@ -273,8 +286,12 @@ static int submit_answer(struct submit_job *j, const struct sweep *s, struct err
             cached += s->tasks[i]->state == TASK_DONE;
         }
     char text[300], json[300];
-    snprintf(text, sizeof text, "sweep %.100s: %zu representations, %zu tasks now, %zu of them done already",
-             s->plan->name, s->plan->n_representations, now, cached);
+    if (s->plan->identifies)
+        snprintf(text, sizeof text, "sweep %.100s: looks at the content of %zu checkpoints and image sets first",
+                 s->plan->name, s->plan->n_tasks);
+    else
+        snprintf(text, sizeof text, "sweep %.100s: %zu representations, %zu tasks now, %zu of them done already",
+                 s->plan->name, s->plan->n_representations, now, cached);
     snprintf(json, sizeof json, "{\"sweep_id\":%lld,\"representations\":%zu,\"tasks\":%zu,\"cached\":%zu}",
              (long long)s->id, s->plan->n_representations, now, cached);
     return control_answer(j->c, &j->from, j->answers, NULL, text, json, e);
@@ -292,7 +309,7 @@ static int submit_done(struct db_job *job, const struct err *why, struct err *e)
     } else if (why) {
         rc = control_answer(j->c, &j->from, j->answers, why, "", "", e);
     } else {
-        rc = take_in(j->c, &j->stored, &s, e);
+        rc = sweeps_take_in(j->c, &j->stored, &s, e);
         if (rc == 0)
             rc = submit_answer(j, s, e);
         if (rc == 0)
@@ -506,7 +523,7 @@ static struct round_job *round_job_create(struct coord *c, struct sweep *s, stru
     return j;
 }
 
-static int start_end(struct coord *c, struct sweep *s, enum sweep_state state, const char *note, struct err *e)
+int sweeps_start_end(struct coord *c, struct sweep *s, enum sweep_state state, const char *note, struct err *e)
 {
     struct round_job *j = round_job_create(c, s, e);
     if (!j)
@@ -524,8 +541,11 @@ int sweeps_end(struct coord *c, struct sweep *s, enum sweep_state state, struct 
     log_info("sweep.ended", KV_STR("sweep", s->plan->name), KV_STR("state", sweep_state_name(state)));
     s->state = state;
     TRY(control_tick(c, INT64_MAX, e)); /* the last snapshot for whoever watches */
+    int64_t id = s->id;
     detach(c, s);
-    return 0;
+    for (s = c->sweeps; s && s->id != id;) /* what had the name, while this one looked at content */
+        s = s->next;
+    return s ? replace(c, s, e) : 0;
 }
 
 static int round_done(struct db_job *job, const struct err *why, struct err *e)
@@ -541,7 +561,7 @@ static int round_done(struct db_job *job, const struct err *why, struct err *e)
     if (why && why->kind == ERR_DB && s && !j->end) {
         /* Refused for good: the next leader would fare no better, and the other sweeps have no part in it. */
         log_error("sweep.round_refused", KV_STR("sweep", s->plan->name), KV_ERR(why));
-        rc = start_end(c, s, SWEEP_FAILED, why->text, e);
+        rc = sweeps_start_end(c, s, SWEEP_FAILED, why->text, e);
     } else if (why) {
         if (e)
             *e = *why;
@@ -637,7 +657,7 @@ static int no_round(struct coord *c, struct sweep *s, struct err *why, struct er
 {
     err_wrap(why, "round %d", s->round + 1);
     log_error("sweep.no_round", KV_STR("sweep", s->plan->name), KV_ERR(why));
-    return start_end(c, s, SWEEP_FAILED, why->text, e);
+    return sweeps_start_end(c, s, SWEEP_FAILED, why->text, e);
 }
 
 /* Scores that could not lead to a fine-tune any more are not asked for. */
@@ -696,13 +716,15 @@ static int advance(struct coord *c, struct sweep *s, struct err *e)
     s->dirty = false;
     if (s->open_now)
         return 0;
+    if (s->plan->identifies)
+        return sweeps_replan(c, s, some_failed(s), e);
     if (s->plan->n_benchmarks == 0 || s->plan->n_representations == 0) {
         bool failed = some_failed(s);
-        return start_end(c, s, failed ? SWEEP_FAILED : SWEEP_DONE, failed ? "some tasks failed for good" : "", e);
+        return sweeps_start_end(c, s, failed ? SWEEP_FAILED : SWEEP_DONE, failed ? "some tasks failed for good" : "", e);
     }
     TRY(update_standing(s, e));
     if (s->stored->finished && !s->stored->revived)
-        return start_end(c, s, SWEEP_DONE, s->stored->note, e); /* submitted again: everything was found */
+        return sweeps_start_end(c, s, SWEEP_DONE, s->stored->note, e); /* submitted again: everything was found */
     if (s->round_open && round_still_open(s))
         return 0;
     return start_round(c, s, fine_tunes(s), e);

@@ -15,12 +15,12 @@
 /* Session settings by role. The reasons for the leader's planner settings are in sql/README.md: each of these plans cost
  * 3 to 500 times the right one, and the right one is always a nested loop over the primary key. */
 static const char *const role_settings[] = {
-    [DB_LEADER] = "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET jit = off;"
-                  "SET plan_cache_mode = force_generic_plan;"
-                  "SET synchronous_commit = on; SET lock_timeout = '30s';"
-                  "SET idle_in_transaction_session_timeout = '60s'",
-    [DB_READER] = "SET default_transaction_read_only = on; SET jit = off; SET statement_timeout = '60s';"
-                  "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '10s'",
+    [DB_LEADER] = ("SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET jit = off;"
+                   "SET plan_cache_mode = force_generic_plan;"
+                   "SET synchronous_commit = on; SET lock_timeout = '30s';"
+                   "SET idle_in_transaction_session_timeout = '60s'"),
+    [DB_READER] = ("SET default_transaction_read_only = on; SET jit = off; SET statement_timeout = '60s';"
+                   "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '10s'"),
     [DB_ADMIN] = "SET synchronous_commit = on; SET lock_timeout = '60s'; SET client_min_messages = warning",
 };
 

@@ -19,4 +19,5 @@ acsweep_e2e_test(70-extract 300)
 acsweep_e2e_test(70-gpus 300)
 # Real extraction and C scores by tasks (skipped, loudly, without libtorch).
 acsweep_e2e_test(80-native 300)
-set_tests_properties(e2e.80-native PROPERTIES SKIP_RETURN_CODE 77)
+acsweep_e2e_test(85-content 300)
+set_tests_properties(e2e.80-native e2e.85-content PROPERTIES SKIP_RETURN_CODE 77)

@@ -5,6 +5,10 @@ target_link_libraries(checkpoint_copy PUBLIC acsweep_tensorfile PkgConfig::CMOCK
 acsweep_unit_test(vit LIBS acsweep_model checkpoint_copy)
 set_tests_properties(unit.vit PROPERTIES SKIP_RETURN_CODE 77)
 
+acsweep_unit_test(feature_file LIBS acsweep_extract)
+set_tests_properties(unit.feature_file PROPERTIES SKIP_RETURN_CODE 77)
+
 acsweep_unit_test(vit_config LIBS acsweep_checkpoint)
+acsweep_unit_test(published LIBS acsweep_checkpoint acsweep_data m)
 acsweep_unit_test(inspect LIBS acsweep_checkpoint checkpoint_copy)
 acsweep_fuzz_target(vit_config LIBS acsweep_checkpoint)

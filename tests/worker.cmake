@@ -25,3 +25,7 @@ acsweep_fuzz_target(gpu LIBS acsweep_agent)
 # The passes of native scores, without what computes.
 acsweep_unit_test(passes LIBS acsweep_executors acsweep_score m)
 target_sources(test_passes PRIVATE ${CMAKE_SOURCE_DIR}/worker/exec/native_passes.c)
+
+# The executor's part of correspondence pictures is inside the module for libtorch; here without it.
+acsweep_unit_test(native_pictures LIBS acsweep_executors acsweep_score)
+target_sources(test_native_pictures PRIVATE ${CMAKE_SOURCE_DIR}/worker/exec/native_pictures.c)

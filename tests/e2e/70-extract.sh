@@ -26,6 +26,10 @@ has "$OUT" "readable     no"
 has "$OUT" "problem      broken/model.safetensors"
 expect 3 acsweep inspect --json broken
 same "$(json "$OUT" 'd["readable"], len(d["problems"])')" "(False, 1)"
+cp -r clip224 unprepared && rm unprepared/preprocessor_config.json
+expect 3 acsweep inspect unprepared
+has "$OUT" "readable     no"
+has "$OUT" "problem      unprepared/preprocessor_config.json: cannot open: No such file or directory; fetch it"
 expect 3 acsweep inspect "$SCRATCH/nothing"
 has "$ERR" "name a directory with config.json"
 
@@ -133,6 +137,14 @@ def worst(a, b):
     assert len(a) == len(b), (len(a), len(b))
     return max(abs(x - y) for x, y in zip(a, b))
 PY
+
+# The reference BLAS is 15 to 60 times slower: whoever has it is told at once.
+SLOW_BLAS=/usr/lib/$(uname -m)-linux-gnu/blas
+if [[ -e $SLOW_BLAS/libblas.so.3 ]]; then
+    LD_LIBRARY_PATH=$SLOW_BLAS expect 0 acsweep extract --encoder clip224 --image "$PICTURES/rgb.png" --out slow.safetensors --threads 1
+    has "$ERR" "acsweep extract: warning: $SLOW_BLAS/libblas.so.3 is no fast BLAS"
+    has "$ERR" "apt-get install libopenblas0-openmp"
+fi
 
 # Every golden case: the tensors of the command are those of the reference.
 golden_cases() {
@@ -299,7 +311,14 @@ wrong 2 "--device" extract --encoder clip224 "${IMG[@]}" --device tpu --out x
 wrong 3 "there is no hidden state 9" extract --encoder clip224 "${IMG[@]}" --layer 9 --out x
 wrong 3 "nowhere: No such file or directory; name a directory with config.json" extract --encoder nowhere "${IMG[@]}" --out x
 wrong 3 "broken/model.safetensors" extract --encoder broken "${IMG[@]}" --out x
-wrong 3 "no.jpg" extract --encoder clip224 "${IMG[@]}" no.jpg --out x
+wrong 3 "2 of 3 pictures are not there, or no files: no.jpg, $SCRATCH" extract --encoder clip224 "${IMG[@]}" no.jpg "$SCRATCH" --out x
+cp "$PICTURES/rgb.png" __metadata__
+cp "$PICTURES/rgb.png" $'byte\xff.png'
+wrong 3 "rename it" extract --encoder clip224 --image __metadata__ --out x
+wrong 3 "not UTF-8; rename it" extract --encoder clip224 --image $'byte\xff.png' --out x
+mkdir place
+wrong 3 "place: it is a directory; name a file" extract --encoder clip224 "${IMG[@]}" --out place
+rmdir place
 printf 'GIF89a, or what?' >odd.png
 wrong 3 "odd.png" extract --encoder clip224 "${IMG[@]}" odd.png --out x
 wrong 3 "no-set" extract --encoder clip224 --spair no-set --out x

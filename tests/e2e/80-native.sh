@@ -89,10 +89,13 @@ start_coordinator --listen 'tcp://127.0.0.1:*' --store "$SCRATCH/store" --lease 
 # ---- two encoders; the first worker is killed while it extracts --------------------------------------------------------
 config "$SCRATCH/two.cfg" two clip dino
 expect 0 acsweep submit "$SCRATCH/two.cfg" --coordinator "$JOIN"
-start_worker w1
+# The first worker has the reference BLAS where there is one: it works, and its log says what is wrong with that.
+SLOW_BLAS=/usr/lib/$(uname -m)-linux-gnu/blas
+LD_LIBRARY_PATH=$SLOW_BLAS${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} start_worker w1
 FIRST=$WORKER
 wait_for 60 "a first result" is True "SELECT count(*) >= 1 FROM tasks WHERE sweep = 'two' AND kind = 'extract' AND status = 'done'"
 kill -9 "$FIRST"
+[[ ! -e $SLOW_BLAS/libblas.so.3 ]] || has "$SCRATCH/w1.log" "is no fast BLAS"
 start_worker w2
 SECOND=$WORKER
 start_worker w3
@@ -104,6 +107,21 @@ same "$(wc -l <<<"$WANT")" 3
 # Not all scores alike, else nothing was compared.
 [[ $(cut -d' ' -f2 <<<"$WANT" | sort -u | wc -l) -gt 1 ]] || fail "all representations score the same: $WANT"
 same "$(query "SELECT count(*) FROM tasks WHERE sweep = 'two' AND kind = 'extract'")" 6
+
+# ---- pictures: the report has those that the direct command draws ------------------------------------------------------
+found() { grep -o 'finds [0-9]* of [0-9]* points' "$1" | sort; }
+same "$(query "SELECT string_agg(DISTINCT a.name || ' ' || l.store, ', ') FROM acsweep.artifact a JOIN acsweep.artifact_location l USING (artifact_id)
+    JOIN acsweep.task t USING (task_id) WHERE t.kind = 'score_c'")" "pictures inline, thumbnails inline"
+expect 0 acsweep report two --database "$DATABASE" -o "$SCRATCH/report"
+expect 0 acsweep score c --features "$SCRATCH/features/clip" --features "$SCRATCH/features/dino" --pairs "$SET" --subsets all --pictures "$SCRATCH/pictures.html"
+same "$(found "$SCRATCH/report/index.html")" "$(found "$SCRATCH/pictures.html")"
+same "$(found "$SCRATCH/report/index.html" | wc -l)" 12 # four pairs, three representations
+has "$SCRATCH/report/index.html" '<h2 id="correspondence">'
+same "$(grep -c 'data:image/jpeg;base64,' "$SCRATCH/report/index.html")" "$(grep -c 'data:image/jpeg;base64,' "$SCRATCH/pictures.html")"
+expect 2 acsweep score c --features "$SCRATCH/features/clip" --pairs "$SET" --pictures "$SCRATCH/pictures.json"
+expect 3 acsweep score c --features "$SCRATCH/features/clip" --pairs "$SET" --pictures "$SCRATCH/none.html" --picture nobody
+has "$ERR" "there is no pair 'nobody'"
+same "$(find "$SCRATCH" -maxdepth 1 -name 'none.html*')" "" # nor anything half written
 
 # ---- a third encoder: only the new one is extracted, old scores are found ----------------------------------------------
 config "$SCRATCH/three.cfg" three clip dino open

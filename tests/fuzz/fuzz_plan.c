@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(free) char *text = strndup((const char *)data, size);
     if (!text || has_long_number(text))
         return 0;
-    AUTO(plan_destroy) struct plan *p = plan_load(text, "fuzz.cfg", read_table, NULL, &e);
+    const struct plan_known nothing = { .submission = "s" }; /* with an even size: content is identified first */
+    AUTO(plan_destroy) struct plan *p = plan_load(text, "fuzz.cfg", read_table, NULL, size % 2 ? NULL : &nothing, &e);
     if (p)
         check_plan(p);
     else if (e.kind != ERR_INPUT)

@@ -238,7 +238,7 @@ static void test_unreachable_then_writable(void **state)
     assert_non_null(strstr(at_client.why, "nobody listens"));
     assert_int_equal(at_client.writable, 0);
 
-    AUTO(chan_destroy) struct chan *server = open_server(&at_server, endpoint);
+    AUTO(chan_destroy) UNUSED struct chan *server = open_server(&at_server, endpoint);
     assert_true(rig_until(&rig, &at_client.writable, 1));
     assert_int_equal(rig_send_heartbeat(client, NULL, &e), 0);
     assert_true(rig_until(&rig, &at_server.messages, 1));

@@ -97,7 +97,7 @@ static void test_denied_key_is_told_why(void **state)
 static void test_domain_without_a_list_lets_nobody_in(void **state)
 {
     struct keyed *k = *state;
-    AUTO(chan_destroy) struct chan *c = connect_with(k, &k->client_keys, k->server_keys.public_key);
+    AUTO(chan_destroy) UNUSED struct chan *c = connect_with(k, &k->client_keys, k->server_keys.public_key);
     assert_true(rig_until(&k->g, &k->at_client.links[CHAN_REFUSED], 1));
     assert_int_equal(k->at_client.links[CHAN_UP], 0);
 }
@@ -125,7 +125,7 @@ static void test_wrong_server_key_is_told(void **state)
 {
     struct keyed *k = *state;
     allow(k, k->client_keys.public_key);
-    AUTO(chan_destroy) struct chan *c = connect_with(k, &k->client_keys, k->other_keys.public_key);
+    AUTO(chan_destroy) UNUSED struct chan *c = connect_with(k, &k->client_keys, k->other_keys.public_key);
     assert_true(rig_until(&k->g, &k->at_client.links[CHAN_REFUSED], 1));
     assert_non_null(strstr(k->at_client.why, "server key"));
     assert_true(rig_until(&k->g, &k->at_server.links[CHAN_REFUSED], 1));
@@ -135,7 +135,7 @@ static void test_wrong_server_key_is_told(void **state)
 static void test_client_without_keys_is_told(void **state)
 {
     struct keyed *k = *state;
-    AUTO(chan_destroy) struct chan *c = connect_with(k, NULL, NULL);
+    AUTO(chan_destroy) UNUSED struct chan *c = connect_with(k, NULL, NULL);
     assert_true(rig_until(&k->g, &k->at_client.links[CHAN_REFUSED], 1));
     assert_non_null(strstr(k->at_client.why, "key"));
     assert_int_equal(k->at_client.links[CHAN_UP] + k->at_server.messages, 0);

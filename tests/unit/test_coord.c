@@ -79,7 +79,7 @@ static int world_begin(void **state)
     static int number;
     char name[32];
     struct world *w = calloc(1, sizeof *w);
-    snprintf(name, sizeof name, "world_%c", 'a' + number++);
+    snprintf(name, sizeof name, "world_%d", number++);
     w->conninfo = pgtest_database(server, name);
     w->db = pgtest_open(w->conninfo, DB_ADMIN);
     snprintf(w->endpoint, sizeof w->endpoint, "ipc://%s/%s.sock", pgtest_dir(server), name);
@@ -177,7 +177,7 @@ static envelope *hear(void *s, int body)
     return m;
 }
 
-#define HEAR(s, what) AUTO(envelope_free) envelope *what = hear((s), ACSWEEP__ENVELOPE__BODY_##what)
+#define HEAR(s, what) AUTO(envelope_free) UNUSED envelope *what = hear((s), ACSWEEP__ENVELOPE__BODY_##what)
 #define BODY(m, BODY_NAME, field, value)               \
     envelope m = ACSWEEP__ENVELOPE__INIT;              \
     m.body_case = ACSWEEP__ENVELOPE__BODY_##BODY_NAME; \
@@ -950,6 +950,178 @@ static void a_lost_bundle_is_split(void **state)
     eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
 }
 
+/* ---- content ---- */
+
+#define DIGEST_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define DIGEST_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+/* Its native tasks read a checkpoint and an image set that nobody has stated a digest of. */
+static const char looks[] =
+    "name = \"looks\"; checkpoints = ( { name = \"m\"; } );\n"
+    "encoders = ( { name = \"A\"; checkpoint = \"m\"; resolution = 224; } );\n"
+    "representations = { generate = { max_size = 1; }; }; image_sets = ( { name = \"i\"; images = 8; } );\n"
+    "correspondence_sets = ( { name = \"s\"; image_set = \"i\"; } ); benchmarks = ( { name = \"X\"; } );\n"
+    "scores = { a = { references = [\"A\"]; }; };\n"
+    "executors = { extract = { gpus = 0; }; score_c = { gpus = 0; }; stage1 = { use = \"noop\"; };\n"
+    "              score_a = { use = \"noop\"; }; stage2 = { use = \"noop\"; }; evaluate = { use = \"noop\"; }; };\n";
+
+static Acsweep__Hello a_native_hello(const char *id)
+{
+    static const char *const executors[] = { "noop", "native" };
+    Acsweep__Hello h = a_hello(id);
+    h.n_executors = 2;
+    h.executors = (char **)executors;
+    h.shared_store = true;
+    return h;
+}
+
+static void *join_native(struct world *w, const char *id)
+{
+    void *s = peer(w, id);
+    Acsweep__Hello h = a_native_hello(id);
+    envelope_free(greet(s, &h));
+    return s;
+}
+
+/* The next task, which must be one with this label. */
+static Acsweep__Token assigned_as(void *s, const char *label)
+{
+    HEAR(s, ASSIGN);
+    Acsweep__Token k = ACSWEEP__TOKEN__INIT;
+    const Acsweep__Assignment *a = ASSIGN->assign->assignments[0];
+    assert_string_equal(a->spec->label, label);
+    k.task_id = a->token->task_id;
+    k.attempt = a->token->attempt;
+    k.epoch = a->token->epoch;
+    return k;
+}
+
+static void identified(void *s, const char *name, const char *digest)
+{
+    char label[80], text[200];
+    snprintf(label, sizeof label, "identify %s", name);
+    Acsweep__Token k = assigned_as(s, label);
+    snprintf(text, sizeof text, "{\"bytes\":1,\"digest\":\"%s\",\"files\":1}", digest);
+    Acsweep__ArtifactRef a = ACSWEEP__ARTIFACT_REF__INIT, *list = &a;
+    a.name = (char *)"content";
+    a.digest = (char *)DIGEST_A;
+    a.store = (char *)"inline";
+    a.bytes = a.content.len = strlen(text);
+    a.content.data = (uint8_t *)text;
+    Acsweep__Result r = a_result(&k, ACSWEEP__OUTCOME__SUCCEEDED, ACSWEEP__FAILURE_CLASS__FAILURE_NONE);
+    r.n_artifacts = 1;
+    r.artifacts = &list;
+    send_result(s, &r);
+    assert_int_equal(verdict(s, &k), ACSWEEP__VERDICT__COMMITTED);
+}
+
+#define TASKS(where) "SELECT count(*) FROM acsweep.task WHERE " where
+#define ABOUT(m, i) " params #>> '{identity,encoder,checkpoint,digest}' = '" m "' AND "                                 \
+                    " params #>> '{identity,image_set,digest}' = '" i "' AND "                                          \
+                    " params #>> '{execution,content,m,digest}' = '" m "'"
+
+static void content_is_identified_before_the_rest(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join_native(w, "w1");
+    struct reply r = submit(client, looks);
+    if (!r.ok || !strstr(r.text, "looks at the content of 2"))
+        fail_msg("%s", r.text);
+    assert_int_equal(number(w, TASKS("true")), 2);
+    identified(worker, "m", DIGEST_A);
+    stop(w->coordinator, SIGKILL); /* the next leader goes on with the same look */
+    w->coordinator = start(w->conninfo, w->endpoint, w->log);
+    eventually(w, "SELECT epoch FROM acsweep.leader", 2);
+    Acsweep__Hello h = a_native_hello("w1");
+    envelope_free(greet(worker, &h));
+    assert_true(submit(client, looks).ok); /* and so does the same submission */
+    identified(worker, "i", DIGEST_B);
+    Acsweep__Token extract = assigned_as(worker, "extract A i 0");
+    assert_int_equal(number(w, TASKS("kind = 'extract' AND " ABOUT(DIGEST_A, DIGEST_B))), 1);
+    assert_int_equal(number(w, TASKS("kind = 'identify'")), 2);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.checkpoint WHERE digest = '" DIGEST_A "'"), 1);
+    assert_true(submit(client, looks).ok); /* it runs: nothing is looked at again */
+    assert_int_equal(number(w, TASKS("kind = 'identify'")), 2);
+    stop(w->coordinator, SIGKILL); /* a leader plans the same again */
+    w->coordinator = start(w->conninfo, w->endpoint, w->log);
+    eventually(w, "SELECT epoch FROM acsweep.leader", 3);
+    Acsweep__Token *held = &extract;
+    h.n_running = 1;
+    h.running = &held;
+    AUTO(envelope_free) envelope *welcome = greet(worker, &h);
+    assert_int_equal(welcome->welcome->n_keep, 1);
+    assert_int_equal(finish(worker, &extract), ACSWEEP__VERDICT__COMMITTED);
+    assert_int_equal(number(w, TASKS("kind = 'extract'")), 1);
+}
+
+static void begin_anew(void *client, void *worker, Acsweep__Token *running)
+{
+    assert_true(cancel_sweep(client, "looks").ok);
+    HEAR(worker, CANCEL);
+    Acsweep__Result r = a_result(running, ACSWEEP__OUTCOME__CANCELLED, 0);
+    send_result(worker, &r);
+    assert_int_equal(verdict(worker, running), ACSWEEP__VERDICT__COMMITTED);
+    assert_true(submit(client, looks).ok);
+}
+
+/* A sweep that is begun anew looks again; what the same content gave is found, other content is computed. */
+static void content_that_changed_is_computed_anew(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join_native(w, "w1");
+    assert_true(submit(client, looks).ok);
+    identified(worker, "m", DIGEST_A);
+    identified(worker, "i", DIGEST_A);
+    Acsweep__Token k = assigned_as(worker, "extract A i 0");
+    assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    k = assigned_as(worker, "score_c A s");
+    begin_anew(client, worker, &k);
+    identified(worker, "m", DIGEST_A);
+    identified(worker, "i", DIGEST_A);
+    k = assigned_as(worker, "score_c A s"); /* its input was found */
+    begin_anew(client, worker, &k);
+    identified(worker, "m", DIGEST_B);
+    identified(worker, "i", DIGEST_A);
+    k = assigned_as(worker, "extract A i 0");
+    assert_int_equal(number(w, TASKS("kind = 'extract' AND " ABOUT(DIGEST_A, DIGEST_A))), 1);
+    assert_int_equal(number(w, TASKS("kind = 'extract' AND " ABOUT(DIGEST_B, DIGEST_A))), 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.sweep_task JOIN acsweep.task USING (task_id) "
+                               "WHERE kind = 'identify'"), 2); /* those of the newest look */
+}
+
+/* What runs goes on while the content of a changed config is looked at: that may want it, too. */
+static void a_look_stops_nothing_that_runs(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join_native(w, "w1"), *other = peer(w, "w2");
+    char changed[2][sizeof looks + 100];
+    for (size_t i = 0; i < ARRAY_LEN(changed); i++)
+        snprintf(changed[i], sizeof changed[i], "%sretries = { code = %zu; };", looks, i + 3);
+    assert_true(submit(client, looks).ok);
+    identified(worker, "m", DIGEST_A);
+    identified(worker, "i", DIGEST_B);
+    Acsweep__Token k = assigned_as(worker, "extract A i 0");
+    Acsweep__Hello h = a_native_hello("w2");
+    h.n_executors = 1; /* not those of the connectors */
+    h.executors++;
+    envelope_free(greet(other, &h));
+    assert_true(submit(client, changed[0]).ok);
+    identified(other, "m", DIGEST_A);
+    beat(worker, &k);
+    identified(other, "i", DIGEST_B);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE NOT plan ? 'before'", 1); /* planned */
+    assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    assert_int_equal(number(w, TASKS("kind = 'extract' AND attempt = 1 AND state = 'done'")), 1);
+    /* And a cancel during the look means both. */
+    HEAR(other, ASSIGN);
+    assert_string_equal(ASSIGN->assign->assignments[0]->spec->label, "score_c A s");
+    assert_true(submit(client, changed[1]).ok);
+    assert_true(cancel_sweep(client, "looks").ok);
+    HEAR(other, CANCEL);
+    Acsweep__SweepRef any = ACSWEEP__SWEEP_REF__INIT;
+    assert_string_equal(ASK(client, STATUS, status, &any).text, "[]");
+}
+
 /* ---- leaders ---- */
 
 static void a_restart_keeps_running_tasks(void **state)
@@ -1187,6 +1359,9 @@ int main(void)
         IN_A_WORLD(one_of_a_bundle_is_cancelled),
         IN_A_WORLD(a_bundle_outlives_its_leader),
         IN_A_WORLD(a_lost_bundle_is_split),
+        IN_A_WORLD(content_is_identified_before_the_rest),
+        IN_A_WORLD(content_that_changed_is_computed_anew),
+        IN_A_WORLD(a_look_stops_nothing_that_runs),
         IN_A_WORLD(a_restart_keeps_running_tasks),
         IN_A_WORLD(a_cancel_outlives_its_leader),
         IN_A_WORLD(a_standby_takes_over),

@@ -85,6 +85,14 @@ static void a_list_of_files(void **state)
     AUTO(image_set_destroy) struct image_set *below = image_set_files(in_scratch(""), files, 1, &e);
     assert_int_equal(image_set_full_path(below, 0, path, sizeof path, &e), 0);
     assert_string_equal(path, in_scratch("z.png"));
+    assert_int_equal(image_set_check(s, "the list", &e), -1);
+    assert_string_equal(e.text, "the list: 3 of 3 pictures are not there, or no files: z.png, /abs/a.jpg, ../up/b.webp");
+    err_clear(&e);
+    assert_int_equal(image_set_check(below, "set", &e), -1);
+    assert_non_null(strstr(e.text, "set: 1 of 1 pictures are not in "));
+    put_text("z.png", "x");
+    assert_int_equal(image_set_check(below, "set", NULL), 0);
+    err_clear(&e);
     expect_refusal(image_set_files(NULL, NULL, 0, &e), &e, "no picture there");
     err_clear(&e);
     expect_refusal(image_set_files(in_scratch("none"), files, 1, &e), &e, "none: cannot open");

@@ -150,7 +150,7 @@ static struct plan *edited_with(const char *from, const char *to, plan_read_fn *
     const char *at = from ? strstr(small, from) : small;
     assert_non_null(at);
     snprintf(text, sizeof text, "%.*s%s%s", (int)(at - small), small, from ? to : "", from ? at + strlen(from) : at);
-    return plan_load(text, "s.cfg", read, arg, e);
+    return plan_load(text, "s.cfg", read, arg, NULL, e);
 }
 
 static struct plan *edited(const char *from, const char *to, struct err *e)
@@ -198,6 +198,7 @@ static void test_execution_parameters(void **state)
         { "gpus = 1", "gpus = 8; gpu_memory = \"70GiB\"; cpus = 16; time_limit = \"9h\"; priority = 7" },
         { "name = \"small\"", "name = \"another\"; seed = 5; features = { cache_bytes = \"0\"; }; retries = { code = 3; }" },
         { "grid = 16; channels = 1024; } );", "} );" },
+        { "scores = { a", "scores = { c = { pictures = 0; }; a" },
         { "name = \"A\"; checkpoint", "name = \"A\" /* same */; checkpoint" },
         { "{ name = \"X\"; }, { name = \"Y\"; }", "{ name = \"Y\"; questions = 5; group = \"g\"; }, { name = \"X\"; maximum = 3; }" },
     };
@@ -207,6 +208,27 @@ static void test_execution_parameters(void **state)
         if (before->n_tasks != after->n_tasks || shared(before, after) != before->n_tasks)
             fail_msg("'%s' changed identities", edits[i][1]);
     }
+}
+
+static json_t *pictures_of(const struct plan *p, const char *label)
+{
+    AUTO(json_decref) json_t *params = json_loads(find_task(p, label)->params, 0, NULL);
+    return json_incref(json_object_get(json_object_get(params, "execution"), "pictures"));
+}
+
+/* Every representation leaves pictures; single encoders also bring the thumbnails. */
+static void test_pictures(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *p = edited_ok(NULL, NULL), *none = edited_ok("scores = { a", "scores = { c = { pictures = 0; }; a");
+    AUTO(json_decref) json_t *single = pictures_of(p, "score_c A s"), *off = pictures_of(none, "score_c A s");
+    assert_int_equal(json_integer_value(json_object_get(single, "pairs")), 4);
+    assert_true(json_is_true(json_object_get(single, "thumbnails")));
+    assert_null(off);
+    AUTO(plan_destroy) struct plan *large = load_file(SOURCE_DIR "/examples/llava15/sweep.cfg");
+    AUTO(json_decref) json_t *pair = pictures_of(large, "score_c C+D@336 SPair-71k");
+    assert_int_equal(json_integer_value(json_object_get(pair, "pairs")), 4);
+    assert_true(json_is_false(json_object_get(pair, "thumbnails")));
 }
 
 /* What decides a number changes it, and all that depends on it, and nothing else. */
@@ -234,6 +256,100 @@ static void test_identity_parameters(void **state)
             fail_msg("'%s' kept %zu of %zu identities, wanted %zu", edits[i].to, shared(before, after), before->n_tasks,
                      edits[i].kept);
     }
+}
+
+/* ---- content ------------------------------------------------------------------------------------------------------ */
+
+#define HEX_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HEX_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static struct plan *plan_knowing(const char *text, const struct plan_known *known)
+{
+    struct err e = { 0 };
+    struct plan *p = plan_load(text, "s.cfg", NULL, NULL, known, &e);
+    if (!p)
+        fail_msg("%s", e.text);
+    return p;
+}
+
+/* `small` reads three of its four checkpoints natively, and an image set. */
+static void test_content_is_identified_first(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "m1", "m2", "lm", "i" };
+    static const char *const digests[] = { HEX_A, HEX_B, HEX_B, HEX_A };
+    struct plan_known known = { .submission = "first", .names = names, .digests = digests };
+    AUTO(plan_destroy) struct plan *by_name = plan_knowing(small, NULL);
+    assert_false(by_name->identifies);
+    assert_int_equal(by_name->n_unknown, 4); /* nothing but the names is known of them */
+    AUTO(plan_destroy) struct plan *look = plan_knowing(small, &known);
+    assert_true(look->identifies);
+    assert_int_equal(look->n_tasks, 4);
+    assert_string_equal(look->tasks[0].label, "identify m1");
+    assert_string_equal(look->tasks[0].executor, "native");
+    assert_int_equal(look->tasks[0].resources.gpus, 0);
+    assert_string_equal(plan_identified(look, 1), "m2");
+    assert_string_equal(plan_identified(look, 3), "i");
+    known.submission = "second";
+    AUTO(plan_destroy) struct plan *again = plan_knowing(small, &known);
+    assert_int_equal(shared(look, again), 0); /* another submission looks again */
+    assert_string_not_equal(look->config_digest, again->config_digest);
+    known.n = 3;
+    AUTO(plan_destroy) struct plan *rest = plan_knowing(small, &known);
+    assert_int_equal(rest->n_tasks, 1);
+    known.n = 4;
+    AUTO(plan_destroy) struct plan *whole = plan_knowing(small, &known);
+    assert_false(whole->identifies);
+    assert_int_equal(whole->n_tasks, by_name->n_tasks);
+    assert_int_equal(shared(whole, by_name), 0); /* all of them are about content, or need what is */
+    known.submission = "third";
+    AUTO(plan_destroy) struct plan *same = plan_knowing(small, &known);
+    assert_int_equal(shared(whole, same), whole->n_tasks);
+    assert_string_equal(whole->config_digest, same->config_digest);
+}
+
+/* A stated digest is as good as one that was found, and needs no look. */
+static void test_content_is_stated(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "m1", "m2", "lm", "i" };
+    static const char *const digests[] = { HEX_A, HEX_B, HEX_B, HEX_A };
+    const struct plan_known found = { "s", names, digests, 4 }, none = { "s", names, digests, 0 };
+    char text[4096];
+    snprintf(text, sizeof text, "%s", small);
+    char *at = strstr(text, "{ name = \"m1\"; }");
+    assert_non_null(at);
+    snprintf(text, sizeof text, "%.*s{ name = \"m1\"; digest = \"sha256:" HEX_A "\"; }%s", (int)(at - text), small,
+             small + (at - text) + strlen("{ name = \"m1\"; }"));
+    AUTO(plan_destroy) struct plan *look = plan_knowing(text, &none);
+    assert_int_equal(look->n_tasks, 3);
+    AUTO(plan_destroy) struct plan *stated = plan_knowing(text, &found);
+    AUTO(plan_destroy) struct plan *whole = plan_knowing(small, &found);
+    assert_int_equal(shared(stated, whole), whole->n_tasks);
+    assert_string_equal(stated->checkpoints[0].digest, HEX_A);
+    assert_non_null(strstr(find_task(stated, "extract A i 0")->params,
+                           "\"content\":{\"i\":{\"digest\":\"" HEX_A "\",\"images\":true},"
+                           "\"m1\":{\"digest\":\"" HEX_A "\",\"images\":false}}"));
+    assert_non_null(strstr(find_task(stated, "score_c A s")->params,
+                           "\"content\":{\"i\":{\"digest\":\"" HEX_A "\",\"images\":true}}"));
+}
+
+/* Whose executors are not ours know their data themselves. */
+static void test_content_of_other_executors(void **state)
+{
+    (void)state;
+    const struct plan_known none = { .submission = "s" };
+    char text[4096];
+    snprintf(text, sizeof text, "%s", small);
+    char *at = strstr(text, "executors = {");
+    assert_non_null(at);
+    snprintf(at, sizeof text - (size_t)(at - text), "executors = { extract = { use = \"fake\"; }; stage1 = { use = \"command\"; "
+             "command = [\"x\"]; }; score_a = { use = \"noop\"; }; score_c = { use = \"fake\"; }; stage2 = { use = "
+             "\"noop\"; }; evaluate = { use = \"noop\"; }; };\n");
+    AUTO(plan_destroy) struct plan *p = plan_knowing(text, &none);
+    assert_false(p->identifies);
+    assert_int_equal(p->n_tasks, 27);
+    assert_int_equal(p->n_unknown, 0);
 }
 
 static void test_growing_only_adds(void **state)
@@ -329,7 +445,7 @@ static void test_space_too_large(void **state)
         buf_printf(&b, "%s{ name = \"e%d\"; checkpoint = \"m\"; resolution = %d; }", i ? "," : "", i, i + 1);
     buf_puts(&b, ");\nrepresentations = { generate = { max_size = 20; }; };");
     struct err e = { 0 };
-    assert_null(plan_load(buf_text(&b), "s.cfg", NULL, NULL, &e));
+    assert_null(plan_load(buf_text(&b), "s.cfg", NULL, NULL, NULL, &e));
     assert_string_equal(e.text, "s.cfg:4: the search space has more than 4096 representations; use a smaller max_size, or "
                                 "exclude rules");
 }
@@ -391,7 +507,7 @@ static void test_replay_own_c(void **state)
              "scores = { a = { references = [\"A\"]; }; };\nreplay = { table = \"t.csv\"; };\n"
              "executors = { score_c = { use = \"replay\"; }; };\n");
     struct err e = { 0 };
-    AUTO(plan_destroy) struct plan *p = plan_load(text, "s.cfg", read_given, table, &e);
+    AUTO(plan_destroy) struct plan *p = plan_load(text, "s.cfg", read_given, table, NULL, &e);
     if (!p)
         fail_msg("%s", e.text);
     assert_true(replay_value(find_task(p, "score_c B s")) == 2);
@@ -422,7 +538,7 @@ static void test_load(void **state)
     (void)state;
     struct err e = { 0 };
     AUTO(plan_destroy) struct plan *p =
-        plan_load("name = \"l\"; load = { tasks = 7; depth = 3; executor = \"noop\"; };", "s.cfg", NULL, NULL, &e);
+        plan_load("name = \"l\"; load = { tasks = 7; depth = 3; executor = \"noop\"; };", "s.cfg", NULL, NULL, NULL, &e);
     assert_non_null(p);
     assert_int_equal(p->n_tasks, 7);
     static const size_t inputs[] = { 0, 1, 1, 0, 1, 1, 0 };
@@ -457,7 +573,7 @@ static void test_bundles(void **state)
     AUTO(plan_destroy) struct plan *own = edited_ok("stage1 = { gpus = 1; }", "score_c = { use = \"command\"; command = [\"x\"]; }");
     assert_int_equal(find_task(own, "score_c A s")->bundle, 0);
     AUTO(plan_destroy) struct plan *fakes = plan_load(
-        "name = \"l\"; load = { tasks = 7; executor = \"fake\"; bundle = 5; };", "s.cfg", NULL, NULL, &e);
+        "name = \"l\"; load = { tasks = 7; executor = \"fake\"; bundle = 5; };", "s.cfg", NULL, NULL, NULL, &e);
     assert_non_null(fakes);
     assert_int_equal(fakes->tasks[6].bundle_max, 5);
     assert_int_equal(fakes->tasks[6].bundle, fakes->tasks[0].bundle);
@@ -474,7 +590,7 @@ static void test_load_is_linear(void **state)
         struct err e = { 0 };
         snprintf(text, sizeof text, "name = \"l\"; load = { tasks = %d; depth = 2; };", sizes[i]);
         int64_t before = cpu_now_self_ns();
-        AUTO(plan_destroy) struct plan *p = plan_load(text, "s.cfg", NULL, NULL, &e);
+        AUTO(plan_destroy) struct plan *p = plan_load(text, "s.cfg", NULL, NULL, NULL, &e);
         each[i] = (double)(cpu_now_self_ns() - before) / sizes[i];
         assert_non_null(p);
         assert_int_equal(p->n_tasks, sizes[i]);
@@ -615,7 +731,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paper_counts),        cmocka_unit_test(test_paper_values),
         cmocka_unit_test(test_paper_graph),         cmocka_unit_test(test_paper_identities),
+        cmocka_unit_test(test_content_is_identified_first),
+        cmocka_unit_test(test_content_is_stated),
+        cmocka_unit_test(test_content_of_other_executors),
         cmocka_unit_test(test_small),               cmocka_unit_test(test_execution_parameters),
+        cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_identity_parameters), cmocka_unit_test(test_growing_only_adds),
         cmocka_unit_test(test_rules),               cmocka_unit_test(test_refused),
         cmocka_unit_test(test_space_too_large),     cmocka_unit_test(test_replay_tables),

@@ -187,6 +187,54 @@ static void test_writer_finds_mistakes(void **state)
     assert_int_equal(e.kind, ERR_ENV);
 }
 
+static void test_names_that_a_file_cannot_have(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "__metadata__", "a\xff.png", "\xc3" };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct err e = { 0 };
+        AUTO(st_writer_destroy) struct st_writer *w = st_writer_create(in_dir("w.safetensors"), &e);
+        assert_int_equal(st_writer_declare(w, names[i], TH_F32, (int64_t[]){ 2 }, 1, &e), -1);
+        if (e.kind != ERR_INPUT || !strstr(e.text, "rename it"))
+            fail_msg("%s: %s", err_kind_name(e.kind), e.text);
+    }
+}
+
+static void put_one(struct st_writer *w, const char *content)
+{
+    struct err e = { 0 };
+    assert_done(st_writer_declare(w, "x", TH_U8, (int64_t[]){ 4 }, 1, &e));
+    assert_done(st_writer_put(w, "x", content, 4, &e));
+}
+
+/* Two at once, as two processes of the same number on two machines are: each has its own file until it is done. */
+static void test_writers_of_the_same_file_do_not_meet(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(st_writer_destroy) struct st_writer *one = st_writer_create(in_dir("w.safetensors"), &e);
+    AUTO(st_writer_destroy) struct st_writer *two = st_writer_create(in_dir("w.safetensors"), &e);
+    assert_true(one && two);
+    put_one(one, "1111");
+    put_one(two, "2222");
+    for (int i = 0; i < 2; i++) {
+        assert_done(st_writer_commit(i ? two : one, &e));
+        AUTO(safetensors_release) struct safetensors *f = safetensors_open(in_dir("w.safetensors"), &e);
+        assert_string_equal(e.text, "");
+        assert_memory_equal(safetensors_find(f, "x")->data, i ? "2222" : "1111", 4);
+    }
+    assert_int_equal(count_files(), 1);
+}
+
+static void test_a_directory_is_no_file_to_write(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    assert_null(st_writer_create(dir, &e));
+    assert_int_equal(e.kind, ERR_INPUT);
+    assert_non_null(strstr(e.text, "it is a directory"));
+}
+
 /* ---- hostile files --------------------------------------------------------------------------------------------------
  */
 
@@ -311,6 +359,10 @@ static void test_not_a_file(void **state)
     assert_null(safetensors_open(dir, &e));
     assert_int_equal(e.kind, ERR_INPUT);
     err_clear(&e);
+    assert_int_equal(mkfifo(in_dir("fifo"), 0600), 0);
+    assert_null(safetensors_open(in_dir("fifo"), &e)); /* and does not wait for a writer */
+    assert_int_equal(e.kind, ERR_INPUT);
+    err_clear(&e);
     assert_null(safetensors_open(in_dir("none"), &e));
     assert_int_equal(e.kind, ERR_ENV);
     assert_non_null(strstr(e.text, "No such file"));
@@ -330,14 +382,23 @@ static void test_types_without_arithmetic_are_listed(void **state)
 /* ---- shards ---------------------------------------------------------------------------------------------------------
  */
 
-static void write_shard(const char *file, const char *tensor)
+static void write_two(const char *file, const char *tensor, const char *other)
 {
     struct err e = { 0 };
     AUTO(st_writer_destroy) struct st_writer *w = st_writer_create(in_dir(file), &e);
     assert_done(st_writer_metadata(w, "format", "pt", &e));
     assert_done(st_writer_declare(w, tensor, TH_F32, (int64_t[]){ 6 }, 1, &e));
+    if (other)
+        assert_done(st_writer_declare(w, other, TH_F32, (int64_t[]){ 6 }, 1, &e));
     assert_done(st_writer_put(w, tensor, weight, sizeof weight, &e));
+    if (other)
+        assert_done(st_writer_put(w, other, weight, sizeof weight, &e));
     assert_done(st_writer_commit(w, &e));
+}
+
+static void write_shard(const char *file, const char *tensor)
+{
+    write_two(file, tensor, NULL);
 }
 
 static void write_index(const char *text)
@@ -369,6 +430,43 @@ static void test_shards_are_one_checkpoint(void **state)
     assert_null(weights_find(w, "c"));
     assert_string_equal(weights_metadata(w, "format"), "pt");
     assert_null(weights_metadata(w, "none"));
+}
+
+/* What no index names is there all the same, once. */
+static void test_tensors_that_the_index_leaves_out(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    write_shard("model-1.safetensors", "b");
+    write_shard("model-2.safetensors", "extra");
+    write_shard("model-3.safetensors", "extra");
+    write_index("{\"weight_map\":{\"b\":\"model-1.safetensors\"}}");
+    AUTO(weights_destroy) struct weights *one = weights_open(dir, &e);
+    assert_int_equal(weights_count(one), 1); /* a file that nobody names is none of ours */
+    write_two("model-1.safetensors", "b", "extra");
+    AUTO(weights_destroy) struct weights *two = weights_open(dir, &e);
+    assert_string_equal(e.text, "");
+    assert_int_equal(weights_count(two), 2);
+    assert_non_null(weights_find(two, "extra"));
+}
+
+/* transformers takes the one file; an index beside it may be left over from another download. */
+static void test_one_file_comes_before_an_index(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    write_shard("model.safetensors", "whole");
+    write_index("{\"weight_map\":{\"b\":\"gone.safetensors\"}}");
+    AUTO(weights_destroy) struct weights *w = weights_open(dir, &e);
+    assert_string_equal(e.text, "");
+    assert_non_null(weights_find(w, "whole"));
+}
+
+static void test_pickles_come_with_a_remedy(void **state)
+{
+    (void)state;
+    write_file("pytorch_model.bin", "PK", 2);
+    assert_no_weights("only pytorch_model.bin, a format that can run any program when it is read; convert it once");
 }
 
 static void test_one_file_without_index(void **state)
@@ -415,6 +513,9 @@ int main(void)
         TEST(test_same_content_same_bytes),
         TEST(test_without_commit_nothing_is_left),
         TEST(test_writer_finds_mistakes),
+        TEST(test_names_that_a_file_cannot_have),
+        TEST(test_writers_of_the_same_file_do_not_meet),
+        TEST(test_a_directory_is_no_file_to_write),
         TEST(test_lying_headers),
         TEST(test_bad_lengths),
         TEST(test_deep_header),
@@ -422,6 +523,9 @@ int main(void)
         TEST(test_not_a_file),
         TEST(test_types_without_arithmetic_are_listed),
         TEST(test_shards_are_one_checkpoint),
+        TEST(test_tensors_that_the_index_leaves_out),
+        TEST(test_one_file_comes_before_an_index),
+        TEST(test_pickles_come_with_a_remedy),
         TEST(test_one_file_without_index),
         TEST(test_bad_indices),
     };

@@ -78,6 +78,10 @@ static void test_class_by_architecture_where_model_type_is_missing(void **state)
     assert_true(c.family == VIT_DINOV2_REGISTERS && c.registers == 4 && vit_prefix_tokens(&c) == 5);
     assert_int_equal(read_text("{\"architectures\": [\"SiglipModel\"], \"vision_config\": {}}", &c, &e), 0);
     assert_true(c.family == VIT_SIGLIP && vit_prefix_tokens(&c) == 0 && vit_grid(&c, 230) == 14);
+    assert_int_equal(read_text("{\"model_type\": \"clip\", \"vision_config\": {\"layer_norm_eps\": 1e-5}, "
+                               "\"vision_config_dict\": {\"patch_size\": 32, \"layer_norm_eps\": 0.00001}}",
+                               &c, &e),
+                     0); /* the same twice, once as the default */
 }
 
 static void assert_comes_back(const struct vit_config *c)
@@ -135,6 +139,10 @@ static const struct {
     { CLIP "\"vision_config\": {\"hidden_act\": 3}}", "'vision_config.hidden_act' is not a text; known here" },
     { CLIP "\"vision_config\": {\"patch_size\": 14}, \"vision_config_dict\": {\"patch_size\": 16}}",
       "'vision_config.patch_size' and that of 'vision_config_dict' contradict" },
+    { CLIP "\"vision_config\": {}, \"vision_config_dict\": {\"hidden_act\": \"gelu\"}}",
+      "'vision_config.hidden_act' and that of 'vision_config_dict' contradict" },
+    { CLIP "\"vision_config\": {}, \"vision_config_dict\": {\"patch_size\": 0}}",
+      "'vision_config_dict.patch_size' must be a whole number" },
     { CLIP "\"vision_config\": {}, \"vision_config_dict\": 7}", "'vision_config_dict' is not there, or no object" },
     { DINO "\"num_hidden_layers\": 0}", "'num_hidden_layers' must be a whole number from 1 to 1000" },
     { DINO "\"num_hidden_layers\": 12.0}", "'num_hidden_layers' must be a whole number" },

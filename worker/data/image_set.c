@@ -190,7 +190,7 @@ struct image_set *image_set_parse(const char *text, size_t len, const char *name
     return items ? from_items(items, name, dir, e) : NULL;
 }
 
-static int check_files(const struct image_set *s, const char *name, struct err *e)
+int image_set_check(const struct image_set *s, const char *name, struct err *e)
 {
     char path[PATH_MAX], missing[3 * 120] = "";
     size_t n = 0, at = 0;
@@ -203,8 +203,8 @@ static int check_files(const struct image_set *s, const char *name, struct err *
             at += (size_t)snprintf(missing + at, sizeof missing - at, "%s%.100s", n > 1 ? ", " : "", s->paths[i]);
     }
     if (n)
-        return FAIL(e, ERR_INPUT, "%s: %zu of %zu pictures are not in %s: %s%s", name, n, s->n, s->dir, missing,
-                    n > MISSING_NAMED ? ", ..." : "");
+        return FAIL(e, ERR_INPUT, "%s: %zu of %zu pictures are not %s%s: %s%s", name, n, s->n,
+                    s->dir[0] ? "in " : "there, or no files", s->dir, missing, n > MISSING_NAMED ? ", ..." : "");
     return 0;
 }
 
@@ -212,7 +212,7 @@ struct image_set *image_set_json(const char *path, const char *dir, struct err *
 {
     AUTO(json_items_close) struct json_items *items = json_items_open(path, e);
     AUTO(image_set_destroy) struct image_set *s = items ? from_items(items, path, dir, e) : NULL;
-    if (!s || check_files(s, path, e) < 0)
+    if (!s || image_set_check(s, path, e) < 0)
         return NULL;
     return TAKE(s);
 }

@@ -38,6 +38,9 @@ MUST_USE struct image_set *image_set_parse(const char *text, size_t len, const c
 /* The files `paths`, below `dir`, or with dir NULL as they are; in this order, each once. They are not looked for. */
 MUST_USE struct image_set *image_set_files(const char *dir, const char *const *paths, size_t n, struct err *e);
 
+/* ERR_INPUT, with the first few of them, when pictures are not there or are no files. `what` begins the message. */
+MUST_USE int image_set_check(const struct image_set *s, const char *what, struct err *e);
+
 size_t image_set_count(const struct image_set *s);
 /* Relative to the directory; valid as long as the set. */
 const char *image_set_path(const struct image_set *s, size_t i);

@@ -1,8 +1,10 @@
 /* preprocessor_config.json and options -> struct preprocess. */
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "worker/data/json_text.h"
 #include "worker/data/preprocess.h"
@@ -321,6 +323,9 @@ int preprocess_load(const char *path, const struct preprocess_options *o, struct
 {
     AUTO(free) char *text = NULL;
     size_t len;
+    if (access(path, F_OK) < 0)
+        return FAIL(e, ERR_INPUT, "%s: cannot open: %s; fetch it with the checkpoint: it says how pictures are prepared",
+                    path, strerror(errno));
     TRY(json_text_read(path, FILE_MOST, &text, &len, e));
     return preprocess_parse(text, len, path, o, p, e);
 }

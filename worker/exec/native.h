@@ -13,7 +13,7 @@ struct native_kind {
     int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e);
     int (*run_bundle)(struct exec_bundle *b, struct err *e); /* as an executor's; NULL: one after the other */
 };
-extern const struct native_kind native_extract, native_score_c;
+extern const struct native_kind native_identify, native_extract, native_score_c;
 
 /* ---- the module's door ---- */
 
@@ -26,7 +26,8 @@ const struct native_module *native_load(struct err *e);
 
 /* ---- shared (native_common.c) ---- */
 
-/* The task's first device, or the CPU; threads are set to the processors that the task asked for. */
+/* The task's first device, or the CPU; threads are set to the processors that the task asked for. Warns in the log, once,
+ * when the CPU's matrix products are slow. */
 MUST_USE int native_device(const struct exec_task *t, struct th_device *out, struct err *e);
 /* Texts and numbers of the parameters by a path such as "setting.alpha" below `o` (t->identity or t->execution).
  * ERR_INPUT names what is missing or of another type. With `fallback`, what is missing is that. */

@@ -4,17 +4,30 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/mono.h"
 #include "worker/exec/native.h"
 #include "worker/layout.h"
 
 #define REPORT_NS NS_PER_S
 
+/* Once, and loudly: a node with the reference BLAS computes for days what takes hours. */
+static void warn_of_slow_blas(void)
+{
+    static bool looked;
+    char text[400];
+    if (!looked && !th_blas_check(text, sizeof text))
+        log_warn("native.slow_blas", KV_STR("text", text));
+    looked = true;
+}
+
 int native_device(const struct exec_task *t, struct th_device *out, struct err *e)
 {
     const Acsweep__Resources *r = t->spec->resources;
     th_set_threads(r && r->cpus ? (int)r->cpus : 1);
     *out = r && r->gpus ? TH_CUDA(0) : TH_CPU;
+    if (out->type == TH_DEV_CPU)
+        warn_of_slow_blas();
     return th_device_check(*out, e);
 }
 

@@ -34,7 +34,8 @@ int native_item_read(struct native_item *x, const struct exec_task *t, struct er
 
 static bool same_part(json_t *a, json_t *b, const char *part)
 {
-    return json_equal(json_object_get(a, part), json_object_get(b, part));
+    json_t *x = json_object_get(a, part), *y = json_object_get(b, part);
+    return x == y || json_equal(x, y); /* neither may have it */
 }
 
 static bool same_path(const struct exec_task *a, const struct exec_task *b)
@@ -54,7 +55,8 @@ static bool alike(const struct exec_task *a, const struct exec_task *b)
     return same_part(a->identity, b->identity, "setting") && same_part(a->identity, b->identity, "correspondence_set") &&
            same_part(json_object_get(a->identity, "representation"), json_object_get(b->identity, "representation"),
                      "target_grid") &&
-           same_path(a, b);
+           same_path(a, b) &&
+           same_part(json_object_get(a->execution, "pictures"), json_object_get(b->execution, "pictures"), "pairs");
 }
 
 /* ---- a pass -------------------------------------------------------------------------------------------------------- */

@@ -3,9 +3,10 @@
  *
  *     identity   {"representation": {"target_grid"}, "correspondence_set": {"split"}, "setting": {"alpha", "geometry",
  *                 "arith", "annotation_size", "window", "temperature"}}
- *     execution  {"names": {"members": [{"encoder"}...], "image_set"}}
+ *     execution  {"names": {"members": [{"encoder"}...], "image_set"}, "pictures": {"pairs", "thumbnails"}}
  *     inputs     features:MEMBER:SHARD
- *     metrics    c (PCK at alpha), pck_0.10, pck_0.05, pck_0.01, geo, pairs, category:NAME (PCK at alpha) */
+ *     metrics    c (PCK at alpha), pck_0.10, pck_0.05, pck_0.01, geo, pairs, category:NAME (PCK at alpha)
+ *     artifacts  pictures, thumbnails: see native_pictures.h */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "common/log.h"
 #include "worker/exec/native_features.h"
 #include "worker/exec/native_passes.h"
+#include "worker/exec/native_pictures.h"
 #include "worker/score/c_score.h"
 
 struct call {
@@ -166,10 +168,12 @@ static int score(struct native_pass *p, struct err *e)
     AUTO(c_scores_destroy) struct c_scores *scores = c_run(&job, e);
     if (!scores)
         return -1;
+    AUTO(native_pictures_destroy) struct native_pictures *pictures = native_pictures_make(t, &job, root);
     for (size_t i = 0; i < p->n; i++) {
-        struct exec_result *r = p->items[i]->r;
-        TRY(add_metrics(&c, set, scores, p->items[i]->subset, r, e));
-        r->outcome = ACSWEEP__OUTCOME__SUCCEEDED;
+        const struct native_item *x = p->items[i];
+        TRY(add_metrics(&c, set, scores, x->subset, x->r, e));
+        native_pictures_add(pictures, x->t, x->subset, x->r);
+        x->r->outcome = ACSWEEP__OUTCOME__SUCCEEDED;
     }
     return 0;
 }

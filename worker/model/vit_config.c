@@ -167,7 +167,8 @@ int vit_config_check(const struct vit_config *c, struct err *e)
     return why ? FAIL(e, ERR_INPUT, "'%s' %s", key, why) : 0;
 }
 
-/* Old files of whole CLIP models say things twice, and the reference's classes differ in which they believe. */
+/* Old files of whole CLIP models say things twice, and the reference's classes differ in which they believe; what
+ * vision_config leaves out is its default. */
 static int check_twin(const struct hf_config *file, const struct hf_config *vision, const struct hf_key *keys,
                       struct err *e)
 {
@@ -176,8 +177,13 @@ static int check_twin(const struct hf_config *file, const struct hf_config *visi
         return 0;
     TRY(hf_config_section(file, "vision_config_dict", &twin, e));
     for (; keys->name; keys++) {
-        const json_t *a = json_object_get(vision->object, keys->name), *b = json_object_get(twin.object, keys->name);
-        if (a && b && !json_equal(a, b))
+        const struct hf_key one[] = { *keys, { 0 } };
+        struct vit_config a, b;
+        memset(&a, 0, sizeof a);
+        memset(&b, 0, sizeof b);
+        TRY(hf_config_read(vision, one, &a, e));
+        TRY(hf_config_read(&twin, one, &b, e));
+        if (hf_config_has(&twin, keys->name) && memcmp(&a, &b, sizeof a) != 0)
             return hf_config_fail(vision, keys->name, e, "and that of 'vision_config_dict' contradict each other");
     }
     return 0;

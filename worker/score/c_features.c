@@ -30,6 +30,7 @@ struct directory {
 
 struct c_features {
     const struct spair *set;
+    const char *geometry; /* that features must have if they say any; NULL: no matter */
     size_t budget, mapped, n_mapped;
     struct file *newest, *oldest;
     struct directory *directories;
@@ -200,16 +201,40 @@ static int count_missing(const struct directory *d, size_t *missing, char first[
     return 0;
 }
 
+/* What `acsweep extract` says in every file of how it was made. Other programs may leave it out. */
+static int check_origin(const struct directory *d, const struct safetensors *file, const struct safetensors *first,
+                        struct err *e)
+{
+    static const char *const keys[] = { "checkpoint", "layer",     "final_norm", "geometry",
+                                        "resolution", "positions", "exif",       "compute" };
+    const char *geometry = safetensors_metadata(file, "geometry"), *wanted = d->owner->geometry;
+    if (geometry && wanted && strcmp(geometry, wanted) != 0)
+        return FAIL(e, ERR_INPUT,
+                    "%s was extracted with the geometry '%.40s', but is to be scored with '%s'; extract it again, or "
+                    "score with the same",
+                    safetensors_path(file), geometry, wanted);
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const char *a = safetensors_metadata(first, keys[i]), *b = safetensors_metadata(file, keys[i]);
+        if (a != b && (!a || !b || strcmp(a, b) != 0))
+            return FAIL(e, ERR_INPUT,
+                        "%s and %s were extracted differently (their '%s' is not the same); finish the extraction, or "
+                        "extract into another directory",
+                        safetensors_path(first), safetensors_path(file), keys[i]);
+    }
+    return 0;
+}
+
 static int check_files(struct directory *d, struct err *e)
 {
-    char first[PATH_MAX];
+    AUTO(safetensors_release) struct safetensors *first = NULL;
+    char absent[PATH_MAX];
     size_t missing, n = d->owner->set->n_images;
-    TRY(count_missing(d, &missing, first, e));
+    TRY(count_missing(d, &missing, absent, e));
     if (missing)
         return FAIL(e, ERR_INPUT,
                     "%zu of %zu pictures have no features; the first file that is missing is %s. Extract them with "
                     "`acsweep extract`",
-                    missing, n, first);
+                    missing, n, absent);
     for (size_t i = 0; i < n; i++) {
         const struct st_tensor *t;
         struct c_shape shape;
@@ -217,14 +242,17 @@ static int check_files(struct directory *d, struct err *e)
         AUTO(safetensors_release) struct safetensors *file = open_file(d, i, &t, &shape, e);
         if (!file)
             return -1;
-        if (i == 0)
+        if (i == 0) {
             d->shape = shape;
+            first = safetensors_hold(file);
+        }
         if (!same_shape(&shape, &d->shape))
             return FAIL(e, ERR_INPUT,
                         "%s: '" TENSOR "' is %s, unlike those before it (%d x %d tokens of %d channels); all of one "
                         "directory must come from one encoder",
                         safetensors_path(file), st_describe(t, text, sizeof text), d->shape.grid, d->shape.grid,
                         d->shape.channels);
+        TRY(check_origin(d, file, first, e));
     }
     return 0;
 }
@@ -262,6 +290,11 @@ struct c_features *c_features_create(const struct spair *set, size_t budget, str
     f->budget = budget;
     pthread_mutex_init(&f->lock, NULL);
     return f;
+}
+
+void c_features_expect(struct c_features *f, const char *geometry)
+{
+    f->geometry = geometry;
 }
 
 void c_features_destroy(struct c_features *f)

@@ -4,7 +4,8 @@
  *
  *     DIR/<category>/<picture's name without its ending>.safetensors      tensor "features" [P*P, channels], row by row
  *
- * and keeps files mapped, those used last, up to a budget. All pictures of a directory have the same shape and type. */
+ * and keeps files mapped, those used last, up to a budget. All pictures of a directory have the same shape and type, and
+ * where the files say how they were made, they say the same. */
 #ifndef ACSWEEP_WORKER_SCORE_C_FEATURES_H
 #define ACSWEEP_WORKER_SCORE_C_FEATURES_H
 
@@ -36,6 +37,9 @@ struct c_features;
 struct c_features *c_features_create(const struct spair *set, size_t budget, struct err *e);
 void c_features_destroy(struct c_features *f);
 DEFINE_CLEANUP(c_features_destroy, struct c_features *)
+/* Refuse features that say in their metadata that they were made in another geometry; before c_features_add. The text must
+ * stay. */
+void c_features_expect(struct c_features *f, const char *geometry);
 /* Look at the header of every image's file, and fill *out, which lives as long as `f`. `name` and `dir` are copied. Not
  * while maps are open. */
 MUST_USE int c_features_add(struct c_features *f, const char *name, const char *dir, struct c_source *out,

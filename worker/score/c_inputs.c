@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/utf8.h"
+
 static int check_members(const struct c_options *o, struct err *e)
 {
     if (!o->n_members || o->n_members > C_ENCODERS_MAX)
@@ -11,6 +13,10 @@ static int check_members(const struct c_options *o, struct err *e)
                     "%zu encoders have too many subsets to score all; list the wanted ones, or take at most %d "
                     "encoders",
                     o->n_members, C_ALL_MAX);
+    for (size_t i = 0; i < o->n_members; i++)
+        if (!utf8_is_valid(o->members[i].name))
+            return FAIL(e, ERR_INPUT, "the features '%.200s' cannot be named in results, it is not UTF-8; rename them",
+                        o->members[i].name);
     for (size_t i = 0; i < o->n_members; i++)
         for (size_t k = 0; k < i; k++)
             if (strcmp(o->members[i].name, o->members[k].name) == 0)
@@ -40,6 +46,7 @@ static int open_features(const struct c_options *o, size_t budget, struct c_inpu
     in->sources = calloc(o->n_members, sizeof *in->sources);
     if (!in->features || !in->sources)
         return FAIL_NOMEM(e);
+    c_features_expect(in->features, c_geometry_name(o->setting.geometry));
     for (size_t i = 0; i < o->n_members; i++)
         TRY(c_features_add(in->features, o->members[i].name, o->members[i].dir, &in->sources[i], e));
     return 0;

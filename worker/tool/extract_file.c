@@ -54,7 +54,7 @@ static int check_room(const struct extract_job *j, struct err *e)
 int extract_to_file(struct extract_job *j, struct err *e)
 {
     AUTO(image_set_destroy) struct image_set *set = named_files(j->o, e);
-    if (!set)
+    if (!set || image_set_check(set, "--image", e) < 0)
         return -1;
     j->total = image_set_count(set);
     TRY(check_room(j, e));

@@ -264,7 +264,7 @@ static struct safetensors *create(const char *path, struct err *e)
 /* Private and writable: whoever changes a weight in place changes only this process's copy of the page. */
 static int map_file(struct safetensors *f, struct err *e)
 {
-    AUTO(close) int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    AUTO(close) int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return FAIL(e, ERR_ENV, "cannot open: %s", strerror(errno));

@@ -64,8 +64,10 @@ const char *st_type_name(enum th_dtype t);
  * tensors lie by size of element, then by name; the data starts at a multiple of 64. */
 struct st_writer;
 
+/* ERR_INPUT when `path` is a directory. Several may write the same file: it becomes what the last commit says. */
 struct st_writer *st_writer_create(const char *path, struct err *e);
-/* Both before the first put. ERR_BUG for a name that was declared before. */
+/* Both before the first put. ERR_BUG for a name that was declared before; ERR_INPUT for one that a file cannot have: not
+ * UTF-8, or "__metadata__". */
 MUST_USE int st_writer_metadata(struct st_writer *w, const char *key, const char *value, struct err *e);
 MUST_USE int st_writer_declare(struct st_writer *w, const char *name, enum th_dtype t, const int64_t *dims, int rank,
                                struct err *e);

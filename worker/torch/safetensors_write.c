@@ -6,10 +6,12 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "common/arena.h"
 #include "common/map.h"
+#include "common/utf8.h"
 #include "worker/torch/safetensors.h"
 
 #define DATA_ALIGNMENT 64
@@ -39,6 +41,22 @@ static int fail_io(const struct st_writer *w, const char *what, struct err *e)
     return FAIL(e, ERR_ENV, "%s: cannot %s: %s", w->path, what, strerror(errno));
 }
 
+/* Aside of the file, under a name that no other writer has, on this machine or on another that sees the directory. */
+static int open_aside(struct st_writer *w, struct err *e)
+{
+    uint64_t random;
+    struct stat st;
+    if (stat(w->path, &st) == 0 && S_ISDIR(st.st_mode))
+        return FAIL(e, ERR_INPUT, "%s: it is a directory; name a file", w->path);
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        return fail_io(w, "make a name beside it", e);
+    if (snprintf(w->temp, sizeof w->temp, "%s.tmp%016llx", w->path, (unsigned long long)random) >=
+        (int)sizeof w->temp)
+        return FAIL(e, ERR_INPUT, "%.80s...: the path is too long", w->path);
+    w->fd = open(w->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    return w->fd < 0 ? fail_io(w, "create", e) : 0;
+}
+
 struct st_writer *st_writer_create(const char *path, struct err *e)
 {
     AUTO(st_writer_destroy) struct st_writer *w = calloc(1, sizeof *w);
@@ -49,11 +67,8 @@ struct st_writer *st_writer_create(const char *path, struct err *e)
     w->metadata = json_object();
     if (!w->path || !w->metadata)
         return FAIL_NULL(e, ERR_NOMEM, "out of memory");
-    if (snprintf(w->temp, sizeof w->temp, "%s.tmp%ld", path, (long)getpid()) >= (int)sizeof w->temp)
-        return FAIL_NULL(e, ERR_INPUT, "%.80s...: the path is too long", path);
-    w->fd = open(w->temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (w->fd < 0)
-        return fail_io(w, "create", e), NULL;
+    if (open_aside(w, e) < 0)
+        return NULL;
     return TAKE(w);
 }
 
@@ -98,13 +113,26 @@ static int set_shape(struct entry *t, const int64_t *dims, int rank, struct err 
     return 0;
 }
 
+/* Names may be a user's: those of pictures. */
+static int check_name(const struct st_writer *w, const char *name, struct err *e)
+{
+    if (!utf8_is_valid(name))
+        return FAIL(e, ERR_INPUT, "%s: a safetensors file cannot name '%s', which is not UTF-8; rename it", w->path,
+                    name);
+    if (strcmp(name, "__metadata__") == 0)
+        return FAIL(e, ERR_INPUT, "%s: in a safetensors file the name '%s' means something else; rename it", w->path,
+                    name);
+    if (!name[0] || map_get(&w->by_name, name, strlen(name)))
+        return FAIL(e, ERR_BUG, "%s: the name '%s' is empty or declared twice", w->path, name);
+    return 0;
+}
+
 int st_writer_declare(struct st_writer *w, const char *name, enum th_dtype t, const int64_t *dims, int rank,
                       struct err *e)
 {
     if (w->data)
         return FAIL(e, ERR_BUG, "%s: '%s' declared after the first put", w->path, name);
-    if (!name[0] || strcmp(name, "__metadata__") == 0 || map_get(&w->by_name, name, strlen(name)))
-        return FAIL(e, ERR_BUG, "%s: the name '%s' is empty, reserved, or declared twice", w->path, name);
+    TRY(check_name(w, name, e));
     if (!th_dtype_size(t))
         return FAIL(e, ERR_BUG, "%s: '%s' has no dtype", w->path, name);
     struct entry *entry = arena_alloc(&w->arena, sizeof *entry);
@@ -159,7 +187,7 @@ static json_t *describe(const struct entry *t)
                      (json_int_t)t->begin, (json_int_t)(t->begin + t->bytes));
 }
 
-/* The header's text, malloced; NULL without memory or when a name is not UTF-8. */
+/* The header's text, malloced; NULL without memory. */
 static char *header_text(const struct st_writer *w)
 {
     json_t *header = json_object();
@@ -194,7 +222,7 @@ static int write_header(struct st_writer *w, struct err *e)
 {
     AUTO(free) char *text = header_text(w);
     if (!text)
-        return FAIL(e, ERR_BUG, "%s: a name is not UTF-8, or memory is used up", w->path);
+        return FAIL_NOMEM(e);
     size_t length = strlen(text), data = (8 + length + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT;
     if (data - 8 > ST_MAX_HEADER)
         return FAIL(e, ERR_BUG, "%s: the header would have %zu bytes; %zu is the most", w->path, length, ST_MAX_HEADER);

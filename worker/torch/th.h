@@ -111,6 +111,9 @@ int th_device_memory(struct th_device d, struct th_memory *out, struct err *e);
 void th_device_memory_reset_peak(struct th_device d);
 /* Give cached, unused memory back to the device, so that another process can have it. */
 void th_device_empty_cache(struct th_device d);
+/* Let products and convolutions of f32 on a GPU round their factors to 10 bits of mantissa, which is faster. Off at the
+ * start: f32 is f32. */
+void th_tf32(bool on);
 /* Same results in every run on the same device and version, at some cost in speed. */
 void th_deterministic(bool on);
 

@@ -13,6 +13,9 @@
 namespace
 {
 
+/* libtorch lets cuDNN round the factors of f32 convolutions to TF32 unless told otherwise: goldens would not hold. */
+const bool full_precision = (th_tf32(false), true);
+
 #ifdef ACSWEEP_TORCH_CUDA
 /* The one call of the CUDA runtime that libtorch does not wrap; found in the runtime that libtorch brought, so that no
  * other one has to be linked. Only names that libtorch itself exports may be used here: no c10/cuda/CUDAGuard.h. */
@@ -153,6 +156,12 @@ void th_device_empty_cache(struct th_device d)
 {
     if (d.type == TH_DEV_CUDA)
         th::ask(__func__, 0, [&] { return empty_cache(), 0; });
+}
+
+void th_tf32(bool on)
+{
+    at::globalContext().setAllowTF32CuBLAS(on);
+    at::globalContext().setAllowTF32CuDNN(on);
 }
 
 void th_deterministic(bool on)

@@ -90,6 +90,11 @@ void th_device_empty_cache(struct th_device d)
 {
 }
 
+void th_tf32(bool on)
+{
+    (void)on;
+}
+
 void th_deterministic(bool on)
 {
 }

@@ -148,6 +148,28 @@ static int add_mapped(struct weights *w, struct safetensors *f, const char *name
     return 0;
 }
 
+/* Tensors of the shards that the index does not name belong to the checkpoint too: a model that has no use for them must
+ * be able to say so. */
+static int add_unlisted(struct weights *w, const json_t *map, struct map *seen, struct err *e)
+{
+    size_t room = w->n;
+    for (size_t k = 0; k < w->n_files; k++)
+        room += safetensors_count(w->files[k]);
+    struct item *more = realloc(w->items, (room + 1) * sizeof *more);
+    if (!more)
+        return out_of_memory(e);
+    w->items = more;
+    for (size_t k = 0; k < w->n_files; k++)
+        for (size_t i = 0; i < safetensors_count(w->files[k]); i++) {
+            const struct st_tensor *t = safetensors_at(w->files[k], i);
+            if (json_object_get(map, t->name) || map_get(seen, t->name, strlen(t->name)))
+                continue;
+            TRY(map_put(seen, t->name, strlen(t->name), w, e));
+            w->items[w->n++] = (struct item){ t, w->files[k] };
+        }
+    return 0;
+}
+
 static int open_mapped(struct weights *w, const char *dir, json_t *map, struct map *open, struct err *e)
 {
     const char *name;
@@ -167,29 +189,45 @@ static int open_mapped(struct weights *w, const char *dir, json_t *map, struct m
 static int open_index(struct weights *w, const char *dir, const char *path, struct err *e)
 {
     json_t *map = read_index(path, e);
-    struct map open = { 0 };
+    struct map open = { 0 }, seen = { 0 };
     int rc = map ? open_mapped(w, dir, map, &open, e) : -1;
+    rc = rc < 0 ? -1 : add_unlisted(w, map, &seen, e);
     map_free(&open);
+    map_free(&seen);
     json_decref(map);
     return rc;
+}
+
+static int no_weights(const char *dir, struct err *e)
+{
+    static const char *const pickles[] = { "pytorch_model.bin", "pytorch_model.bin.index.json" };
+    char path[PATH_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(pickles); i++) {
+        TRY(join(path, dir, pickles[i], "", e));
+        if (exists(path))
+            return FAIL(e, ERR_INPUT,
+                        "%s: there is no model.safetensors, only %s, a format that can run any program when it is read; "
+                        "convert it once (docs/cli.md, \"Older checkpoints\")",
+                        dir, pickles[i]);
+    }
+    return FAIL(e, ERR_INPUT,
+                "%s: there is no model.safetensors, no index of one, and no diffusion_pytorch_model.safetensors; fetch "
+                "the checkpoint again",
+                dir);
 }
 
 static int open_directory(struct weights *w, const char *dir, struct err *e)
 {
     char path[PATH_MAX];
-    for (size_t i = 0; i < ARRAY_LEN(stems); i++) {
-        TRY(join(path, dir, stems[i], ".safetensors.index.json", e));
-        if (exists(path))
-            return open_index(w, dir, path, e);
+    for (size_t i = 0; i < ARRAY_LEN(stems); i++) { /* one file comes first, as in transformers */
         TRY(join(path, dir, stems[i], ".safetensors", e));
         if (exists(path))
             return open_one(w, path, e);
+        TRY(join(path, dir, stems[i], ".safetensors.index.json", e));
+        if (exists(path))
+            return open_index(w, dir, path, e);
     }
-    return FAIL(
-        e, ERR_INPUT,
-        "%s: there is no model.safetensors, no index of one, and no diffusion_pytorch_model.safetensors; checkpoints "
-        "in other formats (pytorch_model.bin) must be converted first",
-        dir);
+    return no_weights(dir, e);
 }
 
 static int by_name(const void *a, const void *b)

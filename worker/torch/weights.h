@@ -17,9 +17,10 @@
 
 struct weights;
 
-/* `path` is a file, or a directory in Hugging Face layout: there model.safetensors.index.json, model.safetensors, the
- * same with diffusion_pytorch_model and adapter_model are looked for, in this order. ERR_INPUT when there is none, when
- * a shard is missing or damaged, or when one does not hold what the index promises. */
+/* `path` is a file, or a directory in Hugging Face layout: there model.safetensors, model.safetensors.index.json, the
+ * same with diffusion_pytorch_model and adapter_model are looked for, in this order. Tensors in the shards that the index
+ * leaves out are there too. ERR_INPUT when there is no such file, when a shard is missing or damaged, or when one does not
+ * hold what the index promises. */
 struct weights *weights_open(const char *path, struct err *e);
 void weights_destroy(struct weights *w);
 
