@@ -849,8 +849,8 @@ static void end_together(void *s, Acsweep__Token *k, size_t n, Acsweep__FailureC
     assert_int_equal(RESULT_ACKS->result_acks->n_acks, n);
 }
 
-/* Each is committed by itself; and when the bundle's process dies, the rest is tried in ever smaller ones, at no charge, until
- * the one that kills it is alone. */
+/* Each is committed by itself; and when the bundle's process dies, the rest is tried in ever smaller ones, at no
+ * charge, until the one that kills it is alone. */
 static void a_bundle_that_crashed_is_split(void **state)
 {
     struct world *w = *state;

@@ -1,5 +1,5 @@
-/* score_c, native: the correspondence score of a representation on a set of key-point pairs; of many in one pass when they
- * come as a bundle (native_passes.h).
+/* score_c, native: the correspondence score of a representation on a set of key-point pairs; of many in one pass when
+ * they come as a bundle (native_passes.h).
  *
  *     identity   {"representation": {"target_grid"}, "correspondence_set": {"split"}, "setting": {"alpha", "geometry",
  *                 "arith", "annotation_size", "window", "temperature"}}
@@ -105,7 +105,8 @@ static int add_metrics(const struct call *c, const struct spair *set, const stru
     return add_categories(set, scores, subset, r, e);
 }
 
-/* ---- one pass ------------------------------------------------------------------------------------------------------ */
+/* ---- one pass ------------------------------------------------------------------------------------------------------
+ */
 
 struct sources {
     struct native_features *features[C_ENCODERS_MAX];
