@@ -140,8 +140,8 @@ static int by_worker(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* How many of the first `n` go into one message, all of one worker: a bundle stays whole, unless it fills more than one, and
- * is then two. */
+/* How many of the first `n` go into one message, all of one worker: a bundle stays whole, unless it fills more than
+ * one, and is then two. */
 static size_t message_length(struct task **tasks, size_t n)
 {
     size_t m = 1, bytes = assignment_bytes(tasks[0]);

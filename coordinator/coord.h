@@ -89,8 +89,8 @@ MUST_USE int coord_settle(struct coord *c, struct task *t, struct err *e);
 /* End the attempt of a LEASED task without a result: lease lost, worker left, drained. `charged` counts it. */
 MUST_USE int coord_end_attempt(struct coord *c, struct task *t, const char *outcome, int failure, bool charged,
                                const char *message, struct err *e);
-/* The attempt of a LEASED task ended with others of its bundle, `together` in all, and nobody knows whose fault it was: it is
- * tried again with at most half as many, in the end alone. */
+/* The attempt of a LEASED task ended with others of its bundle, `together` in all, and nobody knows whose fault it was:
+ * it is tried again with at most half as many, in the end alone. */
 MUST_USE int coord_smaller_bundles(struct coord *c, struct task *t, uint32_t together, struct err *e);
 /* A PENDING or READY task ends without an attempt, and what depends on it as well. */
 MUST_USE int coord_mark(struct coord *c, struct task *t, enum task_event on, const char *reason, struct err *e);
@@ -121,6 +121,9 @@ MUST_USE int peers_ack(struct coord *c, const struct commit *b, struct err *e);
 MUST_USE int peers_refuse(struct coord *c, const struct peer_id *to, uint64_t answers, const char *code,
                           const char *reason, struct err *e);
 MUST_USE int peers_cancel(struct coord *c, struct task *t, const char *reason, struct err *e);
+
+/* placement_rows.c */
+MUST_USE int placement_tick(struct coord *c, int64_t now, struct err *e);
 
 /* tidy.c: what a leader that runs for months lets go of. */
 /* Forget the tasks of sweeps that have ended, and workers that are gone. The database keeps all of them. */

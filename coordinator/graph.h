@@ -45,8 +45,9 @@ struct task {
     uint16_t lost; /* attempts lost under this leader: a task that takes its workers down is given up in the end */
     uint32_t open_inputs;
     uint32_t shape;
-    uint32_t bundle, bundle_max; /* see struct plan_task; a bundle that failed as a whole is tried again in smaller ones */
-    uint32_t bundled; /* the newest attempt: number of its bundle, 0 = alone... */
+    uint32_t bundle,
+        bundle_max;        /* see struct plan_task; a bundle that failed as a whole is tried again in smaller ones */
+    uint32_t bundled;      /* the newest attempt: number of its bundle, 0 = alone... */
     uint32_t bundled_with; /* ...and how many were in it */
     uint32_t subject; /* equal for tasks of one encoder or representation: what is loaded for one serves the next; 0 =
                          none */

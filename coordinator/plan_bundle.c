@@ -1,5 +1,5 @@
-/* Which tasks may run as one: those of a kind whose executor gets them cheaper together, about the same data. For native
- * C scores it is one pass for all representations on a correspondence set. */
+/* Which tasks may run as one: those of a kind whose executor gets them cheaper together, about the same data. For
+ * native C scores it is one pass for all representations on a correspondence set. */
 #include <string.h>
 
 #include "coordinator/plan_build.h"
@@ -15,9 +15,10 @@ int plan_check_bundle(const struct plan_build *b, enum plan_kind kind, struct er
     const struct executor_conf *x = plan_executor(b->s, kind);
     if (x->bundle == CONF_UNSET_INT || x->bundle == 1 || can_bundle(kind, x->use))
         return 0;
-    return conf_fail(b->conf, x->line, e,
-                     "executors.%s.bundle: only the native score_c, and fakes, can run several tasks as one; leave it out",
-                     plan_kinds[kind].name);
+    return conf_fail(
+        b->conf, x->line, e,
+        "executors.%s.bundle: only the native score_c, and fakes, can run several tasks as one; leave it out",
+        plan_kinds[kind].name);
 }
 
 static uint32_t bundle_max(const struct plan_build *b, enum plan_kind kind)
@@ -49,7 +50,7 @@ static uint32_t number_of(const struct plan_build *b, enum plan_kind kind, const
 static enum plan_kind kind_of(const struct plan_task *t)
 {
     int k = 0;
-    while (k < KIND_FAKE && strcmp(plan_kinds[k].name, t->kind) != 0)
+    while (k < PLAN_KINDS - 1 && strcmp(plan_kinds[k].name, t->kind) != 0)
         k++;
     return (enum plan_kind)k;
 }

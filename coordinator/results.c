@@ -128,7 +128,8 @@ static enum task_event after_failure(struct coord *c, struct task *t, int failur
 }
 
 /* All of them after the same pause, so that they come back together. */
-static enum task_event again_in_smaller_bundles(struct coord *c, struct task *t, uint32_t together, struct err *e, int *rc)
+static enum task_event again_in_smaller_bundles(struct coord *c, struct task *t, uint32_t together, struct err *e,
+                                                int *rc)
 {
     const struct plan_retry *retry = retry_of(t);
     t->not_before = mono_now() + (retry ? retry->backoff_ns : 0);

@@ -1,8 +1,8 @@
 /* Placement as a pure function: ready shapes and workers in, assignments and reasons out. No clock, no I/O.
  *
  * An assignment is one task, or as many of a shape's as may run as one. A bundle is made
- * as large as it may be even while other slots are idle, because it costs about as much as its largest task: spread over
- * slots, each would do nearly all of that work again.
+ * as large as it may be even while other slots are idle, because it costs about as much as its largest task: spread
+ * over slots, each would do nearly all of that work again.
  *
  * Idle slots first, over all workers, so that no task waits behind another while a slot is free; then, for shapes whose
  * tasks are short (`prefetch`), in advance up to the workers' credits. */
@@ -40,8 +40,8 @@ struct sched_assignment {
     uint32_t slot;
 };
 
-/* Fill `out` with assignments of at most `max` tasks, best shape first. reasons[s] (200 bytes each) says why tasks of shape s
- * still wait, "" when none does. Returns the number of assignments. */
+/* Fill `out` with assignments of at most `max` tasks, best shape first. reasons[s] (200 bytes each) says why tasks of
+ * shape s still wait, "" when none does. Returns the number of assignments. */
 size_t sched_assign(const struct sched_shape *shapes, size_t n_shapes, struct sched_worker *workers, size_t n_workers,
                     struct sched_assignment *out, size_t max, char (*reasons)[200]);
 

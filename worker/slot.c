@@ -60,8 +60,8 @@ static size_t device_texts(const struct slot *s, char *texts[GPU_MAX])
     return s->n_devices;
 }
 
-/* One attempt's times, and its share of what `together` of them have used since the last result. By the monotonic clock, so
- * that a wall clock that is set meanwhile makes no attempt end before it began. */
+/* One attempt's times, and its share of what `together` of them have used since the last result. By the monotonic
+ * clock, so that a wall clock that is set meanwhile makes no attempt end before it began. */
 static void fill_times(const struct slot *s, size_t together, Acsweep__Result *r, Acsweep__Cost *cost)
 {
     int64_t now = mono_now(), ns = s->started ? now - s->started : 0, used = s->started ? now - s->counted : 0;

@@ -90,8 +90,8 @@ int slot_on_timer(struct loop *l, void *arg, struct err *e);
 
 /* ---- slots.c ---- */
 
-/* Take an attempt out of the pool's books. It is the caller's then, for work_free, if it was in the queue; else it stays
- * with its bundle. */
+/* Take an attempt out of the pool's books. It is the caller's then, for work_free, if it was in the queue; else it
+ * stays with its bundle. */
 void slots_forget(struct slots *p, struct work *w);
 /* Nothing while it belongs to a bundle. */
 void work_free(struct work *w);

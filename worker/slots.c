@@ -332,7 +332,8 @@ static int add_work(struct slots *p, struct bundle *b, struct work ***end, Acswe
     return 0;
 }
 
-static int fill_bundle(struct slots *p, struct bundle *b, Acsweep__Assignment **a, size_t n, int *ignored, struct err *e)
+static int fill_bundle(struct slots *p, struct bundle *b, Acsweep__Assignment **a, size_t n, int *ignored,
+                       struct err *e)
 {
     struct work **end = &b->first;
     for (size_t i = 0; i < n; i++) {

@@ -5,10 +5,11 @@
  * one that sees none; of several places that would do, the one it was placed on is preferred. An exec of another set is
  * ended when its devices are needed, and they go on only after they were seen to be well and empty (worker/devices.h).
  *
- * Assignments may be added as a bundle: they run in one exec at once, and their exec reports each when it has ended. While
- * it runs, one of them can be cancelled or fenced without the others: it is answered, or not, at once, and what its exec
- * says of it later is dropped; the last one stops the exec. What ends the exec ends all that it had not reported, each with
- * a result that says how many they were (Result.ended_together). A bundle's time limit is the largest of its tasks'.
+ * Assignments may be added as a bundle: they run in one exec at once, and their exec reports each when it has ended.
+ * While it runs, one of them can be cancelled or fenced without the others: it is answered, or not, at once, and what
+ * its exec says of it later is dropped; the last one stops the exec. What ends the exec ends all that it had not
+ * reported, each with a result that says how many they were (Result.ended_together). A bundle's time limit is the
+ * largest of its tasks'.
  *
  * The pool answers every assignment with exactly one result through on_result, however its exec ends, except for fenced
  * ones, which end in silence, and those that slots_give_back takes out of the queue. */
@@ -73,8 +74,8 @@ MUST_USE int slots_dispatch(struct slots *s, struct err *e);
 /* The store's path comes with the coordinator's Welcome; execs that start from now on know it. */
 MUST_USE int slots_set_store(struct slots *s, const char *store, struct err *e);
 
-/* Takes over each of the `n` (sets it to NULL), as one bundle if they are several. Tokens that the pool already holds are
- * ignored and stay the caller's: returns how many. */
+/* Takes over each of the `n` (sets it to NULL), as one bundle if they are several. Tokens that the pool already holds
+ * are ignored and stay the caller's: returns how many. */
 MUST_USE int slots_add(struct slots *s, Acsweep__Assignment **a, size_t n, struct err *e);
 
 /* Ask the attempt to stop; kill it after the grace. reason as in the proto's Cancel. false when it is not here. */

@@ -41,7 +41,8 @@ static void make(const struct made_task *t, uint32_t bundle, struct made *a)
     a->body.bundle = bundle;
 }
 
-static void send_all(const struct made_task *t, size_t n, uint32_t bundle, void (*send)(envelope *m, void *arg), void *arg)
+static void send_all(const struct made_task *t, size_t n, uint32_t bundle, void (*send)(envelope *m, void *arg),
+                     void *arg)
 {
     static struct made made[MADE_MOST];
     Acsweep__Assignment *list[MADE_MOST];

@@ -168,7 +168,8 @@ static void test_bundle_is_single_attempts_to_the_coordinator(void **state)
     Acsweep__Token fenced = made_token(92, 1);
     rig_welcome(w, &fenced);
     assert_true(rig_wait_history(w, "\"event\":\"killed\",\"task\":92", 1));
-    made_bundle_send(tasks, 5, send_to, w); /* again: what is held, or done, is known */
+    const struct made_task again[] = { tasks[0], tasks[1], tasks[3], tasks[4] };
+    made_bundle_send(again, 4, send_to, w); /* what is held, or done, is known */
     assert_true(rig_wait_history(w, "\"event\":\"duplicate\",\"task\":94", 1));
     assert_int_equal(rig_history(w, "\"event\":\"duplicate\",\"task\":90"), 1);
     rig_cancel(w, 91, "cancelled");

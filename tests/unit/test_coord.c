@@ -79,7 +79,7 @@ static int world_begin(void **state)
     static int number;
     char name[32];
     struct world *w = calloc(1, sizeof *w);
-    snprintf(name, sizeof name, "world_%c", 'a' + number++);
+    snprintf(name, sizeof name, "world_%d", number++);
     w->conninfo = pgtest_database(server, name);
     w->db = pgtest_open(w->conninfo, DB_ADMIN);
     snprintf(w->endpoint, sizeof w->endpoint, "ipc://%s/%s.sock", pgtest_dir(server), name);
@@ -799,6 +799,157 @@ static void cancel_and_retry_in_one_batch(void **state)
     assert_int_equal(number(w, "SELECT epoch FROM acsweep.leader"), 1);
 }
 
+/* ---- bundles ---- */
+
+static void load_bundles(void *s, const char *name, int tasks, int bundle)
+{
+    char text[400];
+    snprintf(text, sizeof text,
+             "name = \"%s\"; load = { tasks = %d; executor = \"fake\"; bundle = %d; };\n"
+             "retries = { infrastructure = 0; backoff = \"200ms\"; backoff_max = \"200ms\"; };\n",
+             name, tasks, bundle);
+    struct reply r = submit(s, text);
+    if (!r.ok)
+        fail_msg("%s", r.text);
+}
+
+/* The next assignment: its tokens; one bundle when they are several. */
+static size_t bundled(void *s, Acsweep__Token k[8])
+{
+    HEAR(s, ASSIGN);
+    const Acsweep__Assign *a = ASSIGN->assign;
+    assert_true(a->n_assignments <= 8);
+    for (size_t i = 0; i < a->n_assignments; i++) {
+        assert_int_equal(a->assignments[i]->bundle != 0, a->n_assignments > 1);
+        assert_int_equal(a->assignments[i]->bundle, a->assignments[0]->bundle);
+        assert_int_equal(a->assignments[i]->slot, a->assignments[0]->slot);
+        k[i] = (Acsweep__Token)ACSWEEP__TOKEN__INIT;
+        k[i].task_id = a->assignments[i]->token->task_id;
+        k[i].attempt = a->assignments[i]->token->attempt;
+        k[i].epoch = a->assignments[i]->token->epoch;
+    }
+    return a->n_assignments;
+}
+
+/* The results of one event, in one message, and their acknowledgements. */
+static void end_together(void *s, Acsweep__Token *k, size_t n, Acsweep__FailureClass failure)
+{
+    Acsweep__Result r[8], *list[8];
+    Acsweep__Results all = ACSWEEP__RESULTS__INIT;
+    for (size_t i = 0; i < n; i++) {
+        r[i] = a_result(&k[i], ACSWEEP__OUTCOME__FAILED, failure);
+        r[i].ended_together = n > 1 ? (uint32_t)n : 0;
+        list[i] = &r[i];
+    }
+    all.n_results = n;
+    all.results = list;
+    BODY(m, RESULTS, results, &all);
+    say(s, &m);
+    HEAR(s, RESULT_ACKS);
+    assert_int_equal(RESULT_ACKS->result_acks->n_acks, n);
+}
+
+/* Each is committed by itself; and when the bundle's process dies, the rest is tried in ever smaller ones, at no
+ * charge, until the one that kills it is alone. */
+static void a_bundle_that_crashed_is_split(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    Acsweep__Token k[8];
+    load_bundles(client, "bundle", 5, 5);
+    assert_int_equal(bundled(worker, k), 5);
+    assert_int_equal(finish(worker, &k[3]), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'done'", 1);
+    const uint64_t bad = k[0].task_id;
+    k[3] = k[4];
+    end_together(worker, k, 4, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE);
+    assert_int_equal(number(w, "SELECT sum(charged) FROM acsweep.task"), 0);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt WHERE outcome = 'failed' AND NOT charged"), 4);
+    for (size_t left = 4, n; left; left -= n) {
+        bool bad_is_in = false;
+        n = bundled(worker, k);
+        assert_true(n <= 2);
+        for (size_t i = 0; i < n; i++)
+            bad_is_in |= k[i].task_id == bad;
+        if (bad_is_in)
+            end_together(worker, k, n, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE);
+        for (size_t i = 0; i < n && !bad_is_in; i++)
+            assert_int_equal(finish(worker, &k[i]), ACSWEEP__VERDICT__COMMITTED);
+        if (bad_is_in && n > 1)
+            n = 0; /* all of them come again */
+    }
+    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'done'", 4);
+    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'failed' AND charged = 1", 1);
+    assert_int_equal(number(w, "SELECT sum(charged) FROM acsweep.task"), 1);
+}
+
+static void one_of_a_bundle_is_cancelled(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    Acsweep__Token k[8];
+    load_bundles(client, "bundle", 3, 3);
+    assert_int_equal(bundled(worker, k), 3);
+    assert_true(cancel_task(client, k[1].task_id).ok);
+    HEAR(worker, CANCEL);
+    assert_int_equal(CANCEL->cancel->token->task_id, k[1].task_id);
+    Acsweep__Result r = a_result(&k[1], ACSWEEP__OUTCOME__CANCELLED, ACSWEEP__FAILURE_CLASS__FAILURE_NONE);
+    send_result(worker, &r);
+    assert_int_equal(verdict(worker, &k[1]), ACSWEEP__VERDICT__COMMITTED);
+    assert_int_equal(finish(worker, &k[0]), ACSWEEP__VERDICT__COMMITTED);
+    assert_int_equal(finish(worker, &k[2]), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'done'", 2);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.task WHERE state = 'cancelled'"), 1);
+}
+
+/* The next leader knows nothing of bundles that run, and needs not to: the worker says how many ended together. */
+static void a_bundle_outlives_its_leader(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join(w, "w1");
+    Acsweep__Token k[8], *held[8];
+    load_bundles(client, "bundle", 4, 4);
+    assert_int_equal(bundled(worker, k), 4);
+    stop(w->coordinator, SIGKILL);
+    w->coordinator = start(w->conninfo, w->endpoint, w->log);
+    eventually(w, "SELECT epoch FROM acsweep.leader", 2);
+    Acsweep__Hello h = a_hello("w1");
+    for (size_t i = 0; i < 4; i++)
+        held[i] = &k[i];
+    h.n_running = 4;
+    h.running = held;
+    AUTO(envelope_free) envelope *welcome = greet(worker, &h);
+    assert_int_equal(welcome->welcome->n_keep, 4);
+    assert_int_equal(finish(worker, &k[0]), ACSWEEP__VERDICT__COMMITTED);
+    end_together(worker, &k[1], 3, ACSWEEP__FAILURE_CLASS__HOST_OOM);
+    assert_int_equal(number(w, "SELECT sum(charged) FROM acsweep.task"), 0);
+    size_t n = bundled(worker, k);
+    assert_int_equal(n, 2);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(finish(worker, &k[i]), ACSWEEP__VERDICT__COMMITTED);
+    assert_int_equal(bundled(worker, k), 1);
+    assert_int_equal(finish(worker, &k[0]), ACSWEEP__VERDICT__COMMITTED);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+}
+
+/* It may have taken its worker down: the rest of it must not be given up for that. */
+static void a_lost_bundle_is_split(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *silent = join(w, "silent");
+    Acsweep__Token k[8];
+    load_bundles(client, "bundle", 4, 4);
+    assert_int_equal(bundled(silent, k), 4);
+    eventually(w, "SELECT count(*) FROM acsweep.attempt WHERE outcome = 'lost' AND NOT charged", 4);
+    void *other = join(w, "other");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(bundled(other, k), 2);
+        assert_int_equal(finish(other, &k[0]), ACSWEEP__VERDICT__COMMITTED);
+        assert_int_equal(finish(other, &k[1]), ACSWEEP__VERDICT__COMMITTED);
+    }
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+}
+
 /* ---- content ---- */
 
 #define DIGEST_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -1063,157 +1214,6 @@ static void a_smaller_budget_waits_for_nothing(void **state)
     assert_int_equal(number(w, TASKS("label = 'stage1 A' AND params #>> '{execution,features,members,0,cached}' = 'false'")), 1);
 }
 
-/* ---- bundles ---- */
-
-static void load_bundles(void *s, const char *name, int tasks, int bundle)
-{
-    char text[400];
-    snprintf(text, sizeof text,
-             "name = \"%s\"; load = { tasks = %d; executor = \"fake\"; bundle = %d; };\n"
-             "retries = { infrastructure = 0; backoff = \"200ms\"; backoff_max = \"200ms\"; };\n",
-             name, tasks, bundle);
-    struct reply r = submit(s, text);
-    if (!r.ok)
-        fail_msg("%s", r.text);
-}
-
-/* The next assignment: its tokens; one bundle when they are several. */
-static size_t bundled(void *s, Acsweep__Token k[8])
-{
-    HEAR(s, ASSIGN);
-    const Acsweep__Assign *a = ASSIGN->assign;
-    assert_true(a->n_assignments <= 8);
-    for (size_t i = 0; i < a->n_assignments; i++) {
-        assert_int_equal(a->assignments[i]->bundle != 0, a->n_assignments > 1);
-        assert_int_equal(a->assignments[i]->bundle, a->assignments[0]->bundle);
-        assert_int_equal(a->assignments[i]->slot, a->assignments[0]->slot);
-        k[i] = (Acsweep__Token)ACSWEEP__TOKEN__INIT;
-        k[i].task_id = a->assignments[i]->token->task_id;
-        k[i].attempt = a->assignments[i]->token->attempt;
-        k[i].epoch = a->assignments[i]->token->epoch;
-    }
-    return a->n_assignments;
-}
-
-/* The results of one event, in one message, and their acknowledgements. */
-static void end_together(void *s, Acsweep__Token *k, size_t n, Acsweep__FailureClass failure)
-{
-    Acsweep__Result r[8], *list[8];
-    Acsweep__Results all = ACSWEEP__RESULTS__INIT;
-    for (size_t i = 0; i < n; i++) {
-        r[i] = a_result(&k[i], ACSWEEP__OUTCOME__FAILED, failure);
-        r[i].ended_together = n > 1 ? (uint32_t)n : 0;
-        list[i] = &r[i];
-    }
-    all.n_results = n;
-    all.results = list;
-    BODY(m, RESULTS, results, &all);
-    say(s, &m);
-    HEAR(s, RESULT_ACKS);
-    assert_int_equal(RESULT_ACKS->result_acks->n_acks, n);
-}
-
-/* Each is committed by itself; and when the bundle's process dies, the rest is tried in ever smaller ones, at no charge, until
- * the one that kills it is alone. */
-static void a_bundle_that_crashed_is_split(void **state)
-{
-    struct world *w = *state;
-    void *client = peer(w, "client"), *worker = join(w, "w1");
-    Acsweep__Token k[8];
-    load_bundles(client, "bundle", 5, 5);
-    assert_int_equal(bundled(worker, k), 5);
-    assert_int_equal(finish(worker, &k[3]), ACSWEEP__VERDICT__COMMITTED);
-    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'done'", 1);
-    const uint64_t bad = k[0].task_id;
-    k[3] = k[4];
-    end_together(worker, k, 4, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE);
-    assert_int_equal(number(w, "SELECT sum(charged) FROM acsweep.task"), 0);
-    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt WHERE outcome = 'failed' AND NOT charged"), 4);
-    for (size_t left = 4, n; left; left -= n) {
-        bool bad_is_in = false;
-        n = bundled(worker, k);
-        assert_true(n <= 2);
-        for (size_t i = 0; i < n; i++)
-            bad_is_in |= k[i].task_id == bad;
-        if (bad_is_in)
-            end_together(worker, k, n, ACSWEEP__FAILURE_CLASS__INFRASTRUCTURE);
-        for (size_t i = 0; i < n && !bad_is_in; i++)
-            assert_int_equal(finish(worker, &k[i]), ACSWEEP__VERDICT__COMMITTED);
-        if (bad_is_in && n > 1)
-            n = 0; /* all of them come again */
-    }
-    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'done'", 4);
-    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'failed' AND charged = 1", 1);
-    assert_int_equal(number(w, "SELECT sum(charged) FROM acsweep.task"), 1);
-}
-
-static void one_of_a_bundle_is_cancelled(void **state)
-{
-    struct world *w = *state;
-    void *client = peer(w, "client"), *worker = join(w, "w1");
-    Acsweep__Token k[8];
-    load_bundles(client, "bundle", 3, 3);
-    assert_int_equal(bundled(worker, k), 3);
-    assert_true(cancel_task(client, k[1].task_id).ok);
-    HEAR(worker, CANCEL);
-    assert_int_equal(CANCEL->cancel->token->task_id, k[1].task_id);
-    Acsweep__Result r = a_result(&k[1], ACSWEEP__OUTCOME__CANCELLED, ACSWEEP__FAILURE_CLASS__FAILURE_NONE);
-    send_result(worker, &r);
-    assert_int_equal(verdict(worker, &k[1]), ACSWEEP__VERDICT__COMMITTED);
-    assert_int_equal(finish(worker, &k[0]), ACSWEEP__VERDICT__COMMITTED);
-    assert_int_equal(finish(worker, &k[2]), ACSWEEP__VERDICT__COMMITTED);
-    eventually(w, "SELECT count(*) FROM acsweep.task WHERE state = 'done'", 2);
-    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.task WHERE state = 'cancelled'"), 1);
-}
-
-/* The next leader knows nothing of bundles that run, and needs not to: the worker says how many ended together. */
-static void a_bundle_outlives_its_leader(void **state)
-{
-    struct world *w = *state;
-    void *client = peer(w, "client"), *worker = join(w, "w1");
-    Acsweep__Token k[8], *held[8];
-    load_bundles(client, "bundle", 4, 4);
-    assert_int_equal(bundled(worker, k), 4);
-    stop(w->coordinator, SIGKILL);
-    w->coordinator = start(w->conninfo, w->endpoint, w->log);
-    eventually(w, "SELECT epoch FROM acsweep.leader", 2);
-    Acsweep__Hello h = a_hello("w1");
-    for (size_t i = 0; i < 4; i++)
-        held[i] = &k[i];
-    h.n_running = 4;
-    h.running = held;
-    AUTO(envelope_free) envelope *welcome = greet(worker, &h);
-    assert_int_equal(welcome->welcome->n_keep, 4);
-    assert_int_equal(finish(worker, &k[0]), ACSWEEP__VERDICT__COMMITTED);
-    end_together(worker, &k[1], 3, ACSWEEP__FAILURE_CLASS__HOST_OOM);
-    assert_int_equal(number(w, "SELECT sum(charged) FROM acsweep.task"), 0);
-    size_t n = bundled(worker, k);
-    assert_int_equal(n, 2);
-    for (size_t i = 0; i < n; i++)
-        assert_int_equal(finish(worker, &k[i]), ACSWEEP__VERDICT__COMMITTED);
-    assert_int_equal(bundled(worker, k), 1);
-    assert_int_equal(finish(worker, &k[0]), ACSWEEP__VERDICT__COMMITTED);
-    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
-}
-
-/* It may have taken its worker down: the rest of it must not be given up for that. */
-static void a_lost_bundle_is_split(void **state)
-{
-    struct world *w = *state;
-    void *client = peer(w, "client"), *silent = join(w, "silent");
-    Acsweep__Token k[8];
-    load_bundles(client, "bundle", 4, 4);
-    assert_int_equal(bundled(silent, k), 4);
-    eventually(w, "SELECT count(*) FROM acsweep.attempt WHERE outcome = 'lost' AND NOT charged", 4);
-    void *other = join(w, "other");
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(bundled(other, k), 2);
-        assert_int_equal(finish(other, &k[0]), ACSWEEP__VERDICT__COMMITTED);
-        assert_int_equal(finish(other, &k[1]), ACSWEEP__VERDICT__COMMITTED);
-    }
-    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
-}
-
 /* ---- leaders ---- */
 
 static void a_restart_keeps_running_tasks(void **state)
@@ -1447,15 +1447,15 @@ int main(void)
         IN_A_WORLD(tasks_of_ended_sweeps_are_forgotten),
         IN_A_WORLD(cancel_and_retry_in_one_batch),
         IN_A_WORLD(gpus_are_placed_and_explained),
+        IN_A_WORLD(a_bundle_that_crashed_is_split),
+        IN_A_WORLD(one_of_a_bundle_is_cancelled),
+        IN_A_WORLD(a_bundle_outlives_its_leader),
+        IN_A_WORLD(a_lost_bundle_is_split),
         IN_A_WORLD(content_is_identified_before_the_rest),
         IN_A_WORLD(content_that_changed_is_computed_anew),
         IN_A_WORLD(a_look_stops_nothing_that_runs),
         IN_A_WORLD(kept_features_are_waited_for),
         IN_A_WORLD(a_smaller_budget_waits_for_nothing),
-        IN_A_WORLD(a_bundle_that_crashed_is_split),
-        IN_A_WORLD(one_of_a_bundle_is_cancelled),
-        IN_A_WORLD(a_bundle_outlives_its_leader),
-        IN_A_WORLD(a_lost_bundle_is_split),
         IN_A_WORLD(a_restart_keeps_running_tasks),
         IN_A_WORLD(a_cancel_outlives_its_leader),
         IN_A_WORLD(a_standby_takes_over),

@@ -11,7 +11,8 @@
 #include "common/own.h"
 #include "worker/exec/native_passes.h"
 
-/* ---- the union of representations ----------------------------------------------------------------------------------- */
+/* ---- the union of representations -----------------------------------------------------------------------------------
+ */
 
 static bool add(struct c_union *u, const char *members) /* one letter each */
 {
@@ -72,7 +73,8 @@ static void no_more_encoders_than_a_mask_has(void **state)
         assert_int_equal(place[i], i);
 }
 
-/* ---- passes of a bundle --------------------------------------------------------------------------------------------- */
+/* ---- passes of a bundle ---------------------------------------------------------------------------------------------
+ */
 
 #define TASKS 8
 
@@ -184,9 +186,9 @@ static void outcomes(const char *want) /* one letter a task: s, d, c for succeed
     for (size_t i = 0; i < w.bundle.n; i++) {
         assert_true(w.done[i]);
         const struct exec_result *r = &w.results[i];
-        char got = r->outcome == ACSWEEP__OUTCOME__SUCCEEDED             ? 's'
+        char got = r->outcome == ACSWEEP__OUTCOME__SUCCEEDED    ? 's'
                    : r->failure == ACSWEEP__FAILURE_CLASS__DATA ? 'd'
-                                                                         : 'c';
+                                                                : 'c';
         if (got != want[i])
             fail_msg("task %zu: %c, wanted %c: %s", i, got, want[i], r->message);
     }

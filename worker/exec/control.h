@@ -25,7 +25,8 @@ void control_destroy(struct control *c);
 DEFINE_CLEANUP(control_destroy, struct control *)
 
 /* Wait for the next assignment. 1: *out is the Envelope whose body is an Assign of one task, or of several that run
- * together (caller frees); a Cancel of any of them, which the agent sends when none is wanted any more, is one of all. 0: the agent is gone; -1: the pipe broke the protocol. */
+ * together (caller frees); a Cancel of any of them, which the agent sends when none is wanted any more, is one of all.
+ * 0: the agent is gone; -1: the pipe broke the protocol. */
 MUST_USE int control_next(struct control *c, envelope **out, struct err *e);
 
 /* The current task has ended; call it before its result is sent, because the next assignment may follow at once. */

@@ -51,7 +51,7 @@ struct exec_result {
     /* Something broke on its devices (a sticky CUDA error, say): this exec gets no further task, and they are looked at
      * before anything else runs on them. */
     bool suspect;
-    uint32_t together; /* failed by an event that ended so many tasks of its bundle; 0 = alone */
+    uint32_t together;                     /* failed by an event that ended so many tasks of its bundle; 0 = alone */
     Acsweep__Token reported;               /* the token that the result carries; only exec_fake changes it */
 };
 
@@ -69,9 +69,10 @@ struct executor {
     int (*check)(const struct exec_task *t, struct err *e);
     /* Fill `r`. An error counts as a failed attempt; its kind chooses the class (executor_class_of). */
     int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e);
-    /* Run what is not done of a bundle, all of it checked and for this executor, and report each task when it has ended.
-     * After an error, those that are not done fail together, and the coordinator tries them again in smaller bundles; so
-     * what is known to be one task's failure should be reported as its own. NULL: one after the other will do. */
+    /* Run what is not done of a bundle, all of it checked and for this executor, and report each task when it has
+     * ended. After an error, those that are not done fail together, and the coordinator tries them again in smaller
+     * bundles; so what is known to be one task's failure should be reported as its own. NULL: one after the other will
+     * do. */
     int (*run_bundle)(struct exec_bundle *b, struct err *e);
 };
 

@@ -55,4 +55,4 @@ static int run(const struct exec_task *t, struct exec_result *r, struct err *e)
     return 0;
 }
 
-const struct native_kind native_identify = { "identify", check, run };
+const struct native_kind native_identify = { "identify", check, run, NULL };

@@ -30,6 +30,26 @@ static int native_run(const struct exec_task *t, struct exec_result *r, struct e
     return k && native_content_check(t, e) == 0 ? k->run(t, r, e) : -1;
 }
 
+/* What differs on this node fails the tasks that need it, each by itself. */
+static int check_contents(struct exec_bundle *b, size_t *left, struct err *e)
+{
+    *left = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        struct err why = { 0 };
+        if (b->done[i])
+            continue;
+        if (native_content_check(&b->tasks[i], &why) == 0) {
+            ++*left;
+            continue;
+        }
+        if (why.kind == ERR_INTERRUPTED)
+            return *e = why, -1;
+        exec_result_error(&b->tasks[i], &b->results[i], &why);
+        TRY(exec_report(b, &i, 1, e));
+    }
+    return 0;
+}
+
 static int native_run_bundle(struct exec_bundle *b, struct err *e)
 {
     const struct native_kind *k = kind_of(&b->tasks[0], e);
@@ -40,9 +60,9 @@ static int native_run_bundle(struct exec_bundle *b, struct err *e)
         return -1;
     if (!k->run_bundle)
         return exec_run_each(b, native_run, e);
-    for (size_t i = 0; i < b->n; i++)
-        TRY(native_content_check(&b->tasks[i], e));
-    return k->run_bundle(b, e);
+    size_t left;
+    TRY(check_contents(b, &left, e));
+    return left ? k->run_bundle(b, e) : 0;
 }
 
 static const struct executor executor = { "native", native_check, native_run, native_run_bundle };

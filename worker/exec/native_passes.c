@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- tasks --------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ---------------------------------------------------------------------------------------------------------
+ */
 
 /* What a member's features were made by: a digest of its shards' identities, in their order. */
 static void read_key(struct native_item *x, size_t member)
@@ -34,7 +35,8 @@ int native_item_read(struct native_item *x, const struct exec_task *t, struct er
 
 static bool same_part(json_t *a, json_t *b, const char *part)
 {
-    return json_equal(json_object_get(a, part), json_object_get(b, part));
+    json_t *x = json_object_get(a, part), *y = json_object_get(b, part);
+    return x == y || json_equal(x, y); /* neither may have it */
 }
 
 static bool same_path(const struct exec_task *a, const struct exec_task *b)
@@ -51,13 +53,16 @@ static bool same_path(const struct exec_task *a, const struct exec_task *b)
 /* All but the representation; of that, only the grid. */
 static bool alike(const struct exec_task *a, const struct exec_task *b)
 {
-    return same_part(a->identity, b->identity, "setting") && same_part(a->identity, b->identity, "correspondence_set") &&
+    return same_part(a->identity, b->identity, "setting") &&
+           same_part(a->identity, b->identity, "correspondence_set") &&
            same_part(json_object_get(a->identity, "representation"), json_object_get(b->identity, "representation"),
                      "target_grid") &&
-           same_path(a, b);
+           same_path(a, b) &&
+           same_part(json_object_get(a->execution, "pictures"), json_object_get(b->execution, "pictures"), "pairs");
 }
 
-/* ---- a pass -------------------------------------------------------------------------------------------------------- */
+/* ---- a pass --------------------------------------------------------------------------------------------------------
+ */
 
 const struct native_item *native_pass_member(const struct native_pass *p, size_t k, size_t *member)
 {
@@ -144,7 +149,8 @@ int native_pass_alone(const struct exec_task *t, struct exec_result *r, native_p
     return p.n ? score(&p, e) : no_pass(e);
 }
 
-/* ---- a bundle ------------------------------------------------------------------------------------------------------ */
+/* ---- a bundle ------------------------------------------------------------------------------------------------------
+ */
 
 static int report_pass(struct exec_bundle *b, const struct native_pass *p, struct err *e)
 {

@@ -1,9 +1,9 @@
-/* Scores of many representations from one pass over their encoders' features: which tasks of a bundle go into one pass, and
- * what becomes of those that cannot.
+/* Scores of many representations from one pass over their encoders' features: which tasks of a bundle go into one pass,
+ * and what becomes of those that cannot.
  *
  * Tasks share a pass when all but their representation is the same, at most 32 encoders are needed in all, and their
- * members' order allows it (worker/score/c_union.h). The rest goes into further passes. An encoder whose features cannot
- * be read fails just the tasks that need it; any other error fails the tasks of its pass together. */
+ * members' order allows it (worker/score/c_union.h). The rest goes into further passes. An encoder whose features
+ * cannot be read fails just the tasks that need it; any other error fails the tasks of its pass together. */
 #ifndef ACSWEEP_WORKER_EXEC_NATIVE_PASSES_H
 #define ACSWEEP_WORKER_EXEC_NATIVE_PASSES_H
 
@@ -13,9 +13,9 @@
 struct native_item { /* one task */
     const struct exec_task *t;
     struct exec_result *r;
-    size_t index;                             /* in its bundle */
+    size_t index;                               /* in its bundle */
     char keys[C_ENCODERS_MAX][DIGEST_HEX_SIZE]; /* of its members: what their features were made by */
-    const char *members[C_ENCODERS_MAX];      /* = keys */
+    const char *members[C_ENCODERS_MAX];        /* = keys */
     size_t n_members;
     size_t subset; /* of its pass */
     bool taken;

@@ -1,5 +1,5 @@
-/* score_c, native: the correspondence score of a representation on a set of key-point pairs; of many in one pass when they
- * come as a bundle (native_passes.h).
+/* score_c, native: the correspondence score of a representation on a set of key-point pairs; of many in one pass when
+ * they come as a bundle (native_passes.h).
  *
  *     identity   {"representation": {"target_grid"}, "correspondence_set": {"split"}, "setting": {"alpha", "geometry",
  *                 "arith", "annotation_size", "window", "temperature"}}
@@ -105,7 +105,8 @@ static int add_metrics(const struct call *c, const struct spair *set, const stru
     return add_categories(set, scores, subset, r, e);
 }
 
-/* ---- one pass ------------------------------------------------------------------------------------------------------ */
+/* ---- one pass ------------------------------------------------------------------------------------------------------
+ */
 
 struct sources {
     struct native_features *features[C_ENCODERS_MAX];
@@ -170,10 +171,10 @@ static int score(struct native_pass *p, struct err *e)
         return -1;
     AUTO(native_pictures_destroy) struct native_pictures *pictures = native_pictures_make(t, &job, root);
     for (size_t i = 0; i < p->n; i++) {
-        struct exec_result *r = p->items[i]->r;
-        TRY(add_metrics(&c, set, scores, p->items[i]->subset, r, e));
-        native_pictures_add(pictures, p->items[i]->t, p->items[i]->subset, r);
-        r->outcome = ACSWEEP__OUTCOME__SUCCEEDED;
+        const struct native_item *x = p->items[i];
+        TRY(add_metrics(&c, set, scores, x->subset, x->r, e));
+        native_pictures_add(pictures, x->t, x->subset, x->r);
+        x->r->outcome = ACSWEEP__OUTCOME__SUCCEEDED;
     }
     return 0;
 }

@@ -30,7 +30,8 @@ struct run {
     struct usage from; /* since the last report */
 };
 
-/* ---- telling the agent --------------------------------------------------------------------------------------------- */
+/* ---- telling the agent ---------------------------------------------------------------------------------------------
+ */
 
 static double seconds_of(struct timeval tv)
 {
@@ -143,7 +144,8 @@ static int tell_result(const struct run *run, struct exec_result *r, const struc
     result.devices = (char **)p->devices;
     result.n_devices = p->n_devices;
     result.started_unix_us = run->from.wall_us;
-    result.finished_unix_us = run->from.wall_us + (to->mono - run->from.mono) / NS_PER_US; /* whatever the wall clock did */
+    result.finished_unix_us =
+        run->from.wall_us + (to->mono - run->from.mono) / NS_PER_US; /* whatever the wall clock did */
     result.suspect = r->suspect;
     return send_result(p, &result, e);
 }
@@ -176,7 +178,8 @@ int exec_report(struct exec_bundle *b, const size_t *which, size_t m, struct err
     return 0;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------------------------------
+ */
 
 /* The two objects of spec.params. */
 static int read_params(const Acsweep__TaskSpec *spec, json_t **params, struct exec_task *t, struct err *e)

@@ -16,8 +16,8 @@ struct place { /* where this exec runs; fixed for its life */
     struct energy *energy;
 };
 
-/* Every attempt of it is answered once, as soon as it has ended. Whatever goes wrong in a task is its result; an error here
- * is one of the pipe. */
+/* Every attempt of it is answered once, as soon as it has ended. Whatever goes wrong in a task is its result; an error
+ * here is one of the pipe. */
 MUST_USE int run_assign(const struct place *p, const Acsweep__Assign *a, struct err *e);
 
 #endif
