@@ -1,6 +1,5 @@
 /* acsweep score c: correspondence scores of features on disk, for one representation or for every subset of the encoders. In
  * plain C in this process: no libtorch, no coordinator. */
-#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/score_pictures.h"
 #include "common/buf.h"
 #include "common/digest.h"
 #include "common/mono.h"
@@ -36,8 +36,9 @@ static const struct opt score_options[] = {
       .help = "processors to use; without it all there are" },
     { .name = "memory", .type = OPT_SIZE, .value = "SIZE", .fallback = "1GiB", .help = "at most; no score depends on it" },
     { .name = "pictures", .type = OPT_FILE, .value = "FILE",
-      .help = "write what correspondence pictures are drawn from, as JSON" },
-    { .name = "picture", .type = OPT_TEXT, .value = "PAIR", .many = true, .help = "with --pictures: of which pairs" },
+      .help = "draw correspondence pictures as a page, FILE.html; any other name: what they are drawn from, as JSON" },
+    { .name = "picture", .type = OPT_TEXT, .value = "PAIR", .many = true,
+      .help = "with --pictures: of which pairs; a page without it shows four, drawn by lot" },
     { 0 },
 };
 
@@ -191,22 +192,11 @@ static int print_table(const json_t *list, const struct c_setting *s, struct err
     return 0;
 }
 
-static int write_pictures(const struct opts *o, const struct c_options *c, struct err *e)
+static int write_pictures(const struct opts *o, const struct c_options *c, const json_t *scores, struct err *e)
 {
-    const char *path = opts_text(o, "pictures");
     const char *const *pairs;
-    char temp[4096];
     size_t n = opts_list(o, "picture", &pairs);
-    AUTO(json_decref) json_t *pictures = c_score_pictures(c, pairs, n, e);
-    if (!pictures)
-        return -1;
-    if (snprintf(temp, sizeof temp, "%s.tmp%ld", path, (long)getpid()) >= (int)sizeof temp)
-        return FAIL(e, ERR_USAGE, "--pictures: the path is too long");
-    if (json_dump_file(pictures, temp, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 && rename(temp, path) == 0)
-        return 0;
-    int why = errno;
-    unlink(temp);
-    return FAIL(e, ERR_ENV, "%s: cannot write: %s", path, strerror(why));
+    return score_pictures_write(c, scores, opts_text(o, "pictures"), pairs, n, e);
 }
 
 /* ---- the command ----------------------------------------------------------------------------------------------------
@@ -215,8 +205,8 @@ static int write_pictures(const struct opts *o, const struct c_options *c, struc
 static int check_pictures(const struct opts *o, struct err *e)
 {
     bool file = opts_given(o, "pictures"), pairs = opts_given(o, "picture");
-    if (file && !pairs)
-        return FAIL(e, ERR_USAGE, "--pictures: say of which pairs, with --picture PAIR");
+    if (file && !pairs && !score_pictures_is_page(opts_text(o, "pictures")))
+        return FAIL(e, ERR_USAGE, "--pictures: say of which pairs, with --picture PAIR, or write a page, NAME.html");
     if (pairs && !file)
         return FAIL(e, ERR_USAGE, "--picture: say where to write, with --pictures FILE");
     return 0;
@@ -242,7 +232,7 @@ static int run_score_c(const struct opts *o, struct err *e)
     if (!list)
         return -1;
     if (opts_given(o, "pictures"))
-        TRY(write_pictures(o, &c, e));
+        TRY(write_pictures(o, &c, list, e));
     return opts_flag(o, "json") ? out_json(json_incref(list), e) : print_table(list, &c.setting, e);
 }
 
@@ -255,7 +245,9 @@ static const struct cmd cmd_score_c = {
                "  acsweep score c --pairs SPair-71k --features clip --features dino \\\n"
                "      --subsets all\n"
                "\n"
-               "The table has percentages; --json has parts of 1, and every category.",
+               "The table has percentages; --json has parts of 1, and every category. A page shows the single encoders, "
+               "up to eight, and the four best of the rest: where each finds the key points of a pair, and what it takes "
+               "for alike.",
     .options = { score_options, cli_json_options },
     .run = run_score_c,
 };

@@ -16,6 +16,7 @@
 #define MAX_INPUTS 8000000u
 #define MAX_TASK_INPUTS 100000u
 #define MAX_SHARDS 1000000
+#define THUMBNAILS_FROM 4 /* representations: one may fail, or have been scored without */
 
 struct graph_make {
     struct plan_build *b;
@@ -121,6 +122,14 @@ static int replay_value(const struct plan_build *b, struct draft *d, size_t r, s
     return 0;
 }
 
+/* Every representation leaves its points and maps. The pictures themselves are the same for all: single encoders bring them,
+ * and the first few of a space without any. */
+static json_t *pictures_wanted(const struct plan_build *b, size_t r)
+{
+    bool thumbnails = b->p->representations[r].n_members == 1 || r < THUMBNAILS_FROM;
+    return json_pack("{s:I,s:b}", "pairs", (json_int_t)b->s->scores.c.pictures, "thumbnails", thumbnails);
+}
+
 static int fill_score_c(struct graph_make *g, struct draft *d, size_t r, size_t k, struct err *e)
 {
     struct plan_build *b = g->b;
@@ -136,6 +145,8 @@ static int fill_score_c(struct graph_make *g, struct draft *d, size_t r, size_t 
     draft_put(names, "image_set", json_string(b->p->image_sets[cs->image_set].name));
     draft_put(d->execution, "names", names);
     draft_image_set(b, d, cs->image_set);
+    if (b->s->scores.c.pictures)
+        draft_put(d->execution, "pictures", pictures_wanted(b, r));
     TRY(replay_value(b, d, r, k, e));
     for (size_t m = 0; m < rep->n_members; m++)
         for (int64_t shard = 0; shard < shards_of(b, cs->image_set); shard++) {

@@ -171,6 +171,8 @@ static const struct conf_key score_c_keys[] = {
     { Q_(CONF_INT, annotation_size), .fallback = "840", .lo = 1, .hi = 65536, ID, .help = "side of the square the key points live in, pixels" },
     { Q_(CONF_INT, window), .fallback = "5", .lo = 0, .hi = 4096, ID, .help = "soft argmax: cells on each side of the maximum" },
     { Q_(CONF_REAL, temperature), .fallback = "0.02", .lo = 1e-6, .hi = 100, ID, .help = "soft argmax: temperature" },
+    { Q_(CONF_INT, pictures), .fallback = "4", .lo = 0, .hi = 12,
+      .help = "pairs of which the report draws pictures; 0 = none; changes no number" },
     { 0 },
 };
 const struct conf_table score_c_conf_table = { "scores.c", sizeof(struct score_c_conf), score_c_keys,

@@ -68,6 +68,7 @@ struct score_c_conf {
     double alpha, temperature;
     int geometry, arith;
     int64_t layer, annotation_size, window;
+    int64_t pictures; /* pairs; not part of the identity */
     int line;
 };
 struct train_conf { /* stage1 and stage2 have the same fields and different defaults */

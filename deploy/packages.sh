@@ -2,7 +2,7 @@
 
 PACKAGES_BUILD=(cmake ninja-build gcc libc6-dev pkg-config libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libpq-dev
     libconfig-dev liblapacke-dev libopenblas-openmp-dev libsodium-dev libjansson-dev libjpeg62-turbo-dev libpng-dev
-    libwebp-dev libpcre2-dev g++ libtorch-dev libopenblas0-openmp)
+    libwebp-dev zlib1g-dev libpcre2-dev g++ libtorch-dev libopenblas0-openmp)
 PACKAGES_RUN=(postgresql)
 PACKAGES_TEST=(clang libclang-rt-14-dev libcmocka-dev procps python3)
 # The test with a real Slurm runs daemons of its own, which only root can.

@@ -5,6 +5,7 @@
 
 #include "policy/table.h"
 #include "report/report_law.h"
+#include "report/report_pictures.h"
 #include "report/report_precision.h"
 #include "sql/sql_text.h"
 
@@ -389,6 +390,7 @@ static int read_all(struct report *r, struct db *d, const char *sweep, struct er
     static int (*const parts[])(struct report *, struct db *, struct err *) = {
         read_representations, read_benchmarks, read_cells,    read_recorded, read_predictions, read_fits,
         read_ranking,         read_rounds,     read_attempts, read_costs,    read_failures,
+        report_pictures_read,
     };
     TRY(db_script(d, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", e));
     TRY(read_sweep(r, d, sweep, e));
@@ -428,6 +430,7 @@ void report_free(struct report *r)
                              r->failures,   r->recalls };
     for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
         free(blocks[i]);
+    report_pictures_free(r->pictures);
     for (size_t i = 0; i < r->n_kept; i++)
         db_rows_free(r->kept[i]);
     free(r->kept);

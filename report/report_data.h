@@ -129,6 +129,8 @@ struct report {
     int64_t attempts_total; /* `attempts` holds the earliest ones up to a limit */
     uint64_t recall_runs;   /* drawn runs of the paper's policy behind its curves; 0 = exact */
 
+    struct report_pictures *pictures; /* report_pictures.h */
+
     struct db_rows **kept; /* owners of the texts */
     size_t n_kept;
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "report/report_data.h"
+#include "report/report_pictures.h"
 #include "report/report_plot.h"
 #include "report/report_style.h"
 #include "report/report_text.h"
@@ -622,6 +623,14 @@ static void section_failures(const struct report *r, struct buf *out)
     table_end(out);
 }
 
+static void section_pictures(const struct report *r, struct buf *out)
+{
+    if (!report_pictures_any(r))
+        return;
+    heading(out, "correspondence", "Correspondence");
+    report_pictures_draw(r, out);
+}
+
 static void section_config(const struct report *r, struct buf *out)
 {
     heading(out, "config", "Configuration used");
@@ -637,23 +646,25 @@ static void section_config(const struct report *r, struct buf *out)
 static const struct {
     const char *id, *title; /* NULL = not in the list of contents */
     void (*write)(const struct report *r, struct buf *out);
+    bool (*any)(const struct report *r); /* NULL = always there */
 } sections[] = {
-    { NULL, NULL, section_summary },
-    { "ranking", "Ranking", section_ranking },
-    { "rounds", "Choices", section_rounds },
-    { "law", "Law", section_law },
-    { "recall", "Recall", section_recall },
-    { "cost", "Cost", section_cost },
-    { "timeline", "Timeline", section_timeline },
-    { "failures", "Failures", section_failures },
-    { "config", "Configuration", section_config },
+    { NULL, NULL, section_summary, NULL },
+    { "ranking", "Ranking", section_ranking, NULL },
+    { "rounds", "Choices", section_rounds, NULL },
+    { "law", "Law", section_law, NULL },
+    { "correspondence", "Correspondence", section_pictures, report_pictures_any },
+    { "recall", "Recall", section_recall, NULL },
+    { "cost", "Cost", section_cost, NULL },
+    { "timeline", "Timeline", section_timeline, NULL },
+    { "failures", "Failures", section_failures, NULL },
+    { "config", "Configuration", section_config, NULL },
 };
 
-static void contents(struct buf *out)
+static void contents(const struct report *r, struct buf *out)
 {
     buf_puts(out, "<nav>");
     for (size_t i = 0; i < ARRAY_LEN(sections); i++)
-        if (sections[i].id)
+        if (sections[i].id && (!sections[i].any || sections[i].any(r)))
             buf_printf(out, "<a href=\"#%s\">%s</a> ", sections[i].id, sections[i].title);
     buf_puts(out, "</nav>\n");
 }
@@ -669,7 +680,7 @@ void report_html(const struct report *r, struct buf *out)
     for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
         sections[i].write(r, out);
         if (i == 0)
-            contents(out);
+            contents(r, out);
     }
     buf_puts(out, "<p class=\"dim\">Written by acsweep. The same numbers: report.json and the CSV files beside this page.</p>\n"
                   "</main></body></html>\n");

@@ -63,4 +63,20 @@ const char report_style[] =
     "svg .k-identify{fill:var(--k-identify)}svg .k-extract{fill:var(--k-extract)}svg .k-stage1{fill:var(--k-stage1)}\n"
     "svg .k-score_a{fill:var(--k-score_a)}svg .k-score_c{fill:var(--k-score_c)}svg .k-stage2{fill:var(--k-stage2)}\n"
     "svg .k-evaluate{fill:var(--k-evaluate)}svg .k-other{fill:var(--k-other)}\n"
+    ".shots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,165px),1fr));gap:14px 12px;margin:.4em 0 1.6em}\n"
+    /* Pictures and captions of a row of figures stand level. */
+    ".shots figure{display:grid;grid-template-rows:subgrid;grid-row:span 3;justify-items:start;align-content:start;row-gap:0}"
+    ".shots figure svg{margin-bottom:5px;border-radius:3px}.shots figcaption{line-height:1.35;overflow-wrap:anywhere}"
+    ".shots figcaption b{color:var(--fg)}h3 small{font-weight:400;overflow-wrap:anywhere}\n"
+    "svg.sign{display:inline-block;width:34px;height:16px;vertical-align:-3px;margin-right:6px}svg.store{position:absolute}\n"
+    /* Marks lie on photographs, which are the same by day and by night. */
+    "svg .rim{fill:none;stroke:#fff;stroke-width:4;stroke-linecap:round;stroke-linejoin:round;opacity:.85}"
+    "svg .hit,svg .miss,svg .given,svg .chosen{fill:none;stroke-width:1.8;stroke-linecap:round}"
+    "svg .hit{stroke:#0072b2}svg .miss{stroke:#c2410c}svg .full{fill:#0072b2}svg .dashes{stroke-dasharray:1 4}"
+    "svg .given{stroke:#1c2430}svg .chosen{stroke:#1c2430;stroke-width:2.6}\n"
+    "svg text.mark{fill:#1c2430;font-size:10px;font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:3px;"
+    "stroke-linejoin:round}\n"
+    "svg .grey{filter:grayscale(1)}svg .heat{opacity:.62;image-rendering:pixelated}"
+    "svg .within{fill:none;stroke:#fff;stroke-width:1.6;stroke-dasharray:4 3;filter:drop-shadow(0 0 1px #1c2430)}"
+    "svg .ink{stroke:var(--fg);filter:none}\n"
     "@media print{nav{display:none}pre{max-height:none}}\n";

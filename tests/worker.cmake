@@ -21,3 +21,7 @@ target_compile_definitions(test_energy PRIVATE FAKE_NVML="$<TARGET_FILE:fake_nvm
 add_dependencies(test_energy fake_nvml)
 
 acsweep_fuzz_target(gpu LIBS acsweep_agent)
+
+# The executor's part of correspondence pictures is inside the module for libtorch; here without it.
+acsweep_unit_test(native_pictures LIBS acsweep_executors acsweep_score)
+target_sources(test_native_pictures PRIVATE ${CMAKE_SOURCE_DIR}/worker/exec/native_pictures.c)

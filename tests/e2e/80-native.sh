@@ -107,6 +107,21 @@ same "$(wc -l <<<"$WANT")" 3
 [[ $(cut -d' ' -f2 <<<"$WANT" | sort -u | wc -l) -gt 1 ]] || fail "all representations score the same: $WANT"
 same "$(query "SELECT count(*) FROM tasks WHERE sweep = 'two' AND kind = 'extract'")" 6
 
+# ---- pictures: the report has those that the direct command draws ------------------------------------------------------
+found() { grep -o 'finds [0-9]* of [0-9]* points' "$1" | sort; }
+same "$(query "SELECT string_agg(DISTINCT a.name || ' ' || l.store, ', ') FROM acsweep.artifact a JOIN acsweep.artifact_location l USING (artifact_id)
+    JOIN acsweep.task t USING (task_id) WHERE t.kind = 'score_c'")" "pictures inline, thumbnails inline"
+expect 0 acsweep report two --database "$DATABASE" -o "$SCRATCH/report"
+expect 0 acsweep score c --features "$SCRATCH/features/clip" --features "$SCRATCH/features/dino" --pairs "$SET" --subsets all --pictures "$SCRATCH/pictures.html"
+same "$(found "$SCRATCH/report/index.html")" "$(found "$SCRATCH/pictures.html")"
+same "$(found "$SCRATCH/report/index.html" | wc -l)" 12 # four pairs, three representations
+has "$SCRATCH/report/index.html" '<h2 id="correspondence">'
+same "$(grep -c 'data:image/jpeg;base64,' "$SCRATCH/report/index.html")" "$(grep -c 'data:image/jpeg;base64,' "$SCRATCH/pictures.html")"
+expect 2 acsweep score c --features "$SCRATCH/features/clip" --pairs "$SET" --pictures "$SCRATCH/pictures.json"
+expect 3 acsweep score c --features "$SCRATCH/features/clip" --pairs "$SET" --pictures "$SCRATCH/none.html" --picture nobody
+has "$ERR" "there is no pair 'nobody'"
+same "$(find "$SCRATCH" -maxdepth 1 -name 'none.html*')" "" # nor anything half written
+
 # ---- a third encoder: only the new one is extracted, old scores are found ----------------------------------------------
 config "$SCRATCH/three.cfg" three clip dino open
 expect 0 acsweep submit "$SCRATCH/three.cfg" --coordinator "$JOIN"

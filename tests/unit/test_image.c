@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "tests/unit/golden_images.h"
 #include "worker/data/exif.h"
+#include "worker/data/jpeg_write.h"
 #include "worker/data/png_write.h"
 
 /* ---- against Pillow ------------------------------------------------------------------------------------------------
@@ -276,12 +277,34 @@ static void written_png_reads_back(void **state)
     assert_int_equal(e.kind, ERR_ENV);
 }
 
+static void written_jpeg_reads_back(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(image_free) struct image im = { 0 }, again = { 0 };
+    AUTO(buf_free) struct buf fine = BUF_INIT(1 << 20), coarse = BUF_INIT(1 << 20), small = BUF_INIT(100);
+    assert_int_equal(image_create(61, 40, &im, &e), 0);
+    for (size_t y = 0; y < 40; y++)
+        for (size_t x = 0; x < 61; x++)
+            memcpy(im.pixels + (y * 61 + x) * 3, (uint8_t[]){ (uint8_t)(4 * x), (uint8_t)(6 * y), 90 }, 3);
+    assert_int_equal(jpeg_encode(&im, 95, &fine, &e), 0);
+    assert_int_equal(jpeg_encode(&im, 20, &coarse, &e), 0);
+    assert_true(coarse.len < fine.len);
+    assert_int_equal(image_decode(fine.data, fine.len, "fine", NULL, &again, &e), 0);
+    assert_true(again.width == 61 && again.height == 40);
+    for (size_t i = 0; i < 61 * 40 * 3; i++)
+        assert_true(abs(again.pixels[i] - im.pixels[i]) <= 12);
+    assert_int_equal(jpeg_encode(&im, 95, &small, &e), -1);
+    assert_int_equal(e.kind, ERR_ENV);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_as_pillow), cmocka_unit_test(not_a_picture), cmocka_unit_test(truncated),
         cmocka_unit_test(lying_png),      cmocka_unit_test(lying_jpeg),    cmocka_unit_test(endless_scans),
         cmocka_unit_test(files),          cmocka_unit_test(orientation),   cmocka_unit_test(written_png_reads_back),
+        cmocka_unit_test(written_jpeg_reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

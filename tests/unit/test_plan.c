@@ -197,6 +197,7 @@ static void test_execution_parameters(void **state)
         { "gpus = 1", "gpus = 8; gpu_memory = \"70GiB\"; cpus = 16; time_limit = \"9h\"; priority = 7" },
         { "name = \"small\"", "name = \"another\"; seed = 5; features = { cache_bytes = \"0\"; }; retries = { code = 3; }" },
         { "grid = 16; channels = 1024; } );", "} );" },
+        { "scores = { a", "scores = { c = { pictures = 0; }; a" },
         { "name = \"A\"; checkpoint", "name = \"A\" /* same */; checkpoint" },
         { "{ name = \"X\"; }, { name = \"Y\"; }", "{ name = \"Y\"; questions = 5; group = \"g\"; }, { name = \"X\"; maximum = 3; }" },
     };
@@ -206,6 +207,27 @@ static void test_execution_parameters(void **state)
         if (before->n_tasks != after->n_tasks || shared(before, after) != before->n_tasks)
             fail_msg("'%s' changed identities", edits[i][1]);
     }
+}
+
+static json_t *pictures_of(const struct plan *p, const char *label)
+{
+    AUTO(json_decref) json_t *params = json_loads(find_task(p, label)->params, 0, NULL);
+    return json_incref(json_object_get(json_object_get(params, "execution"), "pictures"));
+}
+
+/* Every representation leaves pictures; single encoders also bring the thumbnails. */
+static void test_pictures(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *p = edited_ok(NULL, NULL), *none = edited_ok("scores = { a", "scores = { c = { pictures = 0; }; a");
+    AUTO(json_decref) json_t *single = pictures_of(p, "score_c A s"), *off = pictures_of(none, "score_c A s");
+    assert_int_equal(json_integer_value(json_object_get(single, "pairs")), 4);
+    assert_true(json_is_true(json_object_get(single, "thumbnails")));
+    assert_null(off);
+    AUTO(plan_destroy) struct plan *large = load_file(SOURCE_DIR "/examples/llava15/sweep.cfg");
+    AUTO(json_decref) json_t *pair = pictures_of(large, "score_c C+D@336 SPair-71k");
+    assert_int_equal(json_integer_value(json_object_get(pair, "pairs")), 4);
+    assert_true(json_is_false(json_object_get(pair, "thumbnails")));
 }
 
 /* What decides a number changes it, and all that depends on it, and nothing else. */
@@ -684,6 +706,7 @@ int main(void)
         cmocka_unit_test(test_content_is_stated),
         cmocka_unit_test(test_content_of_other_executors),
         cmocka_unit_test(test_small),               cmocka_unit_test(test_execution_parameters),
+        cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_identity_parameters), cmocka_unit_test(test_growing_only_adds),
         cmocka_unit_test(test_rules),               cmocka_unit_test(test_refused),
         cmocka_unit_test(test_space_too_large),     cmocka_unit_test(test_replay_tables),

@@ -154,6 +154,96 @@ static void test_hostile_names(void **state)
     assert_has(csv, "\"\"\" onload=\"\"x\"");
 }
 
+/* ---- correspondence pictures ---- */
+
+#define PICTURES(pair, category)                                                                                             \
+    "{\"format\":\"acsweep pictures 1\",\"alpha\":0.1,\"pairs\":[{\"pair\":\"" pair "\",\"category\":\"" category               \
+    "\",\"source\":{\"image\":\"a.jpg\",\"width\":40,\"height\":20},\"target\":{\"image\":\"b.jpg\",\"width\":40,"                  \
+    "\"height\":20},\"limit\":[4,4],\"points\":[{\"point\":1,\"source\":[1,2],\"target\":[3,4],\"predicted\":[5,6],"             \
+    "\"correct\":true}],\"map\":{\"point\":1,\"side\":1,\"low\":0,\"high\":1,\"box\":[0,0,40,40],\"cells\":\"AA==\"}}]}"
+
+/* A JPEG's header, of 2 x 1 pixels: the reader looks no further. */
+#define THUMBNAILS                                                                                                           \
+    "{\"format\":\"acsweep thumbnails 1\",\"images\":[{\"image\":\"b.jpg\","                                               \
+    "\"jpeg\":\"/9j/wAALCAABAAIBASIA/9o=\"}]}"
+
+/* Members of a representation, and artifacts of its score_c task. */
+static void add_members(struct db *d, const char *representation, int members)
+{
+    char text[900];
+    snprintf(text, sizeof text,
+             "INSERT INTO checkpoint (name, role) VALUES ('k', 'encoder') ON CONFLICT DO NOTHING;"
+             "INSERT INTO encoder (name, checkpoint_id, resolution, identity) SELECT 'e', checkpoint_id, 9, 'e' FROM checkpoint"
+             " ON CONFLICT DO NOTHING;"
+             "INSERT INTO representation_member SELECT representation_id, i, encoder_id FROM representation, encoder,"
+             " generate_series(1, %d) i WHERE representation.name = '%s'", members, representation);
+    pgtest_script(d, text);
+}
+
+static void add_artifact(struct db *d, const char *representation, const char *name, const char *content)
+{
+    struct err e = { 0 };
+    const struct sql_arg args[] = { SQL_TEXT(representation), SQL_TEXT(name), SQL_BYTES(content, strlen(content)),
+                                    SQL_I64((int64_t)strlen(content)) };
+    if (db_query(d, "INSERT INTO artifact (task_id, attempt, name, digest, bytes, content) SELECT task_id, 1, $2, 'd', $4::bigint,"
+                    " $3::bytea FROM task JOIN representation r USING (representation_id) WHERE kind = 'score_c' AND r.name = $1",
+                 args, ARRAY_LEN(args), NULL, &e) < 0)
+        fail_msg("%s", e.text);
+}
+
+static size_t occurrences(const char *text, const char *part)
+{
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, part)); at += strlen(part))
+        n++;
+    return n;
+}
+
+/* P and Q are single encoders, the others pairs: the two and the best four of the others are shown. */
+static void test_pictures(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "pictures");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 4, "command");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/pictures", pgtest_dir(*state));
+    AUTO(free) char *before = write_page(d, "small", dir);
+    assert_null(strstr(before, "Correspondence"));
+    for (const char *name = "P\0Q\0R\0S\0T\0G\0H\0"; *name; name += 2) {
+        add_members(d, name, *name == 'P' || *name == 'Q' ? 1 : 2);
+        add_artifact(d, name, "pictures", PICTURES("000001-a-b:cat", "cat"));
+    }
+    add_artifact(d, "P", "thumbnails", THUMBNAILS);
+    AUTO(free) char *page = write_page(d, "small", dir);
+    assert_has(page, "<a href=\"#correspondence\">Correspondence</a>");
+    assert_has(page, "6 of the 7 representations that have pictures");
+    assert_int_equal(occurrences(page, "<br/>1 of 1 correct"), 6);
+    assert_int_equal(occurrences(page, "data:image/jpeg;base64,/9j/wAALCAABAAIBASIA/9o="), 1);
+    const char *p = strstr(page, "aria-label=\"P finds"), *q = strstr(page, "aria-label=\"Q finds"),
+               *h = strstr(page, "aria-label=\"H finds");
+    assert_true(p && q && h && p < q && q < h); /* H is the best of the ranking */
+    assert_null(strstr(page, "Left out"));
+}
+
+static void test_hostile_pictures(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "hostile_pictures");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 4, "command");
+    add_artifact(d, "P", "pictures", PICTURES("<script>", "\\\"><script>"));
+    add_artifact(d, "Q", "pictures", "\xff\xfe no text <script>");
+    add_artifact(d, "R", "pictures", "{\"format\":\"acsweep pictures 1\",\"alpha\":0.1,\"pairs\":[{\"pair\":7}]}");
+    add_artifact(d, "R", "thumbnails", "{\"format\":\"acsweep thumbnails 1\",\"images\":[{\"image\":\"a\",\"jpeg\":\"\\\"/>\"}]}");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/hostile_pictures", pgtest_dir(*state));
+    AUTO(free) char *page = write_page(d, "small", dir);
+    assert_has(page, "&lt;script&gt;");
+    assert_has(page, "Left out: pictures of Q: not JSON: ");
+    assert_has(page, "Left out: pictures of R: pairs[0].pair must be a short text");
+    assert_has(page, "Left out: thumbnails: images[0].jpeg must be base64 of a small JPEG");
+    assert_has(page, "P finds 1 of 1 points in the target");
+}
+
 static void test_failures_and_retries(void **state)
 {
     AUTO(db_close) struct db *d = fresh(state, "failures");
@@ -368,7 +458,8 @@ int main(void)
         cmocka_unit_test(test_nothing_yet),          cmocka_unit_test(test_labels_alike),
         cmocka_unit_test(test_drawn_recall),         cmocka_unit_test(test_unwritable),
         cmocka_unit_test(test_standard_errors),      cmocka_unit_test(test_precision_and_confidence),
-        cmocka_unit_test(test_paper_table),
+        cmocka_unit_test(test_paper_table),          cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_hostile_pictures),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

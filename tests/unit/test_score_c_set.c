@@ -11,7 +11,8 @@
 
 #include "common/digest.h" /* json_decref_cleanup */
 #include "tests/unit/data_files.h"
-#include "worker/score/c_score.h"
+#include "worker/data/png_write.h"
+#include "worker/score/c_album.h"
 #include "worker/torch/safetensors.h"
 
 #define GOLDEN SOURCE_DIR "/tests/golden/score_c/"
@@ -372,6 +373,202 @@ static void no_mirror_images_at_all(void **state)
     assert_int_equal(json_object_size(json_object_get(at(got, 0), "categories")), 1);
 }
 
+/* ---- albums ---------------------------------------------------------------------------------------------------------
+ */
+
+static void put_picture(const char *path, uint32_t width, uint32_t height)
+{
+    struct err e = { 0 };
+    AUTO(image_free) struct image im = { 0 };
+    assert_int_equal(image_create(width, height, &im, &e), 0);
+    uint32_t noise = 1;
+    for (size_t i = 0; i < (size_t)width * height * 3; i++)
+        im.pixels[i] = (uint8_t)((noise = noise * 1664525 + 1013904223) >> 24);
+    assert_int_equal(png_write(in_scratch(path), &im, &e), 0);
+}
+
+static int album_files(void **state)
+{
+    if (hand_files(state) < 0)
+        return -1;
+    put_picture("hand/JPEGImages/cat/a.jpg", 30, 20);
+    put_picture("hand/JPEGImages/cat/b.jpg", 20, 30);
+    put_picture("hand/JPEGImages/toy/t.jpg", 700, 300); /* noise does not compress */
+    put_picture("hand/JPEGImages/toy/u.jpg", 1, 700);
+    return 0;
+}
+
+static json_t *album_of(const struct c_options *o, size_t n)
+{
+    struct err e = { 0 };
+    json_t *got = c_album_of(o, NULL, n, &e);
+    if (!got)
+        fail_msg("%s", e.text);
+    return got;
+}
+
+static void check_place(const json_t *o, const char *key, double x, double y)
+{
+    const json_t *place = json_object_get(o, key);
+    if (fabs(json_number_value(at(place, 0)) - x) > 1e-4 || fabs(json_number_value(at(place, 1)) - y) > 1e-4)
+        fail_msg("%s is at %g, %g", key, json_number_value(at(place, 0)), json_number_value(at(place, 1)));
+}
+
+static void an_album_by_hand(void **state)
+{
+    (void)state;
+    struct c_options o = hand_options("unit");
+    AUTO(json_decref) json_t *got = album_of(&o, 2);
+    const json_t *album = at(json_object_get(got, "albums"), 0), *cat = at(json_object_get(album, "pairs"), 0),
+                 *toy = at(json_object_get(album, "pairs"), 1), *points = json_object_get(cat, "points"),
+                 *map = json_object_get(cat, "map");
+    assert_string_equal(json_string_value(json_object_get(album, "format")), "acsweep pictures 1");
+    assert_string_equal(json_string_value(json_object_get(cat, "pair")), "1-a-b:cat");
+    assert_int_equal(json_array_size(points), 3);
+    check_place(at(points, 0), "source", 0, 0);
+    check_place(at(points, 0), "target", 147, 105);
+    check_place(at(points, 0), "predicted", 105, 105);
+    check_place(at(points, 2), "predicted", 735, 735);
+    assert_true(json_is_true(json_object_get(at(points, 0), "correct")));  /* errs by 42 of 42 and a little */
+    assert_true(json_is_false(json_object_get(at(points, 1), "correct"))); /* by 43 */
+    check_place(cat, "limit", 42, 42);
+    assert_null(json_object_get(cat, "geo"));
+    assert_true(number(map, "point") == 2 && number(map, "side") == 4 && number(map, "low") == 0 && number(map, "high") == 1);
+    assert_string_equal(json_string_value(json_object_get(map, "cells")), "/wAAAAAAAAAAAAAAAAAAAA==");
+    check_place(toy, "limit", 10, 10);
+    check_place(at(json_object_get(toy, "points"), 0), "predicted", 315, 525);
+}
+
+/* 100 x 50 in a frame of 840: scale 8.4, and 210 rows of margin above. */
+static void an_album_of_a_wide_picture(void **state)
+{
+    (void)state;
+    struct c_options o = hand_options("unit");
+    put_hand_image("wide", "s", "{\"4\":[10,10],\"5\":[90,40]}");
+    put_hand_image("wide", "t", "{\"4\":[12,10],\"5\":[9,40]}");
+    put_picture("hand/JPEGImages/wide/s.jpg", 9, 9);
+    put_picture("hand/JPEGImages/wide/t.jpg", 9, 9);
+    put_text("hand/PairAnnotation/test/3-s-t:wide.json",
+             "{\"category\":\"wide\",\"src_imname\":\"s.jpg\",\"trg_imname\":\"t.jpg\",\"src_imsize\":[100,50,3],"
+             "\"trg_imsize\":[100,50,3],\"src_bndbox\":[0,0,100,50],\"trg_bndbox\":[0,0,100,50]}");
+    AUTO(json_decref) json_t *got = album_of(&o, 3);
+    const json_t *wide = at(json_object_get(at(json_object_get(got, "albums"), 0), "pairs"), 2), *points = json_object_get(wide, "points"),
+                 *box = json_object_get(json_object_get(wide, "map"), "box");
+    check_place(at(points, 0), "source", 10, 10);
+    check_place(at(points, 0), "predicted", 12.5, 12.5); /* (105, 315) of the frame */
+    check_place(at(points, 1), "target", 9, 40);
+    check_place(wide, "limit", 10, 10);
+    assert_true(json_number_value(at(box, 0)) == 0 && fabs(json_number_value(at(box, 1)) + 25) < 1e-4);
+    assert_true(fabs(json_number_value(at(box, 2)) - 100) < 1e-4 && fabs(json_number_value(at(box, 3)) - 100) < 1e-4);
+    assert_true(number(json_object_get(wide, "map"), "point") == 4); /* none is geometry-aware: the first */
+}
+
+static void fine_maps_are_averaged(void **state)
+{
+    (void)state;
+    struct c_options o = hand_options("unit");
+    o.setting.grid = 45; /* 23 x 23 pairs of cells, the last of them half */
+    AUTO(json_decref) json_t *got = album_of(&o, 1);
+    const json_t *pair = at(json_object_get(at(json_object_get(got, "albums"), 0), "pairs"), 0),
+                 *map = json_object_get(pair, "map");
+    assert_true(number(map, "side") == 23);
+    assert_true(fabs(json_number_value(at(json_object_get(map, "box"), 2)) - 840.0 * 46 / 45) < 1e-3);
+    assert_int_equal(strlen(json_string_value(json_object_get(map, "cells"))), (23 * 23 + 2) / 3 * 4);
+}
+
+static void thumbnails_fit(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct c_options o = hand_options("unit");
+    AUTO(json_decref) json_t *got = album_of(&o, 2);
+    const json_t *images = json_object_get(json_object_get(got, "thumbnails"), "images");
+    assert_int_equal(json_array_size(images), 4);
+    for (size_t i = 0; i < 4; i++) {
+        const char *text = json_string_value(json_object_get(at(images, i), "jpeg"));
+        assert_memory_equal(text, "/9j/", 4);
+        assert_true(strlen(text) <= (20 << 10) / 3 * 4 + 4);
+    }
+    put_text("hand/JPEGImages/cat/b.jpg", "no picture");
+    assert_null(c_album_of(&o, NULL, 2, &e));
+    assert_non_null(strstr(e.text, "cat/b.jpg"));
+}
+
+static void albums_agree_with_pictures(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(json_decref) json_t *runs = golden_runs();
+    struct c_member members[8];
+    char dirs[8][400];
+    struct c_options o = golden_options(at(runs, 0), members, dirs);
+    o.n_members = 2; /* three representations */
+    AUTO(spair_destroy) struct spair *set = spair_load(o.pairs, o.split ? o.split : "test", &e);
+    AUTO(c_features_destroy) struct c_features *f = set ? c_features_create(set, 1 << 20, &e) : NULL;
+    struct c_source sources[2];
+    assert_non_null(f);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(c_features_add(f, members[i].name, members[i].dir, &sources[i], &e), 0);
+    static const uint32_t subsets[] = { 1, 2, 3 };
+    const struct c_job job = { .set = set, .sources = sources, .n_sources = 2, .subsets = subsets, .n_subsets = 3,
+                               .setting = o.setting, .threads = 4 };
+    size_t pairs[C_ALBUM_PAIRS_MAX], n = c_album_choose(set, 5, pairs), points = 0;
+    assert_int_equal(n, 5);
+    const char *names[C_ALBUM_PAIRS_MAX];
+    for (size_t i = 0; i < n; i++)
+        names[i] = set->pairs[pairs[i]].name;
+    AUTO(json_decref) json_t *albums = c_album(&job, pairs, n, &e), *want = c_score_pictures(&o, names, n, &e);
+    if (!albums || !want)
+        fail_msg("%s", e.text);
+    for (size_t k = 0; k < 3; k++)
+        for (size_t i = 0; i < n; i++) {
+            const json_t *entry = at(want, i * 3 + k), *list = json_object_get(entry, "points"),
+                         *got = json_object_get(at(json_object_get(at(albums, k), "pairs"), i), "points");
+            assert_int_equal(json_array_size(list), json_array_size(got));
+            for (size_t j = 0; j < json_array_size(got); j++, points++) {
+                assert_true(json_equal(json_object_get(at(got, j), "predicted"), json_object_get(at(list, j), "predicted")));
+                assert_int_equal(json_is_true(json_object_get(at(got, j), "correct")),
+                                 json_is_true(json_object_get(json_object_get(at(list, j), "correct"), "0.10")));
+            }
+        }
+    assert_true(points > 15);
+}
+
+/* Spread over the categories; the same whatever the order; never of few points. */
+static void pairs_by_lot(void **state)
+{
+    (void)state;
+    static char names[3][6][8];
+    struct spair_pair pairs[18] = { 0 };
+    struct spair_category categories[] = { { "a", 0, 6 }, { "b", 6, 6 }, { "none", 12, 0 }, { "c", 12, 6 } };
+    struct spair set = { .pairs = pairs, .n_pairs = 18, .categories = categories, .n_categories = 4 };
+    size_t got[C_ALBUM_PAIRS_MAX], again[C_ALBUM_PAIRS_MAX];
+    for (size_t i = 0; i < 18; i++) {
+        snprintf(names[i / 6][i % 6], 8, "%zu", i);
+        pairs[i] = (struct spair_pair){ .name = names[i / 6][i % 6], .points = i % 3 ? 0xff : 1 };
+    }
+    assert_int_equal(c_album_choose(&set, 0, got), 0);
+    assert_int_equal(c_album_choose(&set, 100, got), 12); /* the most; four in each have points enough */
+    assert_int_equal(c_album_choose(&set, 4, got), 4);
+    size_t in[3] = { 0 };
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(got[i] % 3 != 0);
+        in[got[i] / 6]++;
+        for (size_t k = 0; k < i; k++)
+            assert_true(got[i] != got[k]);
+    }
+    assert_true(in[0] == 1 && in[1] == 1 && in[2] == 2);
+    for (size_t i = 0; i < 9; i += 1) { /* turn each category round */
+        size_t a = i / 3 * 6 + i % 3, b = i / 3 * 6 + 5 - i % 3;
+        struct spair_pair p = pairs[a];
+        pairs[a] = pairs[b];
+        pairs[b] = p;
+    }
+    assert_int_equal(c_album_choose(&set, 4, again), 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(got[i] / 6 * 6 + 5 - got[i] % 6, again[i]);
+}
+
 /* ---- the same numbers whatever it costs -----------------------------------------------------------------------------
  */
 
@@ -678,6 +875,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(points_by_hand, hand_files, scratch_remove),
         cmocka_unit_test_setup_teardown(limits_are_strict, hand_files, scratch_remove),
         cmocka_unit_test_setup_teardown(no_mirror_images_at_all, hand_files, scratch_remove),
+        cmocka_unit_test_setup_teardown(an_album_by_hand, album_files, scratch_remove),
+        cmocka_unit_test_setup_teardown(an_album_of_a_wide_picture, album_files, scratch_remove),
+        cmocka_unit_test_setup_teardown(fine_maps_are_averaged, album_files, scratch_remove),
+        cmocka_unit_test_setup_teardown(thumbnails_fit, album_files, scratch_remove),
+        cmocka_unit_test(albums_agree_with_pictures),
+        cmocka_unit_test(pairs_by_lot),
         cmocka_unit_test(cost_changes_no_number),
         cmocka_unit_test(memory_fits_the_budget),
         cmocka_unit_test(a_run_can_be_ended),

@@ -2,14 +2,16 @@
  *
  *     identity   {"representation": {"target_grid"}, "correspondence_set": {"split"}, "setting": {"alpha", "geometry",
  *                 "arith", "annotation_size", "window", "temperature"}}
- *     execution  {"names": {"members": [{"encoder"}...], "image_set"}}
+ *     execution  {"names": {"members": [{"encoder"}...], "image_set"}, "pictures": {"pairs", "thumbnails"}}
  *     inputs     features:MEMBER:SHARD
- *     metrics    c (PCK at alpha), pck_0.10, pck_0.05, pck_0.01, geo, pairs, category:NAME (PCK at alpha) */
+ *     metrics    c (PCK at alpha), pck_0.10, pck_0.05, pck_0.01, geo, pairs, category:NAME (PCK at alpha)
+ *     artifacts  pictures, thumbnails: see native_pictures.h */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "worker/exec/native_features.h"
+#include "worker/exec/native_pictures.h"
 #include "worker/score/c_score.h"
 
 #define MEMBERS_MAX 32
@@ -154,6 +156,8 @@ static int run(const struct exec_task *t, struct exec_result *r, struct err *e)
     if (!scores)
         return -1;
     TRY(add_metrics(&c, set, scores, r, e));
+    AUTO(native_pictures_destroy) struct native_pictures *pictures = native_pictures_make(t, &job, root);
+    native_pictures_add(pictures, t, 0, r);
     r->outcome = ACSWEEP__OUTCOME__SUCCEEDED;
     return 0;
 }

@@ -13,6 +13,8 @@ struct c_inputs {
 };
 
 struct c_inputs *c_inputs_open(const struct c_options *o, struct err *e);
+/* Places in set->pairs of the pairs with these names; ERR_INPUT names one that is not there or comes twice. */
+MUST_USE int c_find_pairs(const struct spair *set, const char *const *names, size_t n, size_t *out, struct err *e);
 /* Names of a representation. */
 json_t *c_score_members(const struct c_job *job, size_t subset);
 

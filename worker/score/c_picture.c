@@ -16,7 +16,7 @@ static size_t find_pair(const struct spair *set, const char *name)
     return i;
 }
 
-static int find_pairs(const struct spair *set, const char *const *names, size_t n, size_t *out, struct err *e)
+int c_find_pairs(const struct spair *set, const char *const *names, size_t n, size_t *out, struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
         out[i] = find_pair(set, names[i]);
@@ -120,7 +120,7 @@ json_t *c_score_pictures(const struct c_options *o, const char *const *pairs, si
     struct pictures p = { job, entries };
     if (!places || !entries)
         return FAIL_NULL(e, ERR_NOMEM, "out of memory");
-    if (find_pairs(in->set, pairs, n, places, e) < 0)
+    if (c_find_pairs(in->set, pairs, n, places, e) < 0)
         return NULL;
     job->pairs = places;
     job->n_pairs = n;
