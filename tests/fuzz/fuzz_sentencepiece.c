@@ -1,6 +1,5 @@
-/* Any bytes as a tokenizer.model, through the border to libsentencepiece: refused with its name, or a tokenizer whose
- * ids are in range and that decodes them; and where our own encoding takes the library's place, both give the same ids.
- */
+/* Any bytes as a tokenizer.model: refused with its name, or a tokenizer whose ids are in range and that decodes them;
+ * and where the fast encoding (sp_bpe.h) takes the general one's place, both give the same ids. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -147,7 +147,7 @@ static void compare_with_library(const char *name, const json_t *texts)
     struct sp_model *m = sp_open(bytes, len, why, sizeof why);
     assert_non_null(m);
     assert_int_equal(sp_bpe_make(bytes, len, name, &b, &dummy_prefix, &e), 0);
-    assert_non_null(b); /* it is of the kind that is done without the library */
+    assert_non_null(b); /* it is of the kind that has the fast encoding */
     json_array_foreach(texts, i, c)
     {
         AUTO(buf_free) struct buf raw = BUF_INIT(1 << 20), text = BUF_INIT(1 << 20);
@@ -164,7 +164,7 @@ static void compare_with_library(const char *name, const json_t *texts)
     sp_close(m);
 }
 
-/* Our own encoding of LLaMA's kind of models beside the library that it stands for. */
+/* The fast encoding of LLaMA's kind of models beside the general one. */
 static void slow_without_library(void **state)
 {
     (void)state;
