@@ -182,8 +182,9 @@ static int add_features(struct table *t, const struct plan *p, struct err *e)
 /* What is kept in files, and what a larger budget would save. */
 static int print_features(const struct plan *p, struct err *e)
 {
-    AUTO(table_free) struct table *t = table_create((const char *const[]){ "ENCODER", "IMAGE SET", "PICTURES", "BYTES",
-                                                                            "READERS", "ONCE", "BY EACH", "FEATURES", "WHY" }, 9, e);
+    static const char *const head[] = { "ENCODER", "IMAGE SET", "PICTURES", "BYTES",   "READERS",
+                                        "ONCE",    "BY EACH",   "FEATURES", "WHY" };
+    AUTO(table_free) struct table *t = table_create(head, ARRAY_LEN(head), e);
     if (!t)
         return -1;
     TRY(add_features(t, p, e));
@@ -194,7 +195,8 @@ static int print_features(const struct plan *p, struct err *e)
     printf("In files: %s; features.cache_bytes is %s; saves %s GPU-hours", bytes_text(s.kept_bytes, kept, sizeof kept),
            bytes_text(p->cache_bytes, budget, sizeof budget), hours_text(s.saved, saved, sizeof saved));
     if (s.could_save > s.saved)
-        printf(", of %s with %s", hours_text(s.could_save, could, sizeof could), bytes_text(s.wanted_bytes, wanted, sizeof wanted));
+        printf(", of %s with %s", hours_text(s.could_save, could, sizeof could),
+               bytes_text(s.wanted_bytes, wanted, sizeof wanted));
     printf("%s\n", s.unknown ? "; sets of unknown size not counted" : "");
     return 0;
 }
@@ -211,8 +213,8 @@ static int print_text(const struct plan *p, const struct plan_cost *c, struct er
     if (p->n_features)
         TRY(print_features(p, e));
     if (p->n_unknown)
-        printf("\nContent to identify first: %zu of the checkpoints and image sets, which native tasks read and which state no digest\n",
-               p->n_unknown);
+        printf("\nContent to identify first: %zu of the checkpoints and image sets, which native tasks read and which state "
+               "no digest\n", p->n_unknown);
     if (!p->n_representations)
         return 0;
     printf("\nEstimated GPU-hours if trained for real: scores %.1f; one fine-tune with evaluation %.1f; this budget %.1f; "
@@ -267,10 +269,10 @@ static json_t *known(double value, bool is_known)
 static json_t *feature_json(const struct plan *p, const struct plan_feature *f)
 {
     return json_pack("{s:s,s:s,s:s,s:o,s:o,s:f,s:o,s:o,s:b,s:s}", "encoder", p->encoders[f->encoder].name, "image_set",
-                     p->image_sets[f->image_set].name, "prepared_for", f->for_training ? "training" : "score_c", "pictures",
-                     f->pictures ? json_integer((json_int_t)f->pictures) : json_null(), "bytes",
-                     f->bytes ? json_integer((json_int_t)f->bytes) : json_null(), "readers", f->readers, "gpu_hours_once",
-                     known(f->once_seconds / 3600, f->pictures > 0), "gpu_hours_by_each",
+                     p->image_sets[f->image_set].name, "prepared_for", f->for_training ? "training" : "score_c",
+                     "pictures", f->pictures ? json_integer((json_int_t)f->pictures) : json_null(), "bytes",
+                     f->bytes ? json_integer((json_int_t)f->bytes) : json_null(), "readers", f->readers,
+                     "gpu_hours_once", known(f->once_seconds / 3600, f->pictures > 0), "gpu_hours_by_each",
                      known(f->fly_seconds / 3600, f->pictures > 0), "in_files", (int)f->cached, "reason",
                      plan_feature_reason(f));
 }
@@ -286,18 +288,20 @@ static json_t *features_json(const struct plan *p)
 static json_t *cache_json(const struct plan *p)
 {
     struct plan_features_sum s = plan_features_sum(p);
-    return json_pack("{s:I,s:I,s:f,s:I,s:f}", "budget_bytes", (json_int_t)p->cache_bytes, "bytes", (json_int_t)s.kept_bytes,
-                     "saved_gpu_hours", s.saved / 3600, "wanted_bytes", (json_int_t)s.wanted_bytes, "could_save_gpu_hours",
+    return json_pack("{s:I,s:I,s:f,s:I,s:f}", "budget_bytes", (json_int_t)p->cache_bytes, "bytes",
+                     (json_int_t)s.kept_bytes, "saved_gpu_hours", s.saved / 3600, "wanted_bytes", (json_int_t)s.wanted_bytes, "could_save_gpu_hours",
                      s.could_save / 3600);
 }
 
 static json_t *plan_json(const struct plan *p, const struct plan_cost *c)
 {
-    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:{s:f,s:f,s:f,s:f}}", "sweep", p->name, "config_digest",
-                     p->config_digest, "representations", (json_int_t)p->n_representations, "encoders",
+    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:{s:f,s:f,s:f,s:f}}", "sweep", p->name,
+                     "config_digest", p->config_digest, "representations", (json_int_t)p->n_representations, "encoders",
                      (json_int_t)p->n_encoders, "benchmarks", (json_int_t)p->n_benchmarks, "tasks", (json_int_t)p->n_tasks,
-                     "to_identify", (json_int_t)p->n_unknown, "kinds", kinds_json(c), "screens", screens_json(p, c), "screening_samples", samples_json(c), "features",
-                     features_json(p), "feature_cache", cache_json(p), "gpu_hours", "scores", c->gpu_hours_scores, "fine_tune", c->gpu_hours_fine_tune,
+                     "to_identify", (json_int_t)p->n_unknown, "kinds", kinds_json(c), "screens",
+                     screens_json(p, c), "screening_samples", samples_json(c), "features", features_json(p),
+                     "feature_cache", cache_json(p), "gpu_hours", "scores", c->gpu_hours_scores, "fine_tune",
+                     c->gpu_hours_fine_tune,
                      "budget", c->gpu_hours_budget, "exhaustive", c->gpu_hours_exhaustive);
 }
 

@@ -149,7 +149,8 @@ MUST_USE int sweeps_submit(struct coord *c, const struct peer_id *from, uint64_t
 /* What the database knows of a sweep (taken) into the graph; it takes the place of what had its name. */
 MUST_USE int sweeps_take_in(struct coord *c, struct stored_sweep **stored, struct sweep **out, struct err *e);
 /* End it in the database, then sweeps_end(). */
-MUST_USE int sweeps_start_end(struct coord *c, struct sweep *s, enum sweep_state state, const char *note, struct err *e);
+MUST_USE int sweeps_start_end(struct coord *c, struct sweep *s, enum sweep_state state, const char *note,
+                              struct err *e);
 /* sweep_content.c: its identify tasks have all ended; plan the rest, which takes its place. */
 MUST_USE int sweeps_replan(struct coord *c, struct sweep *s, bool some_failed, struct err *e);
 MUST_USE int sweeps_end(struct coord *c, struct sweep *s, enum sweep_state state, struct err *e);

@@ -62,8 +62,8 @@ struct plan_input {
     size_t task; /* index into plan.tasks */
     char *name;
 };
-/* The names of inputs that only tell where to read what would else be computed again, and so are no part of the identity,
- * begin like this: cache:MEMBER:SHARD. */
+/* The names of inputs that only tell where to read what would else be computed again, and so are no part of the
+ * identity, begin like this: cache:MEMBER:SHARD. */
 #define PLAN_CACHE_INPUT "cache:"
 
 struct plan_resources {
@@ -166,15 +166,15 @@ typedef char *plan_read_fn(const char *name, void *arg, struct err *e);
 /* What was found out since a sweep was submitted: digests by name of checkpoint or image set. Where one is missing that
  * is needed, the plan has only the tasks that find it out (plan.identifies). */
 struct plan_known {
-    const char *submission; /* another text for each submission that has to look: these tasks are never found in the cache */
+    const char *submission; /* another text for each submission that has to look: its tasks are in no cache */
     const char *const *names, *const *digests;
     size_t n;
 };
 
 /* Parse and check the text of a sweep.cfg. `place` is its path, for messages. All errors are ERR_INPUT with file and line.
  * Without `known`, what has no stated digest counts by its name: a plan to look at, not to run. */
-struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, void *arg, const struct plan_known *known,
-                       struct err *e);
+struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, void *arg,
+                       const struct plan_known *known, struct err *e);
 /* Read the file at `path`; files it names are relative to its directory. */
 struct plan *plan_load_file(const char *path, struct err *e);
 /* The name that the n-th task of a plan that identifies is about. */

@@ -13,7 +13,8 @@
 #include "coordinator/sweep_conf.h"
 #include "policy/table.h"
 
-enum plan_kind { KIND_EXTRACT, KIND_STAGE1, KIND_SCORE_A, KIND_SCORE_C, KIND_STAGE2, KIND_EVALUATE, KIND_FAKE, KIND_IDENTIFY, PLAN_KINDS };
+enum plan_kind { KIND_EXTRACT, KIND_STAGE1, KIND_SCORE_A, KIND_SCORE_C, KIND_STAGE2, KIND_EVALUATE, KIND_FAKE,
+                 KIND_IDENTIFY, PLAN_KINDS };
 
 /* Facts about each kind of task. `version` is the result version: raised by hand when the native executor's numbers
  * change, which makes every older result of the kind a different one. */
@@ -87,7 +88,7 @@ struct plan_feature *plan_feature_find(const struct plan_build *b, size_t encode
                                        bool padded, int layer);
 double plan_feature_rate(const struct plan_build *b, size_t encoder); /* pictures in a GPU-second */
 
-/* Give the checkpoints and image sets that native tasks read the digests that are known. Before any identity is made. */
+/* Give the checkpoints and image sets that native tasks read the digests that are known. Before identities are made. */
 MUST_USE int plan_identify(struct plan_build *b, const struct plan_known *known, struct err *e);
 /* The tasks that find out the rest, instead of all others. */
 MUST_USE int plan_identify_tasks(struct plan_build *b, const struct plan_known *known, struct err *e);

@@ -27,7 +27,8 @@ MUST_USE int draft_cache_input(struct plan_build *b, struct draft *d, size_t tas
 void draft_checkpoint(struct plan_build *b, struct draft *d, size_t checkpoint);
 void draft_image_set(struct plan_build *b, struct draft *d, size_t image_set);
 
-/* Complete the draft into the next task. *out points into the plan; the caller sets the subject indices and the cost. */
+/* Complete the draft into the next task. *out points into the plan; the caller sets the subject indices and the cost.
+ */
 MUST_USE int draft_add(struct plan_build *b, struct draft *d, struct plan_task **out, struct err *e);
 
 /* Room for so many tasks. */

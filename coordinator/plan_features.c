@@ -4,7 +4,8 @@
 
 #include "coordinator/plan_build.h"
 
-/* ---- the choice --------------------------------------------------------------------------------------------------- */
+/* ---- the choice ---------------------------------------------------------------------------------------------------
+ */
 
 double plan_feature_saving(const struct plan_feature *f)
 {
@@ -24,8 +25,8 @@ static enum plan_feature_reason first_look(const struct plan_feature *f)
     return f->shards > PLAN_FEATURE_SHARDS_MAX ? FEATURE_TOO_MANY_FILES : FEATURE_TOO_LARGE;
 }
 
-/* Larger saving per byte first; a * d > c * b instead of a / b > c / d, since bytes are never 0 here. Ties by place, so that
- * every plan of a config is the same. */
+/* Larger saving per byte first; a * d > c * b instead of a / b > c / d, since bytes are never 0 here. Ties by place, so
+ * that every plan of a config is the same. */
 static int by_saving(const void *x, const void *y)
 {
     const struct plan_feature *a = *(struct plan_feature *const *)x, *b = *(struct plan_feature *const *)y;
@@ -95,7 +96,8 @@ struct plan_features_sum plan_features_sum(const struct plan *p)
     return s;
 }
 
-/* ---- what would be read ------------------------------------------------------------------------------------------- */
+/* ---- what would be read -------------------------------------------------------------------------------------------
+ */
 
 /* Pictures as one kind of task reads them. */
 struct reading {
@@ -104,7 +106,7 @@ struct reading {
     int layer;        /* of encoders that name none */
     int64_t pictures; /* 0 = not stated */
     double epochs;
-    double weight;    /* readers expected of one representation */
+    double weight; /* readers expected of one representation */
     bool at_once, on_demand;
 };
 
@@ -143,7 +145,8 @@ struct plan_feature *plan_feature_find(const struct plan_build *b, size_t encode
     return NULL;
 }
 
-static int add_feature(struct plan_build *b, size_t encoder, const struct reading *r, struct plan_feature **out, struct err *e)
+static int add_feature(struct plan_build *b, size_t encoder, const struct reading *r, struct plan_feature **out,
+                       struct err *e)
 {
     struct plan *p = b->p;
     *out = plan_feature_find(b, encoder, r->image_set, r->for_training, r->padded, r->layer);
@@ -160,8 +163,12 @@ static int add_feature(struct plan_build *b, size_t encoder, const struct readin
         b->cap_features = cap;
     }
     *out = &p->features[p->n_features++];
-    **out = (struct plan_feature){ .encoder = encoder, .image_set = first_of_content(b, r->image_set), .for_training = r->for_training,
-                                   .padded = r->padded, .layer = layer_of(b, encoder, r->layer), .first_task = PLAN_NONE };
+    **out = (struct plan_feature){ .encoder = encoder,
+                                   .image_set = first_of_content(b, r->image_set),
+                                   .for_training = r->for_training,
+                                   .padded = r->padded,
+                                   .layer = layer_of(b, encoder, r->layer),
+                                   .first_task = PLAN_NONE };
     return 0;
 }
 
@@ -186,7 +193,8 @@ static int add_readers(struct plan_build *b, size_t representation, const struct
     return 0;
 }
 
-/* Files have whole shards. An image list's first N samples name pictures among its first N, so these suffice for them. */
+/* Files have whole shards. An image list's first N samples name pictures among its first N, so these suffice for them.
+ */
 static void measure(struct plan_build *b, struct plan_feature *f)
 {
     const struct plan_encoder *en = &b->p->encoders[f->encoder];
@@ -201,7 +209,8 @@ static void measure(struct plan_build *b, struct plan_feature *f)
     f->once_seconds = (double)f->pictures / plan_feature_rate(b, f->encoder);
 }
 
-/* ---- the stages --------------------------------------------------------------------------------------------------- */
+/* ---- the stages ---------------------------------------------------------------------------------------------------
+ */
 
 static bool is_native(const struct plan_build *b, enum plan_kind kind)
 {
@@ -214,8 +223,9 @@ static int add_pairs(struct plan_build *b, const bool *encoder_used, struct err 
     const struct plan *p = b->p;
     for (size_t k = 0; k < p->n_correspondence_sets; k++) {
         size_t set = p->correspondence_sets[k].image_set;
-        struct reading r = { .image_set = set, .pictures = p->image_sets[set].images, .layer = (int)b->s->scores.c.layer,
-                             .at_once = true };
+        struct reading r = {
+            .image_set = set, .pictures = p->image_sets[set].images, .layer = (int)b->s->scores.c.layer, .at_once = true
+        };
         for (size_t i = 0; i < p->n_encoders; i++)
             if (encoder_used[i])
                 TRY(add_reader(b, i, &r, e));
@@ -250,10 +260,14 @@ static double chosen(const struct plan_build *b)
     return n > 0 ? (budget < n ? budget / n : 1) : 0;
 }
 
-static struct reading reading_of(const struct plan_build *b, const struct train_conf *train, size_t set, int64_t samples)
+static struct reading reading_of(const struct plan_build *b, const struct train_conf *train, size_t set,
+                                 int64_t samples)
 {
-    return (struct reading){ .image_set = set, .for_training = true, .padded = train->image_aspect == 1,
-                             .layer = (int)train->select_layer, .epochs = train->epochs,
+    return (struct reading){ .image_set = set,
+                             .for_training = true,
+                             .padded = train->image_aspect == 1,
+                             .layer = (int)train->select_layer,
+                             .epochs = train->epochs,
                              .pictures = at_most(b->p->image_sets[set].images, samples) };
 }
 

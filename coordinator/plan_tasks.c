@@ -3,8 +3,8 @@
  *     extract (encoder x shard of a correspondence set's images) -> score_c (representation x correspondence set)
  *     stage1 (representation) -> score_a (representation x benchmark; also the references' stage1)
  *     stage1 -> stage2 (representation) -> evaluate (representation x benchmark)      deferred: the policy chooses
- *     extract (encoder x shard of a training or benchmark set) -> stage1, stage2, evaluate: only where plan_features keeps
- *         them; these inputs are waited for, and are no part of an identity
+ *     extract (encoder x shard of a training or benchmark set) -> stage1, stage2, evaluate
+ *         only where plan_features keeps them; these inputs are waited for, and are no part of an identity
  *
  * With stage1.screening_samples the connectors behind the scores are other, cheaper ones, and a chosen representation trains
  * its own. With policy.screen = small_first the scores of large combinations are on demand.
@@ -46,8 +46,8 @@ static json_t *names_of(const struct plan_build *b, size_t representation)
 
 /* ---- extract and score_c -------------------------------------------------------------------------------------------- */
 
-/* How pictures are brought to the encoder's square. For the C score, the released code normalises every encoder's pixels
- * alike; else they are normalised as the encoder wants it. */
+/* How pictures are brought to the encoder's square. For the C score, the released code normalises every encoder's
+ * pixels alike; else they are normalised as the encoder wants it. */
 static void describe_geometry(const struct plan_build *b, struct draft *d, const struct plan_feature *f)
 {
     int geometry = b->s->scores.c.geometry;
@@ -69,7 +69,8 @@ static int add_extract(struct graph_make *g, const struct plan_feature *f, int64
              f->for_training ? " for training" : "");
     draft_put(d.identity, "encoder", json_incref(b->encoders[f->encoder]));
     draft_put(d.identity, "image_set", plan_image_set_json(set));
-    draft_put(d.identity, "images", json_pack("{s:I,s:I}", "first", (json_int_t)(shard * per), "count", (json_int_t)count));
+    draft_put(d.identity, "images",
+              json_pack("{s:I,s:I}", "first", (json_int_t)(shard * per), "count", (json_int_t)count));
     describe_geometry(b, &d, f);
     draft_put(d.identity, "dtype", json_string((const char *const[]){ "bf16", "fp16", "fp32" }[b->s->features.dtype]));
     draft_put(d.execution, "names", json_pack("{s:s,s:s,s:s}", "encoder", en->name, "checkpoint",
@@ -117,7 +118,8 @@ static int add_caches(struct graph_make *g, struct draft *d, size_t r, size_t se
         const struct plan_feature *f = plan_feature_find(b, rep->members[m], set, true, train->image_aspect == 1,
                                                          (int)train->select_layer);
         bool cached = f && f->first_task != PLAN_NONE;
-        json_array_append_new(members, json_pack("{s:b,s:I}", "cached", (int)cached, "shards", cached ? (json_int_t)shards : 0));
+        json_array_append_new(members, json_pack("{s:b,s:I}", "cached", (int)cached, "shards",
+                                                 cached ? (json_int_t)shards : (json_int_t)0));
         for (int64_t shard = 0; cached && shard < shards; shard++) {
             char name[64];
             snprintf(name, sizeof name, PLAN_CACHE_INPUT "%zu:%lld", m, (long long)shard);
