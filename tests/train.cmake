@@ -5,3 +5,7 @@ target_compile_definitions(train_case PRIVATE SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 
 acsweep_unit_test(trainer LIBS train_case)
 set_tests_properties(unit.trainer PROPERTIES SKIP_RETURN_CODE 77)
+
+acsweep_unit_test(recipe LIBS acsweep_recipe)
+acsweep_unit_test(checkpoint LIBS acsweep_recipe)
+acsweep_fuzz_target(train_recipe LIBS acsweep_recipe)

@@ -14,6 +14,7 @@
 
 #include "tests/lib/train_case.h"
 #include "tests/unit/torch_rig.h"
+#include "common/log.h"
 #include "worker/layout.h"
 #include "worker/model/vlm.h"
 #include "worker/train/adapter.h"
@@ -113,7 +114,6 @@ static void test_pieces_do_not_change_numbers(void **state)
         run(&job, &whole, NULL);
         job.device_batch = 1;
         job.recompute = false;
-        job.threads = 1;
         run(&job, &pieces, NULL);
         compare_logs(&pieces, &whole, 1e-5);
     }
@@ -270,7 +270,7 @@ static void kill_again_and_again(const char *name, uint32_t seed)
     job.save_every_steps = 1;
     srand(seed);
     /* From the time that a start takes upwards, so that some are killed in the middle of a step or a checkpoint. */
-    while (!try_for(&job, log, disturbed, 30000 + kills * 15000 + rand() % 120000))
+    while (!try_for(&job, log, disturbed, 30000 + kills * 40000 + rand() % 150000))
         kills++;
     print_message("%s: killed %d times\n", name, kills);
     assert_true(kills >= 2);
@@ -414,6 +414,7 @@ int main(void)
     };
     if (torch_absent())
         return 77;
+    log_setup("test_trainer", LOG_ERROR, LOG_LOGFMT);
     if (!mkdtemp(room))
         return 1;
     int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,19 @@ static void sum_lengths(const struct vlm_batch *b, int64_t *tokens)
         *tokens += b->lengths[i];
 }
 
+/* Samples of a piece. */
+static size_t piece_of(const struct trainer *t)
+{
+    size_t chunk = (size_t)(t->job.recipe.batch / t->job.recipe.chunks);
+    return t->job.device_batch > 0 && (size_t)t->job.device_batch < chunk ? (size_t)t->job.device_batch : chunk;
+}
+
+/* Has any process more than one piece in a step? All must come to the same answer. */
+static bool in_pieces(const struct trainer *t)
+{
+    return t->job.recipe.chunks > t->size || t->job.recipe.batch > t->job.recipe.chunks * (int64_t)piece_of(t);
+}
+
 /* Forward and backward pass of `n` samples; their share of the step's loss is added to *loss. `targets`: of the chunk. */
 static int one_piece(struct trainer *t, const struct train_sample *const *list, size_t n, int64_t targets, double *loss,
                      int64_t *tokens, struct err *e)
@@ -74,7 +87,8 @@ static int one_piece(struct trainer *t, const struct train_sample *const *list, 
     double share = targets ? (double)here / (double)targets / (double)t->job.recipe.chunks : 0;
     struct tensor *part = th_mul_s(mean, share);
     th_backward(part);
-    th_optim_take_grad(t->optim);
+    if (in_pieces(t))
+        th_optim_take_grad(t->optim);
     *loss += th_item(part);
     sum_lengths(&b, tokens);
     return th_check(e);
@@ -82,8 +96,7 @@ static int one_piece(struct trainer *t, const struct train_sample *const *list, 
 
 static int one_chunk(struct trainer *t, const struct train_sample **list, double *loss, int64_t *tokens, struct err *e)
 {
-    size_t n = (size_t)(t->job.recipe.batch / t->job.recipe.chunks), at = 0;
-    size_t most = t->job.device_batch ? (size_t)t->job.device_batch : n;
+    size_t n = (size_t)(t->job.recipe.batch / t->job.recipe.chunks), at = 0, most = piece_of(t);
     int64_t targets = 0;
     TRY(feed_next(t->feed, list, e));
     for (size_t i = 0; i < n; i++)
