@@ -250,6 +250,20 @@ static bool screens(const struct plan_build *b)
     return b->p->screening_samples != b->p->stage1_samples;
 }
 
+/* How native tasks that look at pictures through a connector must look at them: as it was trained. Its identity says so
+ * too, but they read their parameters only. */
+static void describe_encoding(struct plan_build *b, struct draft *d, const struct train_conf *train)
+{
+    static const char *const dtypes[] = { "bf16", "fp16", "fp32" };
+    char aspect[32];
+    if (plan_executor(b->s, d->kind)->use != USE_NATIVE)
+        return;
+    conf_choice("square|pad", train->image_aspect, aspect, sizeof aspect);
+    draft_put(d->identity, "encoding",
+              json_pack("{s:I,s:s,s:s}", "select_layer", (json_int_t)train->select_layer, "image_aspect", aspect,
+                        "dtype", dtypes[b->s->features.dtype]));
+}
+
 /* `after`: the connector that a stage2 begins with, PLAN_NONE for a stage1. */
 static int add_training(struct graph_make *g, size_t r, size_t after, int64_t samples, size_t *index, struct err *e)
 {
@@ -290,6 +304,7 @@ static void describe_benchmark(struct plan_build *b, struct draft *d, size_t ben
     size_t set = plan_image_set_named(b, from->image_set);
     if (set != PLAN_NONE) {
         draft_put(o, "image_set", plan_image_set_json(&b->p->image_sets[set]));
+        draft_put(json_object_get(d->execution, "names"), "image_set", json_string(b->p->image_sets[set].name));
         draft_image_set(b, d, set);
     }
     draft_put(d->identity, "benchmark", o);
@@ -305,12 +320,14 @@ static int by_identity_index(const void *x, const void *y, void *arg)
 static int fill_score_a(struct graph_make *g, struct draft *d, size_t r, size_t benchmark, struct err *e)
 {
     struct plan_build *b = g->b;
-    json_t *names = describe_representation(b, d, r), *order = json_array();
+    json_t *names = describe_representation(b, d, r), *order = json_array(), *references = json_array();
     snprintf(d->label, sizeof d->label, "score_a %s %s", b->p->representations[r].name, b->p->benchmarks[benchmark].name);
     describe_benchmark(b, d, benchmark);
     draft_put(d->identity, "setting", conf_json(&score_a_conf_table, &b->s->scores.a, CONF_IDENTITY));
     draft_put(names, "benchmark", json_string(b->p->benchmarks[benchmark].name));
     draft_put(names, "references", order);
+    draft_put(d->execution, "references", references);
+    describe_encoding(b, d, &b->s->stage1);
     TRY(replay_value(b, d, r, benchmark, e));
     TRY(draft_input(g->b, d, g->stage1[r], "connector", e));
     for (size_t i = 0, n = 0; i < b->n_references; i++) {
@@ -321,6 +338,10 @@ static int fill_score_a(struct graph_make *g, struct draft *d, size_t r, size_t 
         snprintf(name, sizeof name, "reference:%zu", n++);
         TRY(draft_input(g->b, d, g->stage1[reference], name, e));
         json_array_append_new(order, json_string(b->p->representations[reference].name));
+        json_array_append_new(references, json_pack("{s:O,s:o}", "representation", b->representations[reference],
+                                                    "names", names_of(b, reference)));
+        for (size_t k = 0; k < b->p->representations[reference].n_members; k++)
+            draft_checkpoint(b, d, b->p->encoders[b->p->representations[reference].members[k]].checkpoint);
     }
     return 0;
 }
@@ -351,6 +372,7 @@ static int add_evaluate(struct graph_make *g, size_t r, size_t benchmark, size_t
     draft_put(names, "benchmark", json_string(b->p->benchmarks[benchmark].name));
     describe_benchmark(b, &d, benchmark);
     draft_put(d.identity, "setting", conf_json(&evaluate_conf_table, &b->s->evaluate, CONF_IDENTITY));
+    describe_encoding(b, &d, &b->s->stage2);
     int rc = replay_value(b, &d, r, benchmark, e);
     const struct benchmark_conf *from = (const struct benchmark_conf *)b->s->benchmarks.items + benchmark;
     rc = rc < 0 ? rc : draft_input(b, &d, model, "model", e);

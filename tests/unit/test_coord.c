@@ -1190,7 +1190,7 @@ static void kept_features_are_waited_for(void **state)
     struct world *w = *state;
     void *client = peer(w, "client"), *worker = join_native(w, "w1");
     submit_kept(client, "1GiB");
-    expect_order(worker, 8, "extract A i 0, score_c A s, extract A t 0 for training, stage1 A*, score_a A X, "
+    expect_order(worker, 8, "extract A i 0, extract A t 0 for training, score_c A s, stage1 A*, score_a A X, "
                             "extract A u 0 for training, stage2 A*, evaluate A X");
     eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
     submit_kept(client, "0"); /* the same numbers, so nothing is left to do */

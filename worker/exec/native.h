@@ -13,7 +13,7 @@ struct native_kind {
     int (*run)(const struct exec_task *t, struct exec_result *r, struct err *e);
     int (*run_bundle)(struct exec_bundle *b, struct err *e); /* as an executor's; NULL: one after the other */
 };
-extern const struct native_kind native_identify, native_extract, native_score_c, native_stage1, native_stage2;
+extern const struct native_kind native_identify, native_extract, native_score_c, native_stage1, native_stage2, native_score_a, native_evaluate;
 
 /* ---- the module's door ---- */
 
@@ -38,6 +38,8 @@ MUST_USE int native_real(json_t *o, const char *path, double *out, struct err *e
 const char *native_path(const struct exec_task *t, const char *what, struct err *e);
 /* ERR_INTERRUPTED once the task was asked to stop; else reports progress, at most every second. */
 MUST_USE int native_progress(const struct exec_task *t, const char *what, size_t done, size_t n, struct err *e);
+/* The input of that name; ERR_INPUT when the task has none. */
+const Acsweep__InputRef *native_input(const struct exec_task *t, const char *name, struct err *e);
 /* Path of an input's artifact on this node, malloc'ed. */
 MUST_USE int native_artifact(const struct exec_task *t, const Acsweep__InputRef *in, const char *name, char **path,
                              struct err *e);

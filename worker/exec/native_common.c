@@ -103,6 +103,14 @@ int native_progress(const struct exec_task *t, const char *what, size_t done, si
 /* ---- inputs ---------------------------------------------------------------------------------------------------------
  */
 
+const Acsweep__InputRef *native_input(const struct exec_task *t, const char *name, struct err *e)
+{
+    for (size_t i = 0; i < t->spec->n_inputs; i++)
+        if (strcmp(t->spec->inputs[i]->name, name) == 0)
+            return t->spec->inputs[i];
+    return FAIL_NULL(e, ERR_INPUT, "the task has no input '%.60s'", name);
+}
+
 static const Acsweep__ArtifactRef *find_artifact(const Acsweep__InputRef *in, const char *name)
 {
     for (size_t i = 0; i < in->n_artifacts; i++)

@@ -16,6 +16,7 @@
 
 #include "worker/exec/artifact.h"
 #include "worker/exec/native.h"
+#include "worker/exec/native_kept.h"
 #include "worker/extract/feature_file.h"
 #include "worker/extract/open_set.h"
 #include "worker/layout.h"
@@ -90,32 +91,23 @@ static int check(const struct exec_task *t, struct err *e)
 /* ---- the model stays loaded
  * ------------------------------------------------------------------------------------------ */
 
-static bool same_model(const struct extract_options *a, const struct extract_options *b)
+static void destroy(void *extractor)
 {
-    return strcmp(a->checkpoint, b->checkpoint) == 0 && a->geometry == b->geometry && a->resolution == b->resolution &&
-           a->layer == b->layer && a->positions == b->positions && a->dtype == b->dtype &&
-           a->device.type == b->device.type && a->device.index == b->device.index && a->threads == b->threads;
+    extractor_close(extractor);
 }
 
 /* The extractor of these options, kept from the last task or opened. */
 static const struct extractor *get_extractor(const struct extract_options *o, struct err *e)
 {
-    static struct {
-        struct extract_options o; /* checkpoint is a copy */
-        struct extractor *x;
-    } kept;
-    if (kept.x && same_model(&kept.o, o))
-        return kept.x;
-    extractor_close(kept.x);
-    free((char *)kept.o.checkpoint);
-    kept.o = *o;
-    kept.o.checkpoint = strdup(o->checkpoint);
-    kept.x = kept.o.checkpoint ? extractor_open(o, e) : FAIL_NULL(e, ERR_NOMEM, "out of memory");
-    if (!kept.x) {
-        free((char *)kept.o.checkpoint);
-        kept.o.checkpoint = NULL;
-    }
-    return kept.x;
+    AUTO(free) char *key = NULL;
+    if (asprintf(&key, "extract %d %u %d %d %d %d:%d %u %s", o->geometry, o->resolution, o->layer, o->positions, o->dtype,
+                 o->device.type, o->device.index, o->threads, o->checkpoint) < 0)
+        return FAIL_NULL(e, ERR_NOMEM, "out of memory");
+    struct extractor *x = native_kept(key);
+    if (x)
+        return x;
+    x = extractor_open(o, e);
+    return !x || native_keep(key, x, destroy, e) < 0 ? NULL : x;
 }
 
 /* ---- the run

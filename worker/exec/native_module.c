@@ -5,8 +5,8 @@
 #include "worker/exec/native_content.h"
 #include "worker/tool/extract_tool.h"
 
-static const struct native_kind *const kinds[] = { &native_identify, &native_extract, &native_score_c, &native_stage1,
-                                                  &native_stage2 };
+static const struct native_kind *const kinds[] = { &native_identify, &native_extract, &native_score_c,  &native_stage1,
+                                                  &native_score_a,  &native_stage2,  &native_evaluate };
 
 static const struct native_kind *kind_of(const struct exec_task *t, struct err *e)
 {
