@@ -145,14 +145,47 @@ static void test_kept_features_are_those_of_the_pictures(void **state)
     AUTO(representation_close) struct representation *kept = representation_open(&o, &e), *r = open_both(0, TH_BF16);
     assert_no_error(&e, __LINE__);
     static const char *const order[] = { PICTURES "grey.png", PICTURES "61x40.png" };
-    struct tensor *x = representation_stored(kept, order, 2, &e);
+    struct tensor *x = representation_see(kept, NULL, order, 2, &e);
     assert_no_error(&e, __LINE__);
     assert_int_equal(th_dtype_of(x), TH_BF16);
     assert_near(x, representation_files(r, order, 2, &e), 0, "kept and computed");
     static const char *const unknown[] = { PICTURES "rgb.png", "other.png" };
-    assert_null(representation_stored(kept, unknown, 2, &e));
+    assert_null(representation_see(kept, NULL, unknown, 2, &e));
     assert_int_equal(e.kind, ERR_INPUT);
     assert_non_null(strstr(e.text, "no features of 'other.png'"));
+    checkpoint_scratch_end(dir);
+}
+
+/* One member's features are kept, the other's are computed: the budget of a sweep decides for each by itself. */
+static void test_kept_beside_computed(void **state)
+{
+    (void)state;
+    TH_SCOPE(s);
+    struct err e = { 0 };
+    char dir[64], file[100];
+    static const char *const order[] = { PICTURES "grey.png", PICTURES "61x40.png" };
+    const char *list[] = { file };
+    struct representation_member members[2];
+    struct image pictures[2] = { 0 };
+    checkpoint_scratch(dir);
+    snprintf(file, sizeof file, "%s/0.safetensors", dir);
+    keep_features(0, 3, file, TH_BF16);
+    set_members(members);
+    members[0] = (struct representation_member){ .features = list, .n_features = 1 };
+    struct representation_options o = { .members = members, .n = 2, .dtype = TH_BF16 };
+    AUTO(representation_close) struct representation *mixed = representation_open(&o, &e), *r = open_both(0, TH_BF16);
+    assert_no_error(&e, __LINE__);
+    assert_true(representation_needs_pictures(mixed) && representation_needs_names(mixed));
+    assert_true(representation_needs_pictures(r) && !representation_needs_names(r));
+    for (size_t i = 0; i < 2; i++)
+        FINE(image_load(order[i], &(struct image_options){ 0 }, &pictures[i], &e));
+    struct tensor *x = representation_see(mixed, pictures, order, 2, &e);
+    assert_no_error(&e, __LINE__);
+    assert_near(x, representation_files(r, order, 2, &e), 0, "half kept, half computed");
+    assert_null(representation_see(mixed, NULL, order, 2, &e));
+    assert_non_null(strstr(e.text, "needs pictures"));
+    for (size_t i = 0; i < 2; i++)
+        image_free(&pictures[i]);
     checkpoint_scratch_end(dir);
 }
 
@@ -189,18 +222,8 @@ static void test_members_that_do_not_belong_together(void **state)
 {
     (void)state;
     struct err e = { 0 };
-    char dir[64], file[100];
-    const char *list[] = { file };
     struct representation_member members[2];
     struct representation_options o = { .members = members, .n = 2, .dtype = TH_F32 };
-    checkpoint_scratch(dir);
-    snprintf(file, sizeof file, "%s/0.safetensors", dir);
-    keep_features(0, 1, file, TH_F32);
-    set_members(members);
-    members[1] = (struct representation_member){ .name = "kept", .features = list, .n_features = 1 };
-    assert_null(representation_open(&o, &e));
-    assert_non_null(strstr(e.text, "all must be the same"));
-    err_clear(&e);
     set_members(members);
     members[1].encoder.all_tokens = true;
     assert_null(representation_open(&o, &e));
@@ -209,7 +232,6 @@ static void test_members_that_do_not_belong_together(void **state)
     members[1].encoder = (struct extract_options){ .checkpoint = "/nowhere" };
     assert_null(representation_open(&o, &e));
     assert_non_null(strstr(e.text, "member 'dinov2_registers'"));
-    checkpoint_scratch_end(dir);
 }
 
 int main(void)
@@ -220,6 +242,7 @@ int main(void)
         TORCH_TEST(test_unequal_grids_are_resampled_as_torch_does),
         TORCH_TEST(test_members_stand_side_by_side_on_the_finest_grid),
         TORCH_TEST(test_kept_features_are_those_of_the_pictures),
+        TORCH_TEST(test_kept_beside_computed),
         TORCH_TEST(test_files_that_do_not_belong_together),
         TORCH_TEST(test_members_that_do_not_belong_together),
     };

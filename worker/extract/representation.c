@@ -63,24 +63,18 @@ static int open_member(struct member *m, const struct representation_options *o,
     return rc < 0 ? err_wrap(e, "member '%.200s'", m->name) : 0;
 }
 
-/* All from pictures, or all from files; the grid is the one asked for or the finest. */
-static int find_shape(struct representation *r, const struct representation_options *o, struct err *e)
+/* The grid is the one asked for or the finest. */
+static void find_shape(struct representation *r, const struct representation_options *o)
 {
     int64_t grid = o->grid, channels = 0;
     for (size_t i = 0; i < r->n; i++) {
         const struct member *m = &r->members[i];
-        if (!m->encoder != !r->members[0].encoder)
-            return FAIL(e, ERR_INPUT,
-                        "'%.100s' is an encoder and '%.100s' files of features, or the other way round; "
-                        "all must be the same",
-                        r->members[0].name, m->name);
         channels += m->channels;
         if (o->grid == 0 && m->grid > grid)
             grid = m->grid;
     }
     r->shape =
         (struct representation_shape){ .tokens = grid * grid, .channels = channels, .grid = grid, .dtype = o->dtype };
-    return 0;
 }
 
 struct representation *representation_open(const struct representation_options *o, struct err *e)
@@ -96,7 +90,8 @@ struct representation *representation_open(const struct representation_options *
             r->n++; /* what is open of it is closed too */
             return NULL;
         }
-    return find_shape(r, o, e) < 0 ? NULL : TAKE(r);
+    find_shape(r, o);
+    return TAKE(r);
 }
 
 void representation_close(struct representation *r)
@@ -146,11 +141,35 @@ struct tensor *representation_combine(struct tensor *const *parts, size_t n, int
     return th_return(&s, th_contiguous(all));
 }
 
-/* What each member makes of the n pictures that `arg` names. */
-typedef struct tensor *member_fn(const struct member *m, const void *arg, size_t n, struct err *e);
+/* ---- seeing ---------------------------------------------------------------------------------------------------------
+ */
 
-static struct tensor *combine_members(const struct representation *r, member_fn *f, const void *arg, size_t n,
-                                      struct err *e)
+bool representation_needs_pictures(const struct representation *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->members[i].encoder)
+            return true;
+    return false;
+}
+
+bool representation_needs_names(const struct representation *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->members[i].features)
+            return true;
+    return false;
+}
+
+static struct tensor *see(const struct member *m, const struct image *pictures, const char *const *names, size_t n,
+                          struct err *e)
+{
+    if (m->encoder ? !pictures : !names)
+        return FAIL_NULL(e, ERR_BUG, "member '%.200s' needs %s", m->name, m->encoder ? "pictures" : "their names");
+    return m->encoder ? extractor_pictures(m->encoder, pictures, n, e) : feature_table_read(m->features, names, n, e);
+}
+
+struct tensor *representation_see(const struct representation *r, const struct image *pictures,
+                                  const char *const *names, size_t n, struct err *e)
 {
     TH_SCOPE(s);
     AUTO(free) struct tensor **parts = calloc(r->n, sizeof *parts);
@@ -159,29 +178,13 @@ static struct tensor *combine_members(const struct representation *r, member_fn 
     if (n < 1)
         return FAIL_NULL(e, ERR_BUG, "features of no picture");
     for (size_t i = 0; i < r->n; i++) {
-        struct tensor *x = f(&r->members[i], arg, n, e);
+        struct tensor *x = see(&r->members[i], pictures, names, n, e);
         if (!x)
             return NULL;
         parts[i] = th_to(th_to_device(x, r->device), r->shape.dtype);
     }
     struct tensor *all = representation_combine(parts, r->n, r->shape.grid, r->shape.dtype);
     return th_check(e) < 0 ? NULL : th_return(&s, all);
-}
-
-/* ---- from pictures --------------------------------------------------------------------------------------------------
- */
-
-static struct tensor *encode(const struct member *m, const void *arg, size_t n, struct err *e)
-{
-    return extractor_pictures(m->encoder, arg, n, e);
-}
-
-struct tensor *representation_pictures(const struct representation *r, const struct image *pictures, size_t n,
-                                       struct err *e)
-{
-    if (!r->members[0].encoder)
-        return FAIL_NULL(e, ERR_BUG, "this representation reads stored features, not pictures");
-    return combine_members(r, encode, pictures, n, e);
 }
 
 struct tensor *representation_files(const struct representation *r, const char *const *paths, size_t n, struct err *e)
@@ -192,23 +195,8 @@ struct tensor *representation_files(const struct representation *r, const char *
     size_t loaded = 0;
     while (loaded < n && image_load(paths[loaded], &(struct image_options){ 0 }, &pictures[loaded], e) == 0)
         loaded++;
-    struct tensor *x = loaded == n ? representation_pictures(r, pictures, n, e) : NULL;
+    struct tensor *x = loaded == n ? representation_see(r, pictures, NULL, n, e) : NULL;
     for (size_t i = 0; i < loaded; i++)
         image_free(&pictures[i]);
     return x;
-}
-
-/* ---- from files -----------------------------------------------------------------------------------------------------
- */
-
-static struct tensor *look_up(const struct member *m, const void *arg, size_t n, struct err *e)
-{
-    return feature_table_read(m->features, arg, n, e);
-}
-
-struct tensor *representation_stored(const struct representation *r, const char *const *names, size_t n, struct err *e)
-{
-    if (!r->members[0].features)
-        return FAIL_NULL(e, ERR_BUG, "this representation reads pictures, not stored features");
-    return combine_members(r, look_up, names, n, e);
 }

@@ -30,7 +30,7 @@ struct representation_options {
 
 struct representation;
 
-/* ERR_INPUT names the member that cannot be used. All members with features, or none. */
+/* ERR_INPUT names the member that cannot be used. Some members may have features and others be computed. */
 struct representation *representation_open(const struct representation_options *o, struct err *e);
 void representation_close(struct representation *r);
 
@@ -39,14 +39,17 @@ struct representation_shape {
     enum th_dtype dtype;
 };
 struct representation_shape representation_shape(const struct representation *r);
+/* Is any member computed from pictures; is any read from files, by the pictures' names? */
+bool representation_needs_pictures(const struct representation *r);
+bool representation_needs_names(const struct representation *r);
 
-/* (n, tokens, channels) on the representation's device, in the innermost scope; NULL with the error in `e`.
- * ..._pictures: pictures as image_load gives them. ..._files: read from these files. ..._stored: by the names that they
- * have in the feature files (paths in their image set); ERR_INPUT for one that is in none. */
-struct tensor *representation_pictures(const struct representation *r, const struct image *pictures, size_t n,
-                                       struct err *e);
+/* (n, tokens, channels) on the representation's device, in the innermost scope; NULL with the error in `e`. `pictures` as
+ * image_load gives them, and `names`, those that they have in the feature files (paths in their image set; ERR_INPUT for
+ * one that is in none): NULL where no member needs them. */
+struct tensor *representation_see(const struct representation *r, const struct image *pictures,
+                                  const char *const *names, size_t n, struct err *e);
+/* The same of picture files, for a representation that needs no names. */
 struct tensor *representation_files(const struct representation *r, const char *const *paths, size_t n, struct err *e);
-struct tensor *representation_stored(const struct representation *r, const char *const *names, size_t n, struct err *e);
 
 /* The combination by itself: parts[i] (B, g_i * g_i, d_i) -> (B, grid * grid, sum d_i) of type t. Errors are the
  * thread's. */
