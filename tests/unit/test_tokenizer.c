@@ -7,6 +7,9 @@
 #include <cmocka.h>
 
 #include "tests/unit/text_golden.h"
+#include "worker/data/json_text.h"
+#include "worker/text/sentencepiece_shim.h"
+#include "worker/text/sp_bpe.h"
 #include "worker/text/tokenizer.h"
 
 static struct tokenizer *open_golden(const char *name)
@@ -122,6 +125,52 @@ static void slow(void **state)
 {
     (void)state;
     as_the_reference("slow");
+}
+
+static int take(void *ctx, int32_t id)
+{
+    struct err e = { 0 };
+    return ids_add(ctx, id, &e);
+}
+
+static void compare_with_library(const char *name, const json_t *texts)
+{
+    char path[400], why[200];
+    AUTO(free) char *bytes = NULL;
+    size_t len, i;
+    struct err e = { 0 };
+    const json_t *c;
+    bool dummy_prefix;
+    struct bpe *b;
+    snprintf(path, sizeof path, "%s/%s/tokenizer.model", GOLDEN, name);
+    assert_int_equal(json_text_read(path, 1 << 20, &bytes, &len, &e), 0);
+    struct sp_model *m = sp_open(bytes, len, why, sizeof why);
+    assert_non_null(m);
+    assert_int_equal(sp_bpe_make(bytes, len, name, &b, &dummy_prefix, &e), 0);
+    assert_non_null(b); /* it is of the kind that has the fast encoding */
+    json_array_foreach(texts, i, c)
+    {
+        AUTO(buf_free) struct buf raw = BUF_INIT(1 << 20), text = BUF_INIT(1 << 20);
+        AUTO(ids_free) struct ids ours = { 0 }, theirs = { 0 };
+        golden_bytes(json_array_get(c, 0), &raw);
+        unicode_mend(buf_text(&raw), raw.len, &text);
+        assert_int_equal(sp_encode(m, buf_text(&text), text.len, take, &theirs, why, sizeof why), 0);
+        assert_int_equal(sp_bpe_encode(b, dummy_prefix, (struct slice){ buf_text(&text), text.len }, &ours, &e), 0);
+        assert_int_equal(ours.n, theirs.n);
+        if (ours.n)
+            assert_memory_equal(ours.v, theirs.v, ours.n * sizeof *ours.v);
+    }
+    bpe_destroy(b);
+    sp_close(m);
+}
+
+/* The fast encoding of LLaMA's kind of models beside the general one. */
+static void slow_without_library(void **state)
+{
+    (void)state;
+    AUTO(json_decref) json_t *all = golden_load("tokens.json");
+    compare_with_library("slow_new", json_object_get(all, "texts"));
+    compare_with_library("slow_no_bytes", json_object_get(all, "texts"));
 }
 
 static void fast(void **state)
@@ -261,9 +310,15 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slow),      cmocka_unit_test(fast),       cmocka_unit_test(byte_level),
-        cmocka_unit_test(odd),       cmocka_unit_test(which_file), cmocka_unit_test(bos_and_limits),
-        cmocka_unit_test(long_text), cmocka_unit_test(refused),
+        cmocka_unit_test(slow),
+        cmocka_unit_test(slow_without_library),
+        cmocka_unit_test(fast),
+        cmocka_unit_test(byte_level),
+        cmocka_unit_test(odd),
+        cmocka_unit_test(which_file),
+        cmocka_unit_test(bos_and_limits),
+        cmocka_unit_test(long_text),
+        cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

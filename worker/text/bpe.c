@@ -30,6 +30,7 @@ struct bpe {
     int32_t byte_id[256]; /* with byte_fallback; -1 where there is no token */
     int32_t ascii_id[128];
     int32_t unk;
+    bool cuts; /* nothing is merged over the beginning of a U+2581 behind another character */
 };
 
 struct bpe_symbol {
@@ -54,22 +55,35 @@ void bpe_destroy(struct bpe *b)
     free(b);
 }
 
-struct bpe *bpe_create(size_t tokens, size_t merges, const struct bpe_options *o, struct err *e)
+struct bpe *bpe_create(size_t tokens, const struct bpe_options *o, struct err *e)
 {
     AUTO(bpe_destroy) struct bpe *b = calloc(1, sizeof *b);
-    size_t slots = 16;
-    while (slots < 2 * merges)
-        slots *= 2;
-    if (!b || !(b->merges = malloc(slots * sizeof *b->merges)))
+    if (!b)
         return FAIL_NULL(e, ERR_NOMEM, "out of memory");
-    for (size_t i = 0; i < slots; i++)
-        b->merges[i].left = -1;
-    b->mask = slots - 1;
-    b->merges_room = merges;
     b->options = *o;
     b->by_id_cap = tokens ? tokens : 1;
     b->by_id = calloc(b->by_id_cap, sizeof(struct token *));
-    return b->by_id ? TAKE(b) : FAIL_NULL(e, ERR_NOMEM, "out of memory");
+    if (!b->by_id || bpe_room_for_merges(b, 0, e) < 0)
+        return FAIL_NULL(e, ERR_NOMEM, "out of memory");
+    return TAKE(b);
+}
+
+int bpe_room_for_merges(struct bpe *b, size_t n, struct err *e)
+{
+    size_t slots = 16;
+    while (slots < 2 * n)
+        slots *= 2;
+    struct merge *merges = malloc(slots * sizeof *merges);
+    if (!merges)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < slots; i++)
+        merges[i].left = -1;
+    free(b->merges);
+    b->merges = merges;
+    b->mask = slots - 1;
+    b->merges_room = n;
+    b->n_merges = 0;
+    return 0;
 }
 
 /* ---- tokens -------------------------------------------------------------------------------------------------------
@@ -135,9 +149,34 @@ bool bpe_is_byte(const struct bpe *b, int32_t id)
     return false;
 }
 
+/* The first U+2581 at `from` or behind it with another character before it; the end when there is none. */
+static size_t next_cut(struct slice s, size_t from)
+{
+    const char *hit;
+    while (from < s.len && (hit = memmem(s.text + from, s.len - from, UNICODE_UNDERLINE, UNICODE_UNDERLINE_LEN))) {
+        size_t at = (size_t)(hit - s.text), before = UNICODE_UNDERLINE_LEN;
+        if (at && !(at >= before && memcmp(hit - before, UNICODE_UNDERLINE, before) == 0))
+            return at;
+        from = at + UNICODE_UNDERLINE_LEN;
+    }
+    return s.len;
+}
+
+/* With tokens like LLaMA's, words are merged each by itself, which keeps them in the cache. */
+static bool can_cut(const struct bpe *b)
+{
+    if (bpe_id(b, (struct slice){ UNICODE_UNDERLINE, UNICODE_UNDERLINE_LEN }) < 0)
+        return false;
+    for (size_t i = 0; i < b->size; i++)
+        if (b->by_id[i] && next_cut(b->by_id[i]->text, 0) < b->by_id[i]->text.len)
+            return false;
+    return true;
+}
+
 int bpe_finish(struct bpe *b, struct slice unk, const char *name, struct err *e)
 {
     b->unk = -1;
+    b->cuts = can_cut(b);
     if (unk.text && (b->unk = bpe_id(b, unk)) < 0)
         return FAIL(e, ERR_INPUT, "%s: the unknown token '%.60s' is not in the vocabulary", name, unk.text);
     for (int i = 0; i < 128; i++)
@@ -162,6 +201,16 @@ static size_t slot_of(const struct bpe *b, int32_t left, int32_t right)
     return at;
 }
 
+int bpe_add_pair(struct bpe *b, int32_t left, int32_t right, int32_t whole, uint32_t rank, struct err *e)
+{
+    if (b->n_merges >= b->merges_room)
+        return FAIL(e, ERR_BUG, "more merges than were announced");
+    /* A pair that comes again counts by its last rank, as in the reference. */
+    b->merges[slot_of(b, left, right)] = (struct merge){ left, right, whole, rank };
+    b->n_merges++;
+    return 0;
+}
+
 int bpe_add_merge(struct bpe *b, struct slice left, struct slice right, const char *name, struct err *e)
 {
     AUTO(buf_free) struct buf whole = BUF_INIT(1 << 20);
@@ -173,12 +222,7 @@ int bpe_add_merge(struct bpe *b, struct slice left, struct slice right, const ch
         return FAIL(e, ERR_INPUT,
                     "%s: merge %u, '%.60s' and '%.60s': the parts and the whole must be in the vocabulary", name,
                     b->n_merges, left.text, right.text);
-    if (b->n_merges >= b->merges_room)
-        return FAIL(e, ERR_BUG, "%s: more merges than were announced", name);
-    /* A pair that comes again counts by its last rank, as in the reference. */
-    b->merges[slot_of(b, l, r)] = (struct merge){ l, r, w, b->n_merges };
-    b->n_merges++;
-    return 0;
+    return bpe_add_pair(b, l, r, w, b->n_merges, e);
 }
 
 void bpe_scratch_free(struct bpe_scratch *s)
@@ -315,11 +359,8 @@ static int merge_all(const struct bpe *b, struct bpe_scratch *s, struct err *e)
     return 0;
 }
 
-int bpe_encode(const struct bpe *b, struct slice word, struct bpe_scratch *s, struct ids *out, struct err *e)
+static int encode_word(const struct bpe *b, struct slice word, struct bpe_scratch *s, struct ids *out, struct err *e)
 {
-    int32_t whole = b->options.ignore_merges ? bpe_id(b, word) : -1;
-    if (whole >= 0)
-        return ids_add(out, whole, e);
     TRY(split(b, word, s, e));
     if (!s->n)
         return 0;
@@ -328,5 +369,19 @@ int bpe_encode(const struct bpe *b, struct slice word, struct bpe_scratch *s, st
     TRY(ids_reserve(out, s->n, e));
     for (int32_t i = 0; i >= 0; i = s->symbols[i].next)
         out->v[out->n++] = s->symbols[i].id;
+    return 0;
+}
+
+int bpe_encode(const struct bpe *b, struct slice word, struct bpe_scratch *s, struct ids *out, struct err *e)
+{
+    int32_t whole = b->options.ignore_merges ? bpe_id(b, word) : -1;
+    if (whole >= 0)
+        return ids_add(out, whole, e);
+    if (!b->cuts)
+        return encode_word(b, word, s, out, e);
+    for (size_t from = 0, to; from < word.len; from = to) {
+        to = next_cut(word, from + 1);
+        TRY(encode_word(b, (struct slice){ word.text + from, to - from }, s, out, e));
+    }
     return 0;
 }

@@ -19,12 +19,16 @@ struct bpe_options {
     bool ignore_merges; /* a word that is a token is that token */
 };
 
-/* Room for `tokens` tokens and `merges` merges. */
-MUST_USE struct bpe *bpe_create(size_t tokens, size_t merges, const struct bpe_options *o, struct err *e);
+/* Room for about `tokens` tokens. */
+MUST_USE struct bpe *bpe_create(size_t tokens, const struct bpe_options *o, struct err *e);
 /* Texts are copied. ERR_INPUT for an id or a text that is there already. */
 MUST_USE int bpe_add_token(struct bpe *b, struct slice text, int32_t id, const char *name, struct err *e);
+/* Before the first merge: at most so many will come. */
+MUST_USE int bpe_room_for_merges(struct bpe *b, size_t n, struct err *e);
 /* The next merge, of the next rank: both parts and the whole must be tokens. */
 MUST_USE int bpe_add_merge(struct bpe *b, struct slice left, struct slice right, const char *name, struct err *e);
+/* The same by ids, with a rank. */
+MUST_USE int bpe_add_pair(struct bpe *b, int32_t left, int32_t right, int32_t whole, uint32_t rank, struct err *e);
 /* After the last token. `unk`: the text of the unknown token, with text NULL for none. */
 MUST_USE int bpe_finish(struct bpe *b, struct slice unk, const char *name, struct err *e);
 

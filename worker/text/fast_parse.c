@@ -88,8 +88,8 @@ static int read_model(struct fast *t, const json_t *model, struct err *e)
         return fail_key(t, e, "model.vocab and model.merges", "an object and a list");
     if (unk && !json_is_null(unk) && !json_is_string(unk))
         return fail_key(t, e, "model.unk_token", "a text or null");
-    t->bpe = bpe_create(json_object_size(vocab), json_array_size(merges), &o, e);
-    if (!t->bpe)
+    t->bpe = bpe_create(json_object_size(vocab), &o, e);
+    if (!t->bpe || bpe_room_for_merges(t->bpe, json_array_size(merges), e) < 0)
         return -1;
     TRY(read_vocab(t, vocab, e));
     json_array_foreach(merges, i, v) TRY(read_merge(t, v, i, e));

@@ -178,8 +178,8 @@ int sampler_grouped(const int32_t *lengths, size_t n, const struct sampler_rules
     uint64_t state = start(rules->seed, rules->epoch);
     TRY(check(lengths, n, rules, e));
     AUTO(free)
-    uint32_t *v = malloc((n + 1) * sizeof *v),
-             *mixed = malloc(2 * rules->batch * sizeof *mixed), *places = malloc((n + 1) * sizeof *places);
+    uint32_t *v = malloc((n + 1) * sizeof *v), *mixed = malloc(2 * rules->batch * sizeof *mixed),
+             *places = malloc((n + 1) * sizeof *places);
     if (!v || !mixed || !places)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < n; i++)

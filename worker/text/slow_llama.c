@@ -4,6 +4,7 @@
 
 #include "common/arena.h"
 #include "worker/text/sentencepiece_shim.h"
+#include "worker/text/sp_bpe.h"
 #include "worker/text/tokenizer_impl.h"
 
 /* Appended to a ModelProto this sets normalizer_spec.add_dummy_prefix (field 3 in field 3) to false: protobuf merges a
@@ -13,6 +14,8 @@ static const char no_dummy_prefix[] = { 0x1a, 0x02, 0x18, 0x00 };
 struct slow_llama {
     struct tokenizer base;
     struct sp_model *sp;
+    struct bpe *bpe; /* encodes in the place of `sp`, faster; or NULL */
+    bool dummy_prefix;
     struct added_matcher matcher;
     bool add_prefix_space;
     struct slice unk_text;
@@ -52,6 +55,8 @@ static int take_id(void *ctx, int32_t id)
 
 static int encode_pieces(const struct slow_llama *t, struct slice s, struct ids *out, struct err *e)
 {
+    if (t->bpe)
+        return sp_bpe_encode(t->bpe, t->dummy_prefix, s, out, e);
     struct taking taking = { out, e };
     char why[200];
     if (sp_encode(t->sp, s.text, s.len, take_id, &taking, why, sizeof why) < 0)
@@ -347,6 +352,7 @@ static void close_slow(struct tokenizer *base)
     struct slow_llama *t = (struct slow_llama *)base;
     if (t->sp)
         sp_close(t->sp);
+    bpe_destroy(t->bpe);
     free(t->matcher.v);
     free(t->class);
     tokenizer_base_free(base);
@@ -454,7 +460,7 @@ static int load_model(struct slow_llama *t, const char *bytes, size_t len, struc
         return FAIL(e, ERR_INPUT, "%s: not a SentencePiece model: %s", t->base.name, why);
     if (sp_size(t->sp) == 0 || sp_size(t->sp) > TOKEN_ID_MOST)
         return FAIL(e, ERR_INPUT, "%s: a SentencePiece model of %zu pieces", t->base.name, sp_size(t->sp));
-    return 0;
+    return sp_bpe_make(buf_text(&b), b.len, t->base.name, &t->bpe, &t->dummy_prefix, e);
 }
 
 static void slow_close_cleanup(struct slow_llama **t)

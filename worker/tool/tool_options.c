@@ -70,10 +70,11 @@ const char tool_generate_details[] =
     "the same order, layer and grid. Where <image> stands in the text a picture goes, in the order of --image; without "
     "it they come first, each on a line of its own. Decoding is greedy, and tokens are printed as they come.\n"
     "\n"
-    "  acsweep generate --model models/llava-v1.5-7b --encoder models/clip-vit-large-patch14-336 \\\n"
-    "      --image dog.jpg --prompt 'What does the dog do?'\n"
-    "  acsweep generate --model models/vicuna-7b-v1.5 --connector runs/17/mm_projector.bin \\\n"
-    "      --encoder models/clip-vit-large-patch14 --encoder models/dinov2-large --image dog.jpg --template plain";
+    "  acsweep generate --model models/llava-v1.5-7b --image dog.jpg \\\n"
+    "      --encoder models/clip-vit-large-patch14-336 --prompt 'What does it do?'\n"
+    "  acsweep generate --model models/vicuna-7b-v1.5 --template plain \\\n"
+    "      --connector runs/17/mm_projector.bin --image dog.jpg \\\n"
+    "      --encoder models/clip-vit-large-patch14 --encoder models/dinov2-large";
 
 const struct opt tool_generate_options[] = {
     { .name = "model", .letter = 'm', .type = OPT_DIR, .value = "DIR", .required = true,

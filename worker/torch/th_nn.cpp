@@ -39,6 +39,19 @@ at::Tensor rms_norm(const at::Tensor &x, const c10::optional<at::Tensor> &w, dou
     return w ? normed * *w : normed;
 }
 
+/* One row, as a decoder has for each token, is a product with a vector: for a product of matrices BLAS would first copy
+ * all of w into another order, which takes longer than the product. */
+at::Tensor row_or_linear(const at::Tensor &x, const at::Tensor &w, const c10::optional<at::Tensor> &b)
+{
+    bool row = w.dim() == 2 && x.dim() > 0 && x.numel() == w.size(1) && x.size(-1) == w.size(1);
+    if (!row || !x.is_cpu() || x.scalar_type() != at::kFloat)
+        return at::linear(x, w, b);
+    std::vector<int64_t> sizes = x.sizes().vec();
+    sizes.back() = w.size(0);
+    at::Tensor y = at::mv(w, x.reshape(-1)).view(sizes);
+    return b ? y + *b : y;
+}
+
 at::Tensor cross_entropy(const at::Tensor &logits, const at::Tensor &target, int64_t ignore)
 {
     if (logits.dim() < 1 || logits.sizes().slice(0, (size_t)logits.dim() - 1) != target.sizes())
@@ -85,7 +98,7 @@ struct tensor *th_einsum(const char *equation, struct tensor *const *list, int n
 
 struct tensor *th_linear(struct tensor *x, struct tensor *w, struct tensor *b)
 {
-    return MAKE(at::linear(IN(x), IN(w), OPT(b)));
+    return MAKE(row_or_linear(IN(x), IN(w), OPT(b)));
 }
 
 struct tensor *th_conv2d(struct tensor *x, struct tensor *w, struct tensor *b, struct th_conv c)

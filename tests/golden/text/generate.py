@@ -49,8 +49,9 @@ def write_json(file, value):
 
 def train_sentencepiece(name, vocab, byte_fallback, **more):
     """As LLaMA's: BPE, identity normalization, digits apart, bytes as a fallback."""
+    os.chdir(HERE)  # the model file holds its name
     spm.SentencePieceTrainer.train(
-        sentence_iterator=iter(TRAINING), model_prefix=path(name), vocab_size=vocab, model_type="bpe",
+        sentence_iterator=iter(TRAINING), model_prefix=name, vocab_size=vocab, model_type="bpe",
         byte_fallback=byte_fallback, character_coverage=0.98, split_digits=True, allow_whitespace_only_pieces=True,
         remove_extra_whitespaces=False, normalization_rule_name="identity", num_threads=1, unk_id=0, bos_id=1, eos_id=2,
         pad_id=-1, minloglevel=2, **more)
