@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "coordinator/plan_cost.h"
+#include "coordinator/plan_features.h"
 #include "coordinator/sweep_conf.h"
 
 static const struct opt plan_options[] = {
@@ -24,17 +25,6 @@ static const char *bytes_text(uint64_t bytes, char *text, size_t size)
         v /= 1024;
     snprintf(text, size, u ? "%.1f %s" : "%.0f %s", v, units[u]);
     return text;
-}
-
-static uint64_t all_bytes(const struct plan_cost *c, size_t *unknown)
-{
-    uint64_t total = 0;
-    *unknown = 0;
-    for (size_t i = 0; i < c->n_features; i++) {
-        total = total > UINT64_MAX - c->features[i].bytes ? UINT64_MAX : total + c->features[i].bytes;
-        *unknown += c->features[i].bytes == 0;
-    }
-    return total;
 }
 
 /* ---- text ------------------------------------------------------------------------------------------------------------ */
@@ -113,11 +103,106 @@ static int print_samples(const struct plan_cost *c, struct err *e)
     return 0;
 }
 
+static const char *hours_text(double seconds, char *text, size_t size)
+{
+    snprintf(text, size, seconds < 360 ? "%.3f" : "%.1f", seconds / 3600);
+    return text;
+}
+
+#define FEATURE_LINES 40 /* more are shown by image set */
+
+/* Of several encoders, when there are many: their sums. */
+struct feature_line {
+    char encoder[80];
+    size_t n, kept;
+    const struct plan_feature *first;
+    uint64_t bytes;
+    double readers, once, fly;
+    bool alike, known; /* all with the same reason; all sizes stated */
+};
+
+static bool is_of(const struct plan_feature *a, const struct plan_feature *b)
+{
+    return a->image_set == b->image_set && a->for_training == b->for_training;
+}
+
+static void count_feature(struct feature_line *l, const struct plan_feature *f)
+{
+    l->n++;
+    l->kept += f->cached;
+    l->bytes = l->bytes > UINT64_MAX - f->bytes ? UINT64_MAX : l->bytes + f->bytes;
+    l->readers += f->readers;
+    l->once += f->once_seconds;
+    l->fly += f->fly_seconds;
+    l->alike &= f->reason == l->first->reason;
+    l->known &= f->bytes > 0;
+}
+
+static int add_line(struct table *t, const struct plan *p, const struct feature_line *l, struct err *e)
+{
+    char pictures[32] = "?", bytes[32] = "?", readers[32], once[32], fly[32], where[64];
+    bool counted = l->first->pictures > 0;
+    if (counted)
+        snprintf(pictures, sizeof pictures, "%lld", (long long)l->first->pictures);
+    if (l->known)
+        bytes_text(l->bytes, bytes, sizeof bytes);
+    snprintf(readers, sizeof readers, "%.1f", l->readers);
+    if (l->kept == 0 || l->kept == l->n)
+        snprintf(where, sizeof where, l->kept ? "in files" : "on the fly");
+    else
+        snprintf(where, sizeof where, "%zu of %zu in files", l->kept, l->n);
+    const char *const row[] = { l->encoder, p->image_sets[l->first->image_set].name, pictures, bytes, readers,
+                                counted ? hours_text(l->once, once, sizeof once) : "?",
+                                counted ? hours_text(l->fly, fly, sizeof fly) : "?", where,
+                                l->alike ? plan_feature_reason(l->first) : "several reasons: see --json" };
+    return table_add(t, row, e);
+}
+
+static int add_features(struct table *t, const struct plan *p, struct err *e)
+{
+    bool many = p->n_features > FEATURE_LINES;
+    for (size_t i = 0; i < p->n_features; i++) {
+        const struct plan_feature *f = &p->features[i];
+        struct feature_line l = { .first = f, .alike = true, .known = true };
+        bool seen = false;
+        for (size_t k = 0; many && k < i; k++)
+            seen |= is_of(&p->features[k], f);
+        for (size_t k = i; !seen && k < (many ? p->n_features : i + 1); k++)
+            if (is_of(&p->features[k], f))
+                count_feature(&l, &p->features[k]);
+        snprintf(l.encoder, sizeof l.encoder, "%.70s", p->encoders[f->encoder].name);
+        if (many)
+            snprintf(l.encoder, sizeof l.encoder, "%zu encoder%s", l.n, l.n == 1 ? "" : "s");
+        if (!seen)
+            TRY(add_line(t, p, &l, e));
+    }
+    return 0;
+}
+
+/* What is kept in files, and what a larger budget would save. */
+static int print_features(const struct plan *p, struct err *e)
+{
+    static const char *const head[] = { "ENCODER", "IMAGE SET", "PICTURES", "BYTES",   "READERS",
+                                        "ONCE",    "BY EACH",   "FEATURES", "WHY" };
+    AUTO(table_free) struct table *t = table_create(head, ARRAY_LEN(head), e);
+    if (!t)
+        return -1;
+    TRY(add_features(t, p, e));
+    struct plan_features_sum s = plan_features_sum(p);
+    char kept[32], budget[32], wanted[32], saved[32], could[32];
+    printf("\nFeatures, in GPU-hours to make them once or by each of the tasks that are expected to read them:\n");
+    table_print(t, stdout);
+    printf("In files: %s; features.cache_bytes is %s; saves %s GPU-hours", bytes_text(s.kept_bytes, kept, sizeof kept),
+           bytes_text(p->cache_bytes, budget, sizeof budget), hours_text(s.saved, saved, sizeof saved));
+    if (s.could_save > s.saved)
+        printf(", of %s with %s", hours_text(s.could_save, could, sizeof could),
+               bytes_text(s.wanted_bytes, wanted, sizeof wanted));
+    printf("%s\n", s.unknown ? "; sets of unknown size not counted" : "");
+    return 0;
+}
+
 static int print_text(const struct plan *p, const struct plan_cost *c, struct err *e)
 {
-    char size[32];
-    size_t unknown;
-    uint64_t bytes = all_bytes(c, &unknown);
     printf("Sweep %s: %zu representation%s of %zu encoders, %zu benchmarks, %zu tasks\n\n", p->name, p->n_representations,
            p->n_representations == 1 ? "" : "s", p->n_encoders, p->n_benchmarks, p->n_tasks);
     TRY(print_kinds(c, e));
@@ -125,12 +210,11 @@ static int print_text(const struct plan *p, const struct plan_cost *c, struct er
         TRY(print_screens(p, c, e));
         TRY(print_samples(c, e));
     }
-    if (c->n_features)
-        printf("\nFeatures to extract: %s%s\n", bytes_text(bytes, size, sizeof size),
-               unknown ? " and what encoders without stated grid and channels, or sets without images, add" : "");
+    if (p->n_features)
+        TRY(print_features(p, e));
     if (p->n_unknown)
-        printf("\nContent to identify first: %zu of the checkpoints and image sets, which native tasks read and which state no digest\n",
-               p->n_unknown);
+        printf("\nContent to identify first: %zu of the checkpoints and image sets, which native tasks read and which state "
+               "no digest\n", p->n_unknown);
     if (!p->n_representations)
         return 0;
     printf("\nEstimated GPU-hours if trained for real: scores %.1f; one fine-tune with evaluation %.1f; this budget %.1f; "
@@ -177,24 +261,47 @@ static json_t *samples_json(const struct plan_cost *c)
     return all;
 }
 
-static json_t *features_json(const struct plan *p, const struct plan_cost *c)
+static json_t *known(double value, bool is_known)
+{
+    return is_known ? json_real(value) : json_null();
+}
+
+static json_t *feature_json(const struct plan *p, const struct plan_feature *f)
+{
+    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:f,s:o,s:o,s:b,s:s}", "encoder", p->encoders[f->encoder].name, "image_set",
+                     p->image_sets[f->image_set].name, "prepared_for", f->for_training ? "training" : "score_c",
+                     "pictures", f->pictures ? json_integer((json_int_t)f->pictures) : json_null(), "bytes",
+                     f->bytes ? json_integer((json_int_t)f->bytes) : json_null(), "readers", f->readers,
+                     "gpu_hours_once", known(f->once_seconds / 3600, f->pictures > 0), "gpu_hours_by_each",
+                     known(f->fly_seconds / 3600, f->pictures > 0), "in_files", (int)f->cached, "reason",
+                     plan_feature_reason(f));
+}
+
+static json_t *features_json(const struct plan *p)
 {
     json_t *all = json_array();
-    for (size_t i = 0; i < c->n_features; i++)
-        json_array_append_new(all, json_pack("{s:s,s:s,s:o}", "encoder", p->encoders[c->features[i].encoder].name, "image_set",
-                                             p->image_sets[c->features[i].image_set].name, "bytes",
-                                             c->features[i].bytes ? json_integer((json_int_t)c->features[i].bytes)
-                                                                  : json_null()));
+    for (size_t i = 0; i < p->n_features; i++)
+        json_array_append_new(all, feature_json(p, &p->features[i]));
     return all;
+}
+
+static json_t *cache_json(const struct plan *p)
+{
+    struct plan_features_sum s = plan_features_sum(p);
+    return json_pack("{s:I,s:I,s:f,s:I,s:f}", "budget_bytes", (json_int_t)p->cache_bytes, "bytes",
+                     (json_int_t)s.kept_bytes, "saved_gpu_hours", s.saved / 3600, "wanted_bytes", (json_int_t)s.wanted_bytes, "could_save_gpu_hours",
+                     s.could_save / 3600);
 }
 
 static json_t *plan_json(const struct plan *p, const struct plan_cost *c)
 {
-    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:{s:f,s:f,s:f,s:f}}", "sweep", p->name, "config_digest",
-                     p->config_digest, "representations", (json_int_t)p->n_representations, "encoders",
+    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:{s:f,s:f,s:f,s:f}}", "sweep", p->name,
+                     "config_digest", p->config_digest, "representations", (json_int_t)p->n_representations, "encoders",
                      (json_int_t)p->n_encoders, "benchmarks", (json_int_t)p->n_benchmarks, "tasks", (json_int_t)p->n_tasks,
-                     "to_identify", (json_int_t)p->n_unknown, "kinds", kinds_json(c), "screens", screens_json(p, c), "screening_samples", samples_json(c), "features",
-                     features_json(p, c), "gpu_hours", "scores", c->gpu_hours_scores, "fine_tune", c->gpu_hours_fine_tune,
+                     "to_identify", (json_int_t)p->n_unknown, "kinds", kinds_json(c), "screens",
+                     screens_json(p, c), "screening_samples", samples_json(c), "features", features_json(p),
+                     "feature_cache", cache_json(p), "gpu_hours", "scores", c->gpu_hours_scores, "fine_tune",
+                     c->gpu_hours_fine_tune,
                      "budget", c->gpu_hours_budget, "exhaustive", c->gpu_hours_exhaustive);
 }
 
@@ -228,7 +335,7 @@ static int run_plan(const struct opts *o, struct err *e)
         return print_effective(opts_arg(o, 0), e);
     if (opts_flag(o, "dot") || opts_flag(o, "dot-all"))
         return print_dot(p, opts_flag(o, "dot-all"), e);
-    AUTO(plan_cost_free) struct plan_cost c = { 0 };
+    struct plan_cost c = { 0 };
     TRY(plan_cost(p, &c, e));
     return opts_flag(o, "json") ? out_json(plan_json(p, &c), e) : print_text(p, &c, e);
 }

@@ -57,13 +57,22 @@ static int answer(const struct request *r, const char *text, struct err *e)
 
 /* ---- cancel and retry ---- */
 
-/* Does a running sweep other than `s` want it? */
-static bool wanted_elsewhere(const struct task *t, const struct sweep *s)
+static bool runs_elsewhere(const struct task *t, const struct sweep *s)
 {
     for (const struct task_sweep *l = t->sweeps; l; l = l->next)
         if (l->sweep != s && l->sweep->state == SWEEP_RUNNING)
             return true;
     return false;
+}
+
+bool control_wanted_elsewhere(const struct task *t, const struct sweep *s)
+{
+    bool wanted = runs_elsewhere(t, s);
+    /* Features in files are not in the plan of a sweep that would have its tasks compute them; but one of these may be
+     * waiting for them. */
+    for (size_t i = 0; !wanted && i < t->n_successors; i++)
+        wanted = !task_state_terminal(t->successors[i]->state) && runs_elsewhere(t->successors[i], s);
+    return wanted;
 }
 
 int control_cancel(struct coord *c, struct task *t, const char *reason, struct err *e)
@@ -105,7 +114,7 @@ static int end_run(struct db_job *j, struct db *d, struct err *e)
 static int cancel_tasks(struct coord *c, struct sweep *s, struct err *e)
 {
     for (size_t i = 0; i < s->plan->n_tasks; i++)
-        if (s->tasks[i] && !wanted_elsewhere(s->tasks[i], s))
+        if (s->tasks[i] && !control_wanted_elsewhere(s->tasks[i], s))
             TRY(control_cancel(c, s->tasks[i], "the sweep was cancelled", e));
     return 0;
 }
@@ -210,7 +219,7 @@ static int on_retry(const struct request *r, struct err *e)
     size_t n = 0;
     if (r->body->retry->task_id) {
         struct task *t = graph_find(&r->c->graph, r->body->retry->task_id);
-        if (!t || !wanted_elsewhere(t, NULL))
+        if (!t || !control_wanted_elsewhere(t, NULL))
             return refuse(r, ERR_INPUT, "no running sweep has a task with that number; submit its sweep again", e);
         TRY(revive(r->c, t, &n, e));
     } else {

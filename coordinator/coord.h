@@ -126,6 +126,8 @@ void tidy_tick(struct coord *c, int64_t now);
 MUST_USE int control_request(struct coord *c, const struct peer_id *from, const envelope *m, struct err *e);
 MUST_USE int control_watch(struct coord *c, const struct peer_id *from, const Acsweep__Watch *w, struct err *e);
 /* Stop a task wherever it stands; nothing when it has ended. */
+/* Does a running sweep other than `s` want it, or something that waits for it? */
+bool control_wanted_elsewhere(const struct task *t, const struct sweep *s);
 MUST_USE int control_cancel(struct coord *c, struct task *t, const char *reason, struct err *e);
 MUST_USE int control_tick(struct coord *c, int64_t now, struct err *e);
 MUST_USE int control_answer(struct coord *c, const struct peer_id *to, uint64_t answers, const struct err *why,
@@ -140,7 +142,8 @@ MUST_USE int sweeps_submit(struct coord *c, const struct peer_id *from, uint64_t
 /* What the database knows of a sweep (taken) into the graph; it takes the place of what had its name. */
 MUST_USE int sweeps_take_in(struct coord *c, struct stored_sweep **stored, struct sweep **out, struct err *e);
 /* End it in the database, then sweeps_end(). */
-MUST_USE int sweeps_start_end(struct coord *c, struct sweep *s, enum sweep_state state, const char *note, struct err *e);
+MUST_USE int sweeps_start_end(struct coord *c, struct sweep *s, enum sweep_state state, const char *note,
+                              struct err *e);
 /* sweep_content.c: its identify tasks have all ended; plan the rest, which takes its place. */
 MUST_USE int sweeps_replan(struct coord *c, struct sweep *s, bool some_failed, struct err *e);
 MUST_USE int sweeps_end(struct coord *c, struct sweep *s, enum sweep_state state, struct err *e);

@@ -194,6 +194,25 @@ int graph_link(struct task *task, struct task *input, const char *name, struct e
     return 0;
 }
 
+static void remove_successor(struct task *input, const struct task *task)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < input->n_successors; i++)
+        if (input->successors[i] != task)
+            input->successors[n++] = input->successors[i];
+    input->n_successors = n;
+}
+
+void graph_unlink_inputs(struct task *task)
+{
+    for (size_t i = 0; i < task->n_inputs; i++) {
+        remove_successor(task->inputs[i].task, task);
+        free(task->inputs[i].name);
+    }
+    task->n_inputs = 0;
+    task->open_inputs = 0;
+}
+
 /* ---- ready queues: binary heaps ---- */
 
 static bool before(const struct task *a, const struct task *b)

@@ -111,6 +111,8 @@ struct task *graph_find(const struct graph *g, uint64_t id);
 struct task *graph_find_identity(const struct graph *g, const char *identity);
 /* `task` needs `input`; counts it as open unless it is done already. */
 MUST_USE int graph_link(struct task *task, struct task *input, const char *name, struct err *e);
+/* The task no longer needs anything. */
+void graph_unlink_inputs(struct task *task);
 /* Put it in its queue if it is PENDING without open inputs and its backoff (not_before) has passed. Cannot fail for a
  * task whose shape has room; returns whether it is now READY. */
 MUST_USE int graph_settle(struct graph *g, struct task *t, int64_t now, struct err *e);

@@ -62,6 +62,10 @@ struct plan_input {
     size_t task; /* index into plan.tasks */
     char *name;
 };
+/* The names of inputs that only tell where to read what would else be computed again, and so are no part of the
+ * identity, begin like this: cache:MEMBER:SHARD. */
+#define PLAN_CACHE_INPUT "cache:"
+
 struct plan_resources {
     uint32_t gpus, compute_capability, cpus;
     uint64_t gpu_memory_bytes, host_memory_bytes;
@@ -81,6 +85,33 @@ struct plan_task {
     struct plan_input *inputs;
     size_t n_inputs;
     double gpu_seconds; /* estimated cost, 0 = unknown */
+};
+
+enum plan_feature_reason {
+    FEATURE_NEEDED,         /* score_c reads files */
+    FEATURE_SAVES,          /* kept: it saves most for its size */
+    FEATURE_READ_ONCE,      /* not read often enough to be worth a file */
+    FEATURE_TOO_LARGE,      /* for what the budget has left */
+    FEATURE_TOO_MANY_FILES, /* more than PLAN_FEATURE_SHARDS_MAX */
+    FEATURE_PADDED,         /* extract does not pad pictures as training does */
+    FEATURE_UNKNOWN,        /* grid, channels or images are not stated */
+};
+/* Features of one encoder on one image set, prepared in one way: kept in files, or computed by whoever reads them
+ * (coordinator/plan_features.h). */
+struct plan_feature {
+    size_t encoder, image_set;
+    bool for_training;  /* prepared as training and evaluation do; else as the C score does */
+    bool padded;        /* training: pictures are padded to a square first */
+    int layer;
+    int64_t pictures;   /* of whole shards; 0 = not stated */
+    int64_t shards;
+    uint64_t bytes;     /* 0 = not known */
+    double readers;     /* tasks that are expected to read them */
+    double once_seconds, fly_seconds; /* GPU-seconds to make them once; for every reader, in all its epochs */
+    bool needed, cached;
+    bool at_once, on_demand; /* some reader is; else they are wanted when a representation is chosen */
+    enum plan_feature_reason reason;
+    size_t first_task;  /* its first extract, shards follow; PLAN_NONE = on the fly */
 };
 
 /* Retries per failure class, in the order of the proto enum FailureClass; index 0 unused. -1 = without limit. */
@@ -117,9 +148,11 @@ struct plan {
     struct plan_correspondence_set *correspondence_sets;
     struct plan_benchmark *benchmarks;
     struct plan_score_setting *score_settings;
+    struct plan_feature *features;
+    uint64_t cache_bytes; /* the budget */
     struct plan_task *tasks;
     size_t n_checkpoints, n_encoders, n_representations, n_image_sets, n_correspondence_sets, n_benchmarks,
-        n_score_settings, n_tasks;
+        n_score_settings, n_features, n_tasks;
     struct plan_policy policy;
     struct plan_retry retry;
     int64_t stage1_samples, screening_samples; /* of a connector for stage 2, and for the scores only; equal = one for both */
@@ -132,15 +165,15 @@ typedef char *plan_read_fn(const char *name, void *arg, struct err *e);
 /* What was found out since a sweep was submitted: digests by name of checkpoint or image set. Where one is missing that
  * is needed, the plan has only the tasks that find it out (plan.identifies). */
 struct plan_known {
-    const char *submission; /* another text for each submission that has to look: these tasks are never found in the cache */
+    const char *submission; /* another text for each submission that has to look: its tasks are in no cache */
     const char *const *names, *const *digests;
     size_t n;
 };
 
 /* Parse and check the text of a sweep.cfg. `place` is its path, for messages. All errors are ERR_INPUT with file and line.
  * Without `known`, what has no stated digest counts by its name: a plan to look at, not to run. */
-struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, void *arg, const struct plan_known *known,
-                       struct err *e);
+struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, void *arg,
+                       const struct plan_known *known, struct err *e);
 /* Read the file at `path`; files it names are relative to its directory. */
 struct plan *plan_load_file(const char *path, struct err *e);
 /* The name that the n-th task of a plan that identifies is about. */

@@ -13,7 +13,8 @@
 #include "coordinator/sweep_conf.h"
 #include "policy/table.h"
 
-enum plan_kind { KIND_EXTRACT, KIND_STAGE1, KIND_SCORE_A, KIND_SCORE_C, KIND_STAGE2, KIND_EVALUATE, KIND_FAKE, KIND_IDENTIFY, PLAN_KINDS };
+enum plan_kind { KIND_EXTRACT, KIND_STAGE1, KIND_SCORE_A, KIND_SCORE_C, KIND_STAGE2, KIND_EVALUATE, KIND_FAKE,
+                 KIND_IDENTIFY, PLAN_KINDS };
 
 /* Facts about each kind of task. `version` is the result version: raised by hand when the native executor's numbers
  * change, which makes every older result of the kind a different one. */
@@ -39,7 +40,8 @@ struct plan_build {
     size_t llm; /* checkpoint, or PLAN_NONE */
     size_t setting_a, setting_c;
     char *use[USE_NOOP + 1]; /* names of the executors, one shared string each */
-    size_t cap_tasks;
+    size_t cap_tasks, cap_features;
+    bool *at_once; /* representation is scored before the policy is asked */
 };
 
 const struct executor_conf *plan_executor(const struct sweep_conf *s, enum plan_kind kind);
@@ -76,7 +78,14 @@ MUST_USE int plan_check_space(struct plan_build *b, struct err *e); /* before an
 MUST_USE int plan_check(struct plan_build *b, struct err *e);
 MUST_USE int plan_tasks(struct plan_build *b, struct err *e);
 
-/* Give the checkpoints and image sets that native tasks read the digests that are known. Before any identity is made. */
+/* What is read, how often, and whether it is kept; after b->at_once. */
+MUST_USE int plan_features(struct plan_build *b, const bool *encoder_used, struct err *e);
+/* NULL when nobody reads it in that way; `layer` is that of encoders that name none. */
+struct plan_feature *plan_feature_find(const struct plan_build *b, size_t encoder, size_t image_set, bool for_training,
+                                       bool padded, int layer);
+double plan_feature_rate(const struct plan_build *b, size_t encoder); /* pictures in a GPU-second */
+
+/* Give the checkpoints and image sets that native tasks read the digests that are known. Before identities are made. */
 MUST_USE int plan_identify(struct plan_build *b, const struct plan_known *known, struct err *e);
 /* The tasks that find out the rest, instead of all others. */
 MUST_USE int plan_identify_tasks(struct plan_build *b, const struct plan_known *known, struct err *e);

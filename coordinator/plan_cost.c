@@ -12,29 +12,6 @@ static size_t kind_index(const char *kind)
     return i;
 }
 
-/* Features have two bytes a channel in the cache (bf16, fp16); fp32 doubles them, which the params say. */
-static uint64_t feature_bytes(const struct plan *p, size_t encoder, size_t image_set, const char *params)
-{
-    const struct plan_encoder *en = &p->encoders[encoder];
-    uint64_t tokens = (uint64_t)en->grid * (uint64_t)en->grid, width = strstr(params, "\"dtype\":\"fp32\"") ? 4 : 2;
-    uint64_t per_image = tokens * (uint64_t)en->channels * width, images = (uint64_t)p->image_sets[image_set].images;
-    return images && per_image > UINT64_MAX / images ? UINT64_MAX : per_image * images;
-}
-
-static int add_features(const struct plan *p, struct plan_cost *c, const struct plan_task *t, struct err *e)
-{
-    if (strcmp(t->kind, "extract") != 0 || t->shard != 0)
-        return 0;
-    struct plan_cost_features *more = realloc(c->features, (c->n_features + 1) * sizeof *more);
-    if (!more)
-        return FAIL_NOMEM(e);
-    c->features = more;
-    c->features[c->n_features++] = (struct plan_cost_features){
-        t->encoder, t->image_set, feature_bytes(p, t->encoder, t->image_set, t->params)
-    };
-    return 0;
-}
-
 /* ---- screens ---------------------------------------------------------------------------------------------------------- */
 
 /* What the alternatives are made of. */
@@ -43,7 +20,8 @@ struct parts {
     struct plan_cost *c;
     double *scores;      /* [representations] hours of A and C, without the connector */
     bool *reference;     /* [representations] its connector is an input of others */
-    double shared;       /* extracts */
+    double shared;       /* extracts that scores need */
+    double later;        /* those that only chosen representations need */
     double connector;    /* hours of one connector for stage 2 */
     double after;        /* hours of stage2 and evaluations of one representation, mean */
 };
@@ -84,7 +62,7 @@ static struct plan_cost_screen cost_screen(const struct parts *x, size_t members
     size_t rest = p->n_representations - s.representations;
     s.later = asked_later(x, rest);
     s.later_hours = rest ? rest_hours / (double)rest * (double)s.later : 0;
-    s.with_budget = s.gpu_hours + s.later_hours + fine_tune_hours(x, samples) * (double)x->c->budget;
+    s.with_budget = s.gpu_hours + s.later_hours + x->later + fine_tune_hours(x, samples) * (double)x->c->budget;
     return s;
 }
 
@@ -140,7 +118,7 @@ static void add_task(struct parts *x, const struct plan_task *t)
     else if (strcmp(t->kind, "stage1") != 0 && t->representation != PLAN_NONE)
         x->scores[t->representation] += h;
     else if (strcmp(t->kind, "extract") == 0)
-        x->shared += h;
+        *(t->deferred ? &x->later : &x->shared) += h;
     for (size_t i = 0; strcmp(t->kind, "score_a") == 0 && i < t->n_inputs; i++) {
         const struct plan_task *input = &x->p->tasks[t->inputs[i].task];
         if (input->representation != t->representation)
@@ -158,10 +136,8 @@ int plan_cost(const struct plan *p, struct plan_cost *c, struct err *e)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < PLAN_COST_KINDS; i++)
         c->kinds[i].kind = kinds[i];
-    for (size_t i = 0; i < p->n_tasks; i++) {
+    for (size_t i = 0; i < p->n_tasks; i++)
         add_task(&x, &p->tasks[i]);
-        TRY(add_features(p, c, &p->tasks[i], e));
-    }
     size_t n = p->n_representations;
     c->budget = (size_t)p->policy.budget_fine_tunes < n ? (size_t)p->policy.budget_fine_tunes : n;
     struct plan_cost_screen own = own_screen(&x, p->screening_samples);
@@ -174,12 +150,6 @@ int plan_cost(const struct plan *p, struct plan_cost *c, struct err *e)
         add_samples(&x);
     }
     return 0;
-}
-
-void plan_cost_free(struct plan_cost *c)
-{
-    free(c->features);
-    *c = (struct plan_cost){ 0 };
 }
 
 /* ---- Graphviz ------------------------------------------------------------------------------------------------------- */

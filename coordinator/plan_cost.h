@@ -1,4 +1,4 @@
-/* What a plan would cost, by a simple stated model (docs/config.md): per kind of task, bytes of features, and what scoring
+/* What a plan would cost, by a simple stated model (docs/config.md): per kind of task, and what scoring
  * fewer representations, or with cheaper connectors, would save. Estimates, never measurements. */
 #ifndef ACSWEEP_COORDINATOR_PLAN_COST_H
 #define ACSWEEP_COORDINATOR_PLAN_COST_H
@@ -33,17 +33,11 @@ struct plan_cost_samples {
     double gpu_hours;   /* stage1 and scores, later ones too */
     double with_budget;
 };
-struct plan_cost_features { /* of one encoder on one image set */
-    size_t encoder, image_set;
-    uint64_t bytes; /* 0 = grid, channels or images are not stated */
-};
 struct plan_cost {
     struct plan_cost_kind kinds[PLAN_COST_KINDS];
     struct plan_cost_screen screens[PLAN_COST_SIZES + 1]; /* by members; the last one is `all` */
     struct plan_cost_samples samples[PLAN_COST_SAMPLES];  /* the plan's own first */
     size_t n_screens, n_samples;
-    struct plan_cost_features *features;
-    size_t n_features;
     size_t budget;               /* fine-tunes */
     double gpu_hours_scores;     /* stage1 and scores as the plan has it, those that rounds ask for too */
     double gpu_hours_fine_tune;  /* stage2 and evaluations of one representation, mean; with its own connector where scores use another */
@@ -52,12 +46,6 @@ struct plan_cost {
 };
 
 MUST_USE int plan_cost(const struct plan *p, struct plan_cost *c, struct err *e);
-void plan_cost_free(struct plan_cost *c);
-static inline UNUSED void plan_cost_free_cleanup(struct plan_cost *c)
-{
-    plan_cost_free(c);
-}
-
 /* Graphviz of the graph. Kinds with many tasks are drawn as one node per kind, unless `all`. */
 void plan_dot(const struct plan *p, bool all, struct buf *out);
 

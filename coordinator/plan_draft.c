@@ -1,7 +1,7 @@
 /* Tasks from drafts: identity, parameters, resources.
  *
- * An identity is SHA-256 over {"identity":...,"inputs":{name: identity},"kind":...,"version":...} as canonical JSON. What
- * only tells how to get there (GPUs, batch on a device, names, command lines) is in "execution" and not hashed. */
+ * An identity is SHA-256 over {"identity":...,"inputs":{name: identity},"kind":...,"version":...} as canonical JSON.
+ * What only tells how to get there (GPUs, batch on a device, names, command lines) is in "execution" and not hashed. */
 #include "coordinator/plan_draft.h"
 
 #include <string.h>
@@ -20,14 +20,15 @@ const struct plan_kind_facts plan_kinds[PLAN_KINDS] = {
 const struct executor_conf *plan_executor(const struct sweep_conf *s, enum plan_kind kind)
 {
     static char nowhere[] = "";
-    static const struct executor_conf identifies = { /* no key of the config: it is always ours, and needs no GPU */
-        .use = USE_NATIVE, .directory = { .s = nowhere }, .log_cap = CONF_UNSET_INT, .version = 1, .gpus = 0, .cpus = 1,
-        .gpu_memory = CONF_UNSET_INT, .priority = CONF_UNSET_INT,
+    static const struct executor_conf identifies = {
+        /* no key of the config: it is always ours, and needs no GPU */
+        .use = USE_NATIVE, .directory = { .s = nowhere }, .log_cap = CONF_UNSET_INT,  .version = 1, .gpus = 0,
+        .cpus = 1,         .gpu_memory = CONF_UNSET_INT,  .priority = CONF_UNSET_INT,
     };
     const struct executors_conf *x = &s->executors;
     const struct executor_conf *const of[] = {
-        [KIND_EXTRACT] = &x->extract, [KIND_STAGE1] = &x->stage1, [KIND_SCORE_A] = &x->score_a,
-        [KIND_SCORE_C] = &x->score_c, [KIND_STAGE2] = &x->stage2, [KIND_EVALUATE] = &x->evaluate,
+        [KIND_EXTRACT] = &x->extract,  [KIND_STAGE1] = &x->stage1, [KIND_SCORE_A] = &x->score_a,
+        [KIND_SCORE_C] = &x->score_c,  [KIND_STAGE2] = &x->stage2, [KIND_EVALUATE] = &x->evaluate,
         [KIND_IDENTIFY] = &identifies,
     };
     return of[kind];
@@ -40,7 +41,7 @@ const char *plan_executor_name(const struct executor_conf *x)
     return uses[x->use];
 }
 
-int draft_input(struct plan_build *b, struct draft *d, size_t task, const char *name, struct err *e)
+int draft_cache_input(struct plan_build *b, struct draft *d, size_t task, const char *name, struct err *e)
 {
     if (d->n_inputs == d->cap_inputs) {
         size_t cap = d->cap_inputs ? 2 * d->cap_inputs : 8;
@@ -51,10 +52,16 @@ int draft_input(struct plan_build *b, struct draft *d, size_t task, const char *
         d->cap_inputs = cap;
     }
     char *copy = plan_text(b, name, e);
-    if (!copy || json_object_set_new(d->inputs, name, json_string(b->p->tasks[task].identity)) < 0)
-        return FAIL_NOMEM(e);
+    if (!copy)
+        return -1;
     d->inputs_of[d->n_inputs++] = (struct plan_input){ task, copy };
     return 0;
+}
+
+int draft_input(struct plan_build *b, struct draft *d, size_t task, const char *name, struct err *e)
+{
+    TRY(draft_cache_input(b, d, task, name, e));
+    return json_object_set_new(d->inputs, name, json_string(b->p->tasks[task].identity)) < 0 ? FAIL_NOMEM(e) : 0;
 }
 
 void draft_put(json_t *object, const char *key, json_t *value)
@@ -117,7 +124,9 @@ static struct plan_resources resources_of(const struct executor_conf *x, const s
 {
     bool computes = x->use == USE_NATIVE || x->use == USE_COMMAND;
     struct plan_resources r = {
-        .gpus = x->gpus != CONF_UNSET_INT ? (uint32_t)x->gpus : computes ? f->gpus : 0,
+        .gpus = x->gpus != CONF_UNSET_INT ? (uint32_t)x->gpus
+                : computes                ? f->gpus
+                                          : 0,
         .compute_capability = (uint32_t)x->compute_capability,
         .cpus = (uint32_t)x->cpus,
         .host_memory_bytes = (uint64_t)x->host_memory,
@@ -152,7 +161,8 @@ static int finish_texts(struct plan_build *b, struct draft *d, struct plan_task 
 
 struct draft draft_start(enum plan_kind kind)
 {
-    return (struct draft){ .kind = kind, .identity = json_object(), .execution = json_object(), .inputs = json_object() };
+    return (
+        struct draft){ .kind = kind, .identity = json_object(), .execution = json_object(), .inputs = json_object() };
 }
 
 void draft_free(struct draft *d)
@@ -184,11 +194,19 @@ int draft_add(struct plan_build *b, struct draft *d, struct plan_task **out, str
         return FAIL(e, ERR_BUG, "the planner counted %zu tasks and makes more", b->cap_tasks);
     struct plan_task *t = &p->tasks[p->n_tasks];
     *t = (struct plan_task){
-        .kind = f->name, .executor = b->use[x->use], .resources = resources_of(x, f),
+        .kind = f->name,
+        .executor = b->use[x->use],
+        .resources = resources_of(x, f),
         .time_limit_ms = (uint64_t)x->time_limit / 1000000u,
-        .priority = x->priority == CONF_UNSET_INT ? f->priority : (int)x->priority, .deferred = f->deferred,
-        .encoder = PLAN_NONE, .representation = PLAN_NONE, .benchmark = PLAN_NONE, .correspondence_set = PLAN_NONE,
-        .image_set = PLAN_NONE, .score_setting = PLAN_NONE, .shard = -1,
+        .priority = x->priority == CONF_UNSET_INT ? f->priority : (int)x->priority,
+        .deferred = f->deferred,
+        .encoder = PLAN_NONE,
+        .representation = PLAN_NONE,
+        .benchmark = PLAN_NONE,
+        .correspondence_set = PLAN_NONE,
+        .image_set = PLAN_NONE,
+        .score_setting = PLAN_NONE,
+        .shard = -1,
     };
     describe_executor(b, d);
     TRY(finish_texts(b, d, t, e));

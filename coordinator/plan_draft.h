@@ -20,11 +20,15 @@ void draft_free(struct draft *d);
 void draft_put(json_t *object, const char *key, json_t *value);
 /* The draft needs the result of a task made before, and is another one with another result. */
 MUST_USE int draft_input(struct plan_build *b, struct draft *d, size_t task, const char *name, struct err *e);
+/* The same, but only to read what would else be computed again: no part of the identity. The name begins with
+ * PLAN_CACHE_INPUT. */
+MUST_USE int draft_cache_input(struct plan_build *b, struct draft *d, size_t task, const char *name, struct err *e);
 /* A native executor checks that its node has this content; tasks of others take what is there under the name. */
 void draft_checkpoint(struct plan_build *b, struct draft *d, size_t checkpoint);
 void draft_image_set(struct plan_build *b, struct draft *d, size_t image_set);
 
-/* Complete the draft into the next task. *out points into the plan; the caller sets the subject indices and the cost. */
+/* Complete the draft into the next task. *out points into the plan; the caller sets the subject indices and the cost.
+ */
 MUST_USE int draft_add(struct plan_build *b, struct draft *d, struct plan_task **out, struct err *e);
 
 /* Room for so many tasks. */

@@ -1,7 +1,7 @@
 /* Content digests in identities. An outside file or directory that native tasks read counts by its content: the digest
- * that the config states, or else the one that an identify task finds. So a sweep is planned twice: first only its identify
- * tasks, then, with their answers, everything. Both plans come from the config and the few facts in struct plan_known,
- * which are stored with the sweep, so a new leader plans the same.
+ * that the config states, or else the one that an identify task finds. So a sweep is planned twice: first only its
+ * identify tasks, then, with their answers, everything. Both plans come from the config and the few facts in struct
+ * plan_known, which are stored with the sweep, so a new leader plans the same.
  *
  * What only other executors read (command, replay, fake) counts by its name, as before: they know their data
  * themselves. */
@@ -29,7 +29,8 @@ static unsigned read_by_native(const struct sweep_conf *s)
     return all;
 }
 
-/* ---- which of them are read --------------------------------------------------------------------------------------- */
+/* ---- which of them are read ---------------------------------------------------------------------------------------
+ */
 
 static bool holds(const struct conf_list *names, const char *name)
 {
@@ -95,10 +96,11 @@ static void want_all(struct plan_build *b)
     want_data(b, what);
 }
 
-/* ---- what is known ------------------------------------------------------------------------------------------------ */
+/* ---- what is known ------------------------------------------------------------------------------------------------
+ */
 
-static int take_known(struct plan_build *b, const struct plan_known *known, const char *name, bool is_read, char **digest,
-                      bool *identified, struct err *e)
+static int take_known(struct plan_build *b, const struct plan_known *known, const char *name, bool is_read,
+                      char **digest, bool *identified, struct err *e)
 {
     if (!is_read || *digest)
         return 0;
@@ -149,7 +151,8 @@ int plan_identify_config(struct plan_build *b, const char *text, const struct pl
     return b->p->config_digest ? 0 : -1;
 }
 
-/* ---- finding out -------------------------------------------------------------------------------------------------- */
+/* ---- finding out --------------------------------------------------------------------------------------------------
+ */
 
 static bool is_unknown(bool is_read, const char *digest)
 {

@@ -426,8 +426,8 @@ static void build_free(struct plan_build *b)
     policy_table_destroy(b->replay);
 }
 
-struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, void *arg, const struct plan_known *known,
-                       struct err *e)
+struct plan *plan_load(const char *text, const char *place, plan_read_fn *read, void *arg,
+                       const struct plan_known *known, struct err *e)
 {
     AUTO(conf_destroy) struct conf *c = conf_parse(&sweep_conf_table, text, place, e);
     if (!c)

@@ -3,6 +3,8 @@
  *     extract (encoder x shard of a correspondence set's images) -> score_c (representation x correspondence set)
  *     stage1 (representation) -> score_a (representation x benchmark; also the references' stage1)
  *     stage1 -> stage2 (representation) -> evaluate (representation x benchmark)      deferred: the policy chooses
+ *     extract (encoder x shard of a training or benchmark set) -> stage1, stage2, evaluate
+ *         only where plan_features keeps them; these inputs are waited for, and are no part of an identity
  *
  * With stage1.screening_samples the connectors behind the scores are other, cheaper ones, and a chosen representation trains
  * its own. With policy.screen = small_first the scores of large combinations are on demand.
@@ -21,8 +23,6 @@
 struct graph_make {
     struct plan_build *b;
     size_t *stage1;   /* task of a representation: the connector that its A score looks at */
-    bool *at_once;    /* representation is scored before the policy is asked */
-    size_t *extracts; /* first extract of encoder x image set; shards follow */
 };
 
 static int64_t shards_of(const struct plan_build *b, size_t image_set)
@@ -46,49 +46,84 @@ static json_t *names_of(const struct plan_build *b, size_t representation)
 
 /* ---- extract and score_c -------------------------------------------------------------------------------------------- */
 
-static int add_extract(struct graph_make *g, size_t encoder, size_t images_of, int64_t shard, struct err *e)
+/* How pictures are brought to the encoder's square. For the C score, the released code normalises every encoder's
+ * pixels alike; else they are normalised as the encoder wants it. */
+static void describe_geometry(const struct plan_build *b, struct draft *d, const struct plan_feature *f)
+{
+    int geometry = b->s->scores.c.geometry;
+    draft_put(d->identity, "geometry", json_string(f->for_training ? "own" : geometry == 0 ? "letterbox" : "stretch"));
+    draft_put(d->identity, "pixels", json_string(!f->for_training && geometry == 1 ? "half" : "own"));
+    draft_put(d->identity, "layer", json_integer(f->for_training ? f->layer : b->s->scores.c.layer));
+}
+
+static int add_extract(struct graph_make *g, const struct plan_feature *f, int64_t shard, struct err *e)
 {
     struct plan_build *b = g->b;
-    const struct plan_encoder *en = &b->p->encoders[encoder];
-    int64_t images = b->p->image_sets[images_of].images, per = b->s->features.images_per_shard;
-    int64_t count = images > 0 ? (images - shard * per < per ? images - shard * per : per) : 0;
+    const struct plan_encoder *en = &b->p->encoders[f->encoder];
+    const struct plan_image_set *set = &b->p->image_sets[f->image_set];
+    int64_t per = b->s->features.images_per_shard, left = set->images - shard * per;
+    int64_t count = set->images > 0 ? (left < per ? left : per) : 0;
     struct draft d = draft_start(KIND_EXTRACT);
     struct plan_task *t;
-    snprintf(d.label, sizeof d.label, "extract %s %s %lld", en->name, b->p->image_sets[images_of].name, (long long)shard);
-    draft_put(d.identity, "encoder", json_incref(b->encoders[encoder]));
-    draft_put(d.identity, "image_set", plan_image_set_json(&b->p->image_sets[images_of]));
-    draft_put(d.identity, "images", json_pack("{s:I,s:I}", "first", (json_int_t)(shard * per), "count", (json_int_t)count));
-    draft_put(d.identity, "geometry", json_string(b->s->scores.c.geometry == 0 ? "letterbox" : "stretch"));
-    /* the released code normalises every encoder's pixels alike; else they are normalised as the encoder wants it */
-    draft_put(d.identity, "pixels", json_string(b->s->scores.c.geometry == 1 ? "half" : "own"));
-    draft_put(d.identity, "layer", json_integer(b->s->scores.c.layer));
+    snprintf(d.label, sizeof d.label, "extract %s %s %lld%s", en->name, set->name, (long long)shard,
+             f->for_training ? " for training" : "");
+    draft_put(d.identity, "encoder", json_incref(b->encoders[f->encoder]));
+    draft_put(d.identity, "image_set", plan_image_set_json(set));
+    draft_put(d.identity, "images",
+              json_pack("{s:I,s:I}", "first", (json_int_t)(shard * per), "count", (json_int_t)count));
+    describe_geometry(b, &d, f);
     draft_put(d.identity, "dtype", json_string((const char *const[]){ "bf16", "fp16", "fp32" }[b->s->features.dtype]));
     draft_put(d.execution, "names", json_pack("{s:s,s:s,s:s}", "encoder", en->name, "checkpoint",
-                                        b->p->checkpoints[en->checkpoint].name, "image_set", b->p->image_sets[images_of].name));
+                                              b->p->checkpoints[en->checkpoint].name, "image_set", set->name));
     draft_checkpoint(b, &d, en->checkpoint);
-    draft_image_set(b, &d, images_of);
-    int rc = draft_add(g->b, &d, &t, e);
+    draft_image_set(b, &d, f->image_set);
+    int rc = draft_add(b, &d, &t, e);
     draft_free(&d);
     TRY(rc);
-    t->encoder = encoder;
-    t->image_set = images_of;
+    t->encoder = f->encoder;
+    t->image_set = f->image_set;
     t->shard = (int)shard;
-    t->gpu_seconds = (double)count / b->s->features.images_per_gpu_second;
+    t->gpu_seconds = (double)count / plan_feature_rate(b, f->encoder);
+    t->on_demand = !f->at_once && f->on_demand;
+    t->deferred = !f->at_once && !f->on_demand;
     return 0;
 }
 
-static int add_extracts(struct graph_make *g, const bool *encoder_used, struct err *e)
+static int add_extracts(struct graph_make *g, struct err *e)
 {
-    const struct plan *p = g->b->p;
-    for (size_t k = 0; k < p->n_correspondence_sets; k++) {
-        size_t set = p->correspondence_sets[k].image_set;
-        for (size_t i = 0; i < p->n_encoders; i++) {
-            size_t *first = &g->extracts[i * p->n_image_sets + set];
-            if (!encoder_used[i] || *first != PLAN_NONE)
-                continue;
-            *first = p->n_tasks;
-            for (int64_t shard = 0; shard < shards_of(g->b, set); shard++)
-                TRY(add_extract(g, i, set, shard, e));
+    struct plan *p = g->b->p;
+    for (size_t i = 0; i < p->n_features; i++) {
+        if (!p->features[i].cached)
+            continue;
+        p->features[i].first_task = p->n_tasks;
+        for (int64_t shard = 0; shard < p->features[i].shards; shard++)
+            TRY(add_extract(g, &p->features[i], shard, e));
+    }
+    return 0;
+}
+
+/* Tell a native task which of its members' features are in files, and make it wait for these. */
+static int add_caches(struct graph_make *g, struct draft *d, size_t r, size_t set, const struct train_conf *train,
+                      int64_t samples, struct err *e)
+{
+    struct plan_build *b = g->b;
+    const struct plan_representation *rep = &b->p->representations[r];
+    if (set == PLAN_NONE || plan_executor(b->s, d->kind)->use != USE_NATIVE)
+        return 0;
+    int64_t images = b->p->image_sets[set].images, per = b->s->features.images_per_shard;
+    int64_t shards = ((images < samples ? images : samples) - 1) / per + 1;
+    json_t *members = json_array();
+    draft_put(d->execution, "features", json_pack("{s:I,s:o}", "images_per_shard", (json_int_t)per, "members", members));
+    for (size_t m = 0; m < rep->n_members; m++) {
+        const struct plan_feature *f = plan_feature_find(b, rep->members[m], set, true, train->image_aspect == 1,
+                                                         (int)train->select_layer);
+        bool cached = f && f->first_task != PLAN_NONE;
+        json_array_append_new(members, json_pack("{s:b,s:I}", "cached", (int)cached, "shards",
+                                                 cached ? (json_int_t)shards : (json_int_t)0));
+        for (int64_t shard = 0; cached && shard < shards; shard++) {
+            char name[64];
+            snprintf(name, sizeof name, PLAN_CACHE_INPUT "%zu:%lld", m, (long long)shard);
+            TRY(draft_cache_input(b, d, f->first_task + (size_t)shard, name, e));
         }
     }
     return 0;
@@ -152,7 +187,8 @@ static int fill_score_c(struct graph_make *g, struct draft *d, size_t r, size_t 
         for (int64_t shard = 0; shard < shards_of(b, cs->image_set); shard++) {
             char name[64];
             snprintf(name, sizeof name, "features:%zu:%lld", m, (long long)shard);
-            TRY(draft_input(g->b, d, g->extracts[rep->members[m] * b->p->n_image_sets + cs->image_set] + (size_t)shard, name, e));
+            const struct plan_feature *f = plan_feature_find(b, rep->members[m], cs->image_set, false, false, 0);
+            TRY(draft_input(b, d, f->first_task + (size_t)shard, name, e));
         }
     return 0;
 }
@@ -234,9 +270,9 @@ static int add_training(struct graph_make *g, size_t r, size_t after, int64_t sa
     draft_put(d.execution, "training",
         json_pack("{s:I,s:b,s:f}", "device_batch", (json_int_t)train->device_batch, "gradient_checkpointing",
                   (int)train->gradient_checkpointing, "checkpoint_seconds", (double)train->checkpoint_every / 1e9));
-    draft_put(d.execution, "features", json_pack("{s:I}", "cache_bytes", (json_int_t)b->s->features.cache_bytes));
     *index = b->p->n_tasks;
-    int rc = first ? 0 : draft_input(g->b, &d, after, "connector", e);
+    int rc = first ? 0 : draft_input(b, &d, after, "connector", e);
+    rc = rc < 0 ? rc : add_caches(g, &d, r, plan_image_set_named(b, train->image_set), train, samples, e);
     rc = rc < 0 ? rc : draft_add(g->b, &d, &t, e);
     draft_free(&d);
     TRY(rc);
@@ -316,7 +352,9 @@ static int add_evaluate(struct graph_make *g, size_t r, size_t benchmark, size_t
     describe_benchmark(b, &d, benchmark);
     draft_put(d.identity, "setting", conf_json(&evaluate_conf_table, &b->s->evaluate, CONF_IDENTITY));
     int rc = replay_value(b, &d, r, benchmark, e);
-    rc = rc < 0 ? rc : draft_input(g->b, &d, model, "model", e);
+    const struct benchmark_conf *from = (const struct benchmark_conf *)b->s->benchmarks.items + benchmark;
+    rc = rc < 0 ? rc : draft_input(b, &d, model, "model", e);
+    rc = rc < 0 ? rc : add_caches(g, &d, r, plan_image_set_named(b, from->image_set), &b->s->stage2, INT64_MAX, e);
     rc = rc < 0 ? rc : draft_add(g->b, &d, &t, e);
     draft_free(&d);
     TRY(rc);
@@ -390,6 +428,15 @@ static int count_features(const struct graph_make *g, struct err *e)
                                  (unsigned long long)n, MAX_TASK_INPUTS);
             total += n;
         }
+    uint64_t of_scores = total;
+    for (size_t i = 0; i < p->n_features; i++) /* both stages, and a benchmark, at most */
+        for (size_t r = 0; p->features[i].cached && p->features[i].for_training && r < p->n_representations; r++)
+            for (size_t m = 0; m < p->representations[r].n_members; m++)
+                if (p->representations[r].members[m] == p->features[i].encoder)
+                    total += 3 * (uint64_t)p->features[i].shards;
+    if (total > MAX_INPUTS && of_scores <= MAX_INPUTS)
+        return conf_fail(g->b->conf, 0, e, "trainings would read %llu files of features, more than %u; raise "
+                         "features.images_per_shard, or lower features.cache_bytes", (unsigned long long)total, MAX_INPUTS);
     if (total > MAX_INPUTS)
         return conf_fail(g->b->conf, 0, e, "correspondence scores would read %llu shards of features, more than %u; raise "
                          "features.images_per_shard", (unsigned long long)total, MAX_INPUTS);
@@ -400,15 +447,12 @@ static int make_room(struct graph_make *g, struct err *e)
 {
     const struct plan *p = g->b->p;
     uint64_t total = (uint64_t)g->b->s->load.tasks;
-    for (size_t i = 0; i < p->n_image_sets; i++) {
-        if (shards_of(g->b, i) > MAX_SHARDS)
+    for (size_t i = 0; i < p->n_features; i++) {
+        const struct plan_feature *f = &p->features[i];
+        if (f->needed && f->shards > MAX_SHARDS)
             return conf_fail(g->b->conf, 0, e, "image set '%.80s' needs more than %d shards; raise features.images_per_shard",
-                             p->image_sets[i].name, MAX_SHARDS);
-        for (size_t k = 0; k < p->n_correspondence_sets; k++)
-            if (p->correspondence_sets[k].image_set == i) {
-                total += p->n_encoders * (uint64_t)shards_of(g->b, i);
-                break;
-            }
+                             p->image_sets[f->image_set].name, MAX_SHARDS);
+        total += f->cached ? (uint64_t)f->shards : 0;
     }
     total += (uint64_t)p->n_representations *
              (2 + screens(g->b) + 2 * p->n_benchmarks + p->n_correspondence_sets);
@@ -432,14 +476,14 @@ static void choose_at_once(struct graph_make *g)
 {
     const struct plan *p = g->b->p;
     for (size_t r = 0; r < p->n_representations; r++)
-        g->at_once[r] = !p->policy.small_first || is_reference(g->b, r) ||
+        g->b->at_once[r] = !p->policy.small_first || is_reference(g->b, r) ||
                         p->representations[r].n_members <= (size_t)p->policy.screen_members;
 }
 
 static int make_connector(struct graph_make *g, size_t r, struct err *e)
 {
     TRY(add_training(g, r, PLAN_NONE, g->b->p->screening_samples, &g->stage1[r], e));
-    g->b->p->tasks[g->stage1[r]].on_demand = !g->at_once[r];
+    g->b->p->tasks[g->stage1[r]].on_demand = !g->b->at_once[r];
     return 0;
 }
 
@@ -452,7 +496,7 @@ static int make_representation(struct graph_make *g, size_t r, struct err *e)
     for (size_t i = 0; i < p->n_benchmarks; i++)
         TRY(add_score_a(g, r, i, e));
     for (size_t i = first; i < p->n_tasks; i++)
-        p->tasks[i].on_demand = !g->at_once[r];
+        p->tasks[i].on_demand = !g->b->at_once[r];
     return 0;
 }
 
@@ -469,10 +513,10 @@ static int make_deferred(struct graph_make *g, size_t r, struct err *e)
     return 0;
 }
 
-static int make_all(struct graph_make *g, const bool *encoder_used, struct err *e)
+static int make_all(struct graph_make *g, struct err *e)
 {
     const struct plan *p = g->b->p;
-    TRY(add_extracts(g, encoder_used, e));
+    TRY(add_extracts(g, e));
     for (size_t r = 0; r < p->n_representations; r++)
         TRY(make_connector(g, r, e));
     for (size_t r = 0; r < p->n_representations; r++)
@@ -486,19 +530,17 @@ int plan_tasks(struct plan_build *b, struct err *e)
 {
     struct graph_make g = { .b = b };
     struct plan *p = b->p;
-    TRY(make_room(&g, e));
     AUTO(free) bool *encoder_used = calloc(p->n_encoders + 1, sizeof *encoder_used);
-    AUTO(free) bool *at_once = g.at_once = calloc(p->n_representations + 1, sizeof *at_once);
     AUTO(free) size_t *stage1 = g.stage1 = calloc(p->n_representations + 1, sizeof *stage1);
-    AUTO(free) size_t *extracts = g.extracts = calloc(p->n_encoders * p->n_image_sets + 1, sizeof *extracts);
-    if (!encoder_used || !at_once || !stage1 || !extracts)
+    b->at_once = arena_array(b->arena, p->n_representations + 1, sizeof *b->at_once);
+    if (!encoder_used || !b->at_once || !stage1)
         return FAIL_NOMEM(e);
-    for (size_t i = 0; i < p->n_encoders * p->n_image_sets; i++)
-        extracts[i] = PLAN_NONE;
     for (size_t r = 0; r < p->n_representations; r++)
         for (size_t i = 0; i < p->representations[r].n_members; i++)
             encoder_used[p->representations[r].members[i]] = true;
     qsort_r(b->references, b->n_references, sizeof *b->references, by_identity_index, p);
     choose_at_once(&g);
-    return make_all(&g, encoder_used, e);
+    TRY(plan_features(b, encoder_used, e));
+    TRY(make_room(&g, e));
+    return make_all(&g, e);
 }

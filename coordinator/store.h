@@ -1,6 +1,6 @@
 /* Shared by the files that keep sweeps in the database, all of them on the database thread: store_sweep.c (what may be
- * asked for), store_submission.c (what is planned again), store_space.c (names to ids), store_tasks.c (the graph's rows), store_load.c (how it stands),
- * store_round.c (the policy's rounds). */
+ * asked for), store_submission.c (what is planned again), store_space.c (names to ids), store_tasks.c (the graph's
+ * rows), store_load.c (how it stands), store_round.c (the policy's rounds). */
 #ifndef ACSWEEP_COORDINATOR_STORE_H
 #define ACSWEEP_COORDINATOR_STORE_H
 

@@ -47,15 +47,27 @@ static int write_predictions(struct db *d, const struct stored_sweep *s, const s
     return 0;
 }
 
+/* The task, and the features that it reads and nobody needed before. */
+static void want(const struct plan *p, size_t task, bool *wanted)
+{
+    const struct plan_task *t = &p->tasks[task];
+    wanted[task] = true;
+    for (size_t k = 0; k < t->n_inputs; k++) {
+        const struct plan_task *input = &p->tasks[t->inputs[k].task];
+        if (input->representation == PLAN_NONE && (input->deferred || input->on_demand))
+            wanted[t->inputs[k].task] = true;
+    }
+}
+
 static int write_choices(struct db *d, struct stored_sweep *s, const struct round_rows *r, struct err *e)
 {
     const struct plan *p = s->plan;
     AUTO(store_ids_free) struct store_ids ids = { 0 };
     AUTO(free) size_t *index = calloc(p->n_tasks + 1, sizeof *index);
-    if (!index)
+    AUTO(free) bool *wanted = calloc(p->n_tasks + 1, sizeof *wanted);
+    if (!index || !wanted)
         return FAIL_NOMEM(e);
     TRY(store_load_ids(d, s, &ids, e));
-    size_t n = 0;
     for (size_t c = 0; c < r->answer->n_choices; c++) {
         const struct policy_choice *choice = &r->answer->choices[c];
         const struct sql_arg args[] = { SQL_I64(s->id),         SQL_I64(r->round),
@@ -64,12 +76,16 @@ static int write_choices(struct db *d, struct stored_sweep *s, const struct roun
         TRY(db_exec(d, SQL_POLICY_CHOICE_INSERT, args, ARRAY_LEN(args), 1, NULL, e));
         for (size_t i = 0; i < p->n_tasks; i++)
             if (p->tasks[i].deferred && p->tasks[i].representation == choice->representation)
-                index[n++] = i;
+                want(p, i, wanted);
     }
     for (size_t w = 0; w < r->answer->n_wants; w++)
         for (size_t i = 0; i < p->n_tasks; i++)
             if (p->tasks[i].on_demand && p->tasks[i].representation == r->answer->wants[w].representation)
-                index[n++] = i;
+                want(p, i, wanted);
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_tasks; i++)
+        if (wanted[i])
+            index[n++] = i;
     return store_write_tasks(d, s, &ids, index, n, r->round, e);
 }
 

@@ -2,8 +2,8 @@
  *
  *     {"place": ..., "files": {NAME: TEXT}, "looks": TEXT, "content": {NAME: DIGEST}, "before": CONFIG DIGEST}
  *
- * The last three only where content is identified: `looks` names this look at it, `content` is what it found, and `before`,
- * until then, the config that the sweep's rounds belong to ("" = there are none). */
+ * The last three only where content is identified: `looks` names this look at it, `content` is what it found, and
+ * `before`, until then, the config that the sweep's rounds belong to ("" = there are none). */
 #include <jansson.h>
 #include <string.h>
 #include <sys/random.h>

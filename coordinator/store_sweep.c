@@ -58,14 +58,16 @@ static char *read_sent_file(const char *name, void *arg, struct err *e)
     return FAIL_NULL(e, ERR_INPUT, "the file '%s' was not sent along with the config", name);
 }
 
-static struct stored_sweep *stored_create(const struct submission *s, struct err *e)
+/* `asks`: content that is not known may be looked at. A sweep that was stored by a program that did not look goes on by
+ * the names, as it began. */
+static struct stored_sweep *stored_create(const struct submission *s, bool asks, struct err *e)
 {
     struct stored_sweep *out = calloc(1, sizeof *out);
     if (!out)
         return FAIL_NULL(e, ERR_ENV, "out of memory");
     const struct plan_known known = { s->looks ? s->looks : "", (const char *const *)s->content_names,
                                       (const char *const *)s->content_digests, s->n_content };
-    out->plan = plan_load(s->config, s->place, read_sent_file, (void *)s, &known, e);
+    out->plan = plan_load(s->config, s->place, read_sent_file, (void *)s, asks ? &known : NULL, e);
     if (!out->plan) {
         stored_sweep_destroy(out);
         return NULL;
@@ -186,12 +188,12 @@ static struct stored_sweep *look_at_content(struct db *d, struct submission *sub
     if (goes_on ? submission_adopt(sub, db_text(old, 0, 1), e) < 0
                 : submission_look(sub, known ? db_text(old, 0, 3) : "", e) < 0)
         return NULL;
-    return stored_create(sub, e);
+    return stored_create(sub, sub->looks != NULL, e);
 }
 
 static struct stored_sweep *plan_submission(struct db *d, struct submission *sub, struct err *e)
 {
-    AUTO(stored_sweep_destroy) struct stored_sweep *first = stored_create(sub, e);
+    AUTO(stored_sweep_destroy) struct stored_sweep *first = stored_create(sub, true, e);
     if (first && first->plan->identifies && !sub->looks)
         return look_at_content(d, sub, first->plan, e);
     return TAKE(first);
@@ -243,7 +245,7 @@ struct stored_sweep *store_load(struct db *d, int64_t sweep_id, struct err *e)
     AUTO(submission_free) struct submission sub = { 0 };
     if (submission_of_json(db_text(row, 0, 0), db_text(row, 0, 1), &sub, e) < 0)
         return NULL;
-    AUTO(stored_sweep_destroy) struct stored_sweep *s = stored_create(&sub, e);
+    AUTO(stored_sweep_destroy) struct stored_sweep *s = stored_create(&sub, sub.looks != NULL, e);
     AUTO(store_ids_free) struct store_ids ids = { 0 };
     if (!s)
         return NULL;

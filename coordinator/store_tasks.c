@@ -30,17 +30,17 @@ const struct plan_task *store_by_identity(const struct map *m, const char *ident
     return strlen(identity) == DIGEST_HEX_SIZE - 1 ? map_get(m, identity, DIGEST_HEX_SIZE - 1) : NULL;
 }
 
-#define FIND_CHUNK 5000
+#define CHUNK ((size_t)5000) /* tasks in one statement */
 
 /* Look the tasks `index` (n of them) up by identity; those the database knows get their id and state. */
 static int find_tasks(struct db *d, struct stored_sweep *s, const struct map *identities, const size_t *index, size_t n,
                       struct err *e)
 {
-    AUTO(free) const char **text = calloc(FIND_CHUNK, sizeof *text);
+    AUTO(free) const char **text = calloc(CHUNK, sizeof *text);
     if (!text)
         return FAIL_NOMEM(e);
-    for (size_t at = 0; at < n; at += FIND_CHUNK) {
-        size_t m = n - at < FIND_CHUNK ? n - at : FIND_CHUNK;
+    for (size_t at = 0; at < n; at += CHUNK) {
+        size_t m = n - at < CHUNK ? n - at : CHUNK;
         for (size_t i = 0; i < m; i++)
             text[i] = s->plan->tasks[index[at + i]].identity;
         AUTO(db_rows_free) struct db_rows *rows = NULL;
@@ -135,6 +135,71 @@ static int insert_new(struct db *d, struct stored_sweep *s, const struct store_i
     return db_copy_end(d, &copied, e);
 }
 
+/* Inputs that are no part of an identity, of tasks whose way is another one now. */
+static int write_cache_inputs(struct db *d, const struct stored_sweep *s, const size_t *index, size_t n, struct err *e)
+{
+    int64_t copied;
+    TRY(db_copy_begin(d, "task_input (task_id, input_task_id, name)", e));
+    for (size_t i = 0; i < n; i++) {
+        const struct plan_task *t = &s->plan->tasks[index[i]];
+        for (size_t k = 0; k < t->n_inputs; k++) {
+            const struct sql_arg row[] = { SQL_I64((int64_t)s->tasks[index[i]].id),
+                                           SQL_I64((int64_t)s->tasks[t->inputs[k].task].id),
+                                           SQL_TEXT(t->inputs[k].name) };
+            if (strncmp(t->inputs[k].name, PLAN_CACHE_INPUT, strlen(PLAN_CACHE_INPUT)) == 0)
+                TRY(db_copy_row(d, row, ARRAY_LEN(row), e));
+        }
+    }
+    return db_copy_end(d, &copied, e);
+}
+
+/* Params of those that wait, where they changed; which ones come back by their ids. */
+static int renew_params(struct db *d, const struct stored_sweep *s, const size_t *index, size_t n, struct db_rows **rows,
+                        struct err *e)
+{
+    AUTO(free) int64_t *id = calloc(n + 1, sizeof *id);
+    AUTO(free) const char **params = calloc(n + 1, sizeof *params);
+    size_t m = 0;
+    if (!id || !params)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < n; i++)
+        if (s->tasks[index[i]].state == TASK_PENDING && strcmp(s->plan->tasks[index[i]].kind, "fake") != 0) {
+            id[m] = (int64_t)s->tasks[index[i]].id;
+            params[m++] = s->plan->tasks[index[i]].params;
+        }
+    const struct sql_arg args[] = { SQL_I64((int64_t)m), SQL_I64S(id, m), SQL_TEXTS(params, m) };
+    return m ? db_exec(d, SQL_TASK_RENEW, args, ARRAY_LEN(args), ROWS_ANY, rows, e) : 0;
+}
+
+/* Tasks that wait are done in the way of the newest submission (take_newer_way in sweeps.c): rows say so, too. */
+static int renew_waiting(struct db *d, const struct stored_sweep *s, const size_t *index, size_t n, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    TRY(renew_params(d, s, index, n, &rows, e));
+    size_t m = rows ? (size_t)db_rows_count(rows) : 0, k = 0;
+    AUTO(free) int64_t *id = calloc(m + 1, sizeof *id);
+    AUTO(free) size_t *renewed = calloc(m + 1, sizeof *renewed);
+    if (!id || !renewed)
+        return FAIL_NOMEM(e);
+    for (size_t r = 0; r < m; r++)
+        id[r] = db_i64(rows, (int64_t)r, 0);
+    const struct sql_arg gone[] = { SQL_I64S(id, m) };
+    if (!m)
+        return 0;
+    TRY(db_exec(d, SQL_TASK_INPUT_CLEAR, gone, 1, ROWS_ANY, NULL, e));
+    struct map by_id = { 0 };
+    int rc = 0;
+    for (size_t r = 0; r < m && rc == 0; r++)
+        rc = map_put(&by_id, &id[r], sizeof id[r], &id[r], e);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        int64_t task = (int64_t)s->tasks[index[i]].id;
+        if (map_get(&by_id, &task, sizeof task))
+            renewed[k++] = index[i];
+    }
+    map_free(&by_id);
+    return rc < 0 ? -1 : write_cache_inputs(d, s, renewed, k, e);
+}
+
 /* Those the database has already: failed and cancelled ones are tried again, those asked to stop go on; done ones are
  * found in the cache. */
 static int join_old(struct db *d, struct stored_sweep *s, const size_t *index, size_t n, int round, struct err *e)
@@ -169,6 +234,8 @@ static int join_old(struct db *d, struct stored_sweep *s, const size_t *index, s
     const struct sql_arg go_on[] = { SQL_I64S(wanted, n_wanted) };
     if (n_wanted)
         TRY(db_exec(d, SQL_TASK_WANTED, go_on, 1, ROWS_ANY, NULL, e));
+    for (size_t at = 0; at < n; at += CHUNK)
+        TRY(renew_waiting(d, s, index + at, n - at < CHUNK ? n - at : CHUNK, e));
     const struct sql_arg args[] = { SQL_I64(s->id), SQL_I64S(id, n), SQL_BOOLS(cached, n), SQL_I64(round) };
     return db_exec(d, SQL_SWEEP_TASK_INSERT, args, ARRAY_LEN(args), ROWS_ANY, NULL, e);
 }

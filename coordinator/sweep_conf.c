@@ -49,6 +49,7 @@ static const struct conf_key encoder_keys[] = {
     { E_(CONF_INT, resolution), .required = true, .lo = 1, .hi = 16384, .help = "input size in pixels" },
     { E_(CONF_INT, grid), .fallback = "0", .lo = 0, .hi = 4096, .help = "tokens per side; 0 = not stated" },
     { E_(CONF_INT, channels), .fallback = "0", .lo = 0, .hi = 1048576, .help = "channels of a token; 0 = not stated" },
+    { E_(CONF_REAL, images_per_gpu_second), .fallback = "0", .lo = 0, .hi = BIG, .help = "estimate of cost; 0 = features.images_per_gpu_second" },
     { E_(CONF_GROUP, options), .table = &encoder_options_conf_table, .help = "which features are taken" },
     { 0 },
 };
@@ -243,7 +244,7 @@ const struct conf_table evaluate_conf_table = { "evaluate", sizeof(struct evalua
 static const struct conf_key features_keys[] = {
     { F_(CONF_CHOICE, dtype), .fallback = "bf16", .choices = "bf16|fp16|fp32", ID, .help = "features are rounded to it, cached or not" },
     { F_(CONF_INT, images_per_shard), .fallback = "4096", .lo = 1, .hi = 1000000000, ID, .help = "images of one extract task and file" },
-    { F_(CONF_SIZE, cache_bytes), .fallback = "1TiB", .lo = 0, .hi = 0x1p60, EX, .help = "features beyond this are extracted on the fly" },
+    { F_(CONF_SIZE, cache_bytes), .fallback = "64GiB", .lo = 0, .hi = 0x1p60, EX, .help = "features kept in files for native tasks that read them again; the rest is computed on the fly" },
     { F_(CONF_REAL, images_per_gpu_second), .fallback = "100", .lo = 0.000001, .hi = BIG, .help = "estimate of cost" },
     { 0 },
 };

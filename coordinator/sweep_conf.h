@@ -12,6 +12,7 @@ struct checkpoint_conf {
 struct encoder_conf {
     struct conf_text name, checkpoint;
     int64_t resolution, grid, channels;
+    double images_per_gpu_second;
     struct encoder_options_conf {
         int64_t layer, block, timestep, ensemble, seed;
         int feature, preprocess, noise, latent, position_interpolation;

@@ -1,4 +1,5 @@
-/* Sweeps whose content was looked at: the second plan, with the digests that identify tasks found. On the loop thread. */
+/* Sweeps whose content was looked at: the second plan, with the digests that identify tasks found. On the loop thread.
+ */
 #include <jansson.h>
 #include <string.h>
 
@@ -66,11 +67,11 @@ static int replan_done(struct db_job *job, const struct err *why, struct err *e)
 /* What an identify task left: {"digest": ...}. */
 static int content_digest_of(const struct task *t, char hex[DIGEST_HEX_SIZE], struct err *e)
 {
-    const struct task_artifact *a = t->n_artifacts == 1 ? &t->artifacts[0] : NULL;
+    const struct task_artifact *a = t && t->n_artifacts == 1 ? &t->artifacts[0] : NULL;
     AUTO(json_decref) json_t *o = a && a->content ? json_loadb(a->content, (size_t)a->bytes, 0, NULL) : NULL;
     const char *digest = json_string_value(json_object_get(o, "digest"));
     if (!digest || strlen(digest) != DIGEST_HEX_SIZE - 1 || strspn(digest, "0123456789abcdef") != DIGEST_HEX_SIZE - 1)
-        return FAIL(e, ERR_PEER, "the task '%.100s' brought no digest", t->label);
+        return FAIL(e, ERR_PEER, "the task '%.100s' brought no digest", t ? t->label : "identify");
     memcpy(hex, digest, DIGEST_HEX_SIZE);
     return 0;
 }
@@ -93,7 +94,8 @@ int sweeps_replan(struct coord *c, struct sweep *s, bool some_failed, struct err
 {
     struct err why = { 0 };
     if (some_failed)
-        return sweeps_start_end(c, s, SWEEP_FAILED, "the content of some checkpoints or image sets could not be identified", e);
+        return sweeps_start_end(c, s, SWEEP_FAILED,
+                                "the content of some checkpoints or image sets could not be identified", e);
     struct replan_job *j = calloc(1, sizeof *j);
     if (!j)
         return FAIL_NOMEM(e);

@@ -54,6 +54,43 @@ static uint32_t subject_of(const struct plan *p, const struct plan_task *t)
                 : 0;
 }
 
+static struct task *input_of(const struct coord *c, const struct plan *plan, const struct plan_task *p, size_t k)
+{
+    return graph_find_identity(&c->graph, plan->tasks[p->inputs[k].task].identity);
+}
+
+static int link_inputs(struct coord *c, const struct plan *plan, const struct plan_task *p, struct task *t, struct err *e)
+{
+    for (size_t k = 0; k < p->n_inputs; k++) {
+        struct task *input = input_of(c, plan, p, k);
+        if (!input)
+            return FAIL(e, ERR_DB, "task %llu needs one that is not in the database: %s", (unsigned long long)t->id,
+                        plan->tasks[p->inputs[k].task].label);
+        TRY(graph_link(t, input, p->inputs[k].name, e));
+    }
+    return 0;
+}
+
+/* How a task is done that has not begun is said by the newest sweep that wants it: its command, say, or whether it reads
+ * features from files. One that is READY must stay so. */
+static int take_newer_way(struct coord *c, const struct plan *plan, const struct plan_task *p, struct task *t, struct err *e)
+{
+    if ((t->state != TASK_PENDING && t->state != TASK_READY) || strcmp(t->params, p->params) == 0)
+        return 0;
+    for (size_t k = 0; t->state == TASK_READY && k < p->n_inputs; k++) {
+        const struct task *input = input_of(c, plan, p, k);
+        if (!input || input->state != TASK_DONE)
+            return 0;
+    }
+    char *params = strdup(p->params);
+    if (!params)
+        return FAIL_NOMEM(e);
+    free(t->params);
+    t->params = params;
+    graph_unlink_inputs(t);
+    return link_inputs(c, plan, p, t, e);
+}
+
 static int new_task(struct coord *c, struct sweep *s, size_t i, struct task **out, struct err *e)
 {
     const struct stored_task *from = &s->stored->tasks[i];
@@ -66,13 +103,7 @@ static int new_task(struct coord *c, struct sweep *s, size_t i, struct task **ou
     t->epoch = from->epoch;
     t->charged = (uint16_t)from->charged;
     memcpy(t->failures, from->failures, sizeof t->failures);
-    for (size_t k = 0; k < p->n_inputs; k++) {
-        struct task *input = graph_find_identity(&c->graph, s->plan->tasks[p->inputs[k].task].identity);
-        if (!input)
-            return FAIL(e, ERR_DB, "task %llu needs one that is not in the database: %s", (unsigned long long)t->id,
-                        s->plan->tasks[p->inputs[k].task].label);
-        TRY(graph_link(t, input, p->inputs[k].name, e));
-    }
+    TRY(link_inputs(c, s->plan, p, t, e));
     *out = t;
     if (from->state == TASK_LEASED)
         return adopt_lease(c, t, from, e);
@@ -94,6 +125,7 @@ static int join_task(struct coord *c, struct sweep *s, size_t i, struct err *e)
         TRY(coord_revive(c, t, "submitted again", e));
     else if (!task_state_terminal(t->state))
         t->cancel_wanted = false; /* wanted again */
+    TRY(take_newer_way(c, s->plan, &s->plan->tasks[i], t, e));
     struct task_sweep *link = malloc(sizeof *link);
     if (!link)
         return FAIL_NOMEM(e);
@@ -193,7 +225,7 @@ static int replace(struct coord *c, struct sweep *old, struct err *e)
 {
     for (size_t i = 0; i < old->plan->n_tasks; i++) {
         struct task *t = old->tasks[i];
-        if (t && t->sweeps && t->sweeps->sweep == old && !t->sweeps->next)
+        if (t && !control_wanted_elsewhere(t, old))
             TRY(control_cancel(c, t, "its sweep was submitted with another config", e));
     }
     detach(c, old);
@@ -454,7 +486,7 @@ static int open_screen(const struct sweep *s, struct policy_screen *screen, stru
         asked[r] = true;
     }
     for (size_t i = 0; i < p->n_tasks; i++)
-        if (p->tasks[i].on_demand && !s->tasks[i])
+        if (p->tasks[i].on_demand && !s->tasks[i] && p->tasks[i].representation != PLAN_NONE)
             asked[p->tasks[i].representation] = false;
     return 0;
 }

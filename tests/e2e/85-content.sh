@@ -93,6 +93,39 @@ run_sweep "$SCRATCH/stated.cfg" stated
 same "$(extracts stated cached)" 8
 same "$(query "SELECT count(*) FROM tasks WHERE sweep = 'stated' AND kind = 'identify'")" 1
 
+# ---- features for training are those of the direct command, through the checkpoint's own processor --------------------------
+{
+    config files fp32 "digest = \"$(by_hand "$SCRATCH/clip")\";" | sed 's/resolution = 56;/resolution = 56; grid = 4; channels = 32;/
+        s/stage1 = { use = "fake"; };/stage1 = { gpus = 0; };/'
+    echo 'stage1 = { image_set = "pairs"; epochs = 2.0; };'
+} >"$SCRATCH/files.cfg"
+expect 0 acsweep submit "$SCRATCH/files.cfg" --coordinator "$JOIN"
+wait_for 60 "features for training" is 8 "SELECT count(*) FROM tasks WHERE sweep = 'files' AND label LIKE 'extract%for training' AND status = 'done'"
+same "$(query "SELECT count(*) FROM acsweep.task_input JOIN acsweep.task USING (task_id) WHERE kind = 'stage1' AND name LIKE 'cache:%'")" 8
+acsweep sql --database "$DATABASE" --json -c "SELECT l.path FROM acsweep.artifact JOIN acsweep.artifact_location l USING (artifact_id)
+    JOIN tasks t USING (task_id) WHERE artifact.name = 'features' AND t.label LIKE 'extract%for training'" >"$SCRATCH/paths.json"
+expect 0 acsweep extract --encoder "$SCRATCH/clip" --resolution 56 --spair "$SET" --geometry own --out "$SCRATCH/direct"
+python3 - "$SCRATCH" <<'PY' || fail "features for training differ from the direct command's"
+import glob, json, struct, sys
+def tensors(path):
+    raw = open(path, "rb").read()
+    n = struct.unpack("<Q", raw[:8])[0]
+    head = json.loads(raw[8:8 + n])
+    return {k: raw[8 + n + v["data_offsets"][0]:8 + n + v["data_offsets"][1]] for k, v in head.items() if k != "__metadata__"}
+root = sys.argv[1]
+shards = {}
+for row in json.load(open(root + "/paths.json")):
+    found = glob.glob(root + "/store/**/" + row["path"], recursive=True)
+    assert len(found) == 1, (row, found)
+    shards.update(tensors(found[0]))
+direct = {}
+for path in glob.glob(root + "/direct/**/*.safetensors", recursive=True):
+    name = path[len(root + "/direct/"):-len(".safetensors")]
+    direct["JPEGImages/" + name + ".png"] = list(tensors(path).values())[0]
+assert len(shards) == 8 and shards == direct, (sorted(shards), sorted(direct))
+PY
+acsweep cancel files --coordinator "$JOIN" >"$OUT" 2>&1
+
 # ---- a wrong one fails, with both -----------------------------------------------------------------------------------------
 WRONG=$(printf 'b%.0s' {1..64})
 config wrong fp32 "digest = \"$WRONG\";" >"$SCRATCH/wrong.cfg"

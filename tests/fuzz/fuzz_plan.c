@@ -27,7 +27,7 @@ static void check_plan(const struct plan *p)
             if (t->inputs[k].task >= i)
                 abort();
     }
-    AUTO(plan_cost_free) struct plan_cost c = { 0 };
+    struct plan_cost c = { 0 };
     AUTO(buf_free) struct buf dot = BUF_INIT((size_t)64 << 20);
     if (plan_cost(p, &c, &e) < 0)
         abort();

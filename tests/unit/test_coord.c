@@ -864,6 +864,8 @@ static void identified(void *s, const char *name, const char *digest)
     assert_int_equal(verdict(s, &k), ACSWEEP__VERDICT__COMMITTED);
 }
 
+#define DIGEST_C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+
 #define TASKS(where) "SELECT count(*) FROM acsweep.task WHERE " where
 #define ABOUT(m, i) " params #>> '{identity,encoder,checkpoint,digest}' = '" m "' AND "                                 \
                     " params #>> '{identity,image_set,digest}' = '" i "' AND "                                          \
@@ -969,6 +971,96 @@ static void a_look_stops_nothing_that_runs(void **state)
     HEAR(other, CANCEL);
     Acsweep__SweepRef any = ACSWEEP__SWEEP_REF__INIT;
     assert_string_equal(ASK(client, STATUS, status, &any).text, "[]");
+}
+
+/* ---- features in files ---- */
+
+#define STATED "digest = \"" DIGEST_A "\";"
+
+/* One representation, two passes in each stage: the pictures are read again, so a budget keeps their features. */
+static void submit_kept(void *client, const char *budget)
+{
+    static const char native[] = "{ gpus = 0; }";
+    char text[3000];
+    snprintf(text, sizeof text,
+             "name = \"kept\"; checkpoints = ( { name = \"m\"; " STATED " } );\n"
+             "encoders = ( { name = \"A\"; checkpoint = \"m\"; resolution = 224; grid = 2; channels = 4; } );\n"
+             "representations = { generate = { max_size = 1; }; };\n"
+             "image_sets = ( { name = \"i\"; images = 8; " STATED " }, { name = \"t\"; images = 8; digest = \"" DIGEST_C "\"; },\n"
+             "               { name = \"u\"; images = 8; digest = \"" DIGEST_B "\"; } );\n"
+             "correspondence_sets = ( { name = \"s\"; image_set = \"i\"; } ); benchmarks = ( { name = \"X\"; } );\n"
+             "scores = { a = { references = [\"A\"]; }; }; features = { cache_bytes = \"%s\"; };\n"
+             "stage1 = { image_set = \"t\"; epochs = 2.0; }; stage2 = { image_set = \"u\"; epochs = 2.0; };\n"
+             "executors = { extract = %s; score_c = %s; stage1 = %s; score_a = %s; stage2 = %s; evaluate = %s; };\n"
+             "policy = { budget = { fine_tunes = 1; }; };\n",
+             budget, native, native, native, native, native, native);
+    struct reply r = submit(client, text);
+    if (!r.ok)
+        fail_msg("%s", r.text);
+}
+
+static bool needs(const Acsweep__TaskSpec *t, const char *input)
+{
+    for (size_t i = 0; i < t->n_inputs; i++)
+        if (strcmp(t->inputs[i]->name, input) == 0)
+            return true;
+    return false;
+}
+
+/* Do the next task, with the number that its kind is for; its label goes behind those in `order`, with a star if it reads
+ * features from files. */
+static void do_next(void *s, char *order, size_t size)
+{
+    HEAR(s, ASSIGN);
+    Acsweep__Assignment *a = ASSIGN->assign->assignments[0];
+    const char *kind = a->spec->kind;
+    Acsweep__Metric m = ACSWEEP__METRIC__INIT, *list = &m;
+    m.name = (char *)(strcmp(kind, "score_a") == 0 ? "a" : strcmp(kind, "score_c") == 0 ? "c" : "performance");
+    m.value = 0.5;
+    size_t n = strlen(order);
+    snprintf(order + n, size - n, "%s%s%s", n ? ", " : "", a->spec->label, needs(a->spec, "cache:0:0") ? "*" : "");
+    Acsweep__Result r = a_result(a->token, ACSWEEP__OUTCOME__SUCCEEDED, ACSWEEP__FAILURE_CLASS__FAILURE_NONE);
+    r.n_metrics = 1;
+    r.metrics = &list;
+    send_result(s, &r);
+    assert_int_equal(verdict(s, a->token), ACSWEEP__VERDICT__COMMITTED);
+}
+
+static void expect_order(void *s, size_t n, const char *want)
+{
+    char order[600] = "";
+    for (size_t i = 0; i < n; i++)
+        do_next(s, order, sizeof order);
+    assert_string_equal(order, want);
+}
+
+static void kept_features_are_waited_for(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join_native(w, "w1");
+    submit_kept(client, "1GiB");
+    expect_order(worker, 8, "extract A i 0, score_c A s, extract A t 0 for training, stage1 A*, score_a A X, "
+                            "extract A u 0 for training, stage2 A*, evaluate A X");
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    submit_kept(client, "0"); /* the same numbers, so nothing is left to do */
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt"), 8);
+}
+
+/* A smaller budget while a connector waits for its files: it waits no longer, and they are not made. */
+static void a_smaller_budget_waits_for_nothing(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join_native(w, "w1");
+    submit_kept(client, "1GiB");
+    Acsweep__Token k = assigned_as(worker, "extract A i 0");
+    submit_kept(client, "0");
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.task_input WHERE name LIKE 'cache:%'"), 0);
+    eventually(w, TASKS("label = 'extract A t 0 for training' AND state = 'cancelled'"), 1);
+    assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    expect_order(worker, 5, "score_c A s, stage1 A, score_a A X, stage2 A, evaluate A X");
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, TASKS("label = 'stage1 A' AND params #>> '{execution,features,members,0,cached}' = 'false'")), 1);
 }
 
 /* ---- leaders ---- */
@@ -1207,6 +1299,8 @@ int main(void)
         IN_A_WORLD(content_is_identified_before_the_rest),
         IN_A_WORLD(content_that_changed_is_computed_anew),
         IN_A_WORLD(a_look_stops_nothing_that_runs),
+        IN_A_WORLD(kept_features_are_waited_for),
+        IN_A_WORLD(a_smaller_budget_waits_for_nothing),
         IN_A_WORLD(a_restart_keeps_running_tasks),
         IN_A_WORLD(a_cancel_outlives_its_leader),
         IN_A_WORLD(a_standby_takes_over),

@@ -13,6 +13,7 @@
 #include "common/digest.h"
 #include "common/mono.h"
 #include "coordinator/plan_cost.h"
+#include "coordinator/plan_features.h"
 #include "coordinator/sweep_conf.h"
 
 /* ---- the paper's sweep --------------------------------------------------------------------------------------------- */
@@ -257,10 +258,10 @@ static void test_identity_parameters(void **state)
     }
 }
 
-/* ---- content ------------------------------------------------------------------------------------------------------ */
-
 #define HEX_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define HEX_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+/* ---- content ------------------------------------------------------------------------------------------------------ */
 
 static struct plan *plan_knowing(const char *text, const struct plan_known *known)
 {
@@ -349,6 +350,168 @@ static void test_content_of_other_executors(void **state)
     assert_false(p->identifies);
     assert_int_equal(p->n_tasks, 27);
     assert_int_equal(p->n_unknown, 0);
+}
+
+/* ---- features ----------------------------------------------------------------------------------------------------- */
+
+static struct plan_feature a_feature(uint64_t bytes, double once, double fly)
+{
+    return (struct plan_feature){ .for_training = true, .bytes = bytes, .once_seconds = once, .fly_seconds = fly, .shards = 1 };
+}
+
+static void test_features_are_chosen_by_saving_per_byte(void **state)
+{
+    (void)state;
+    struct plan_feature f[] = {
+        a_feature(100, 1, 101),  /* 1 a byte */
+        a_feature(10, 1, 41),    /* 4 a byte */
+        a_feature(30, 1, 61),    /* 2 a byte */
+        a_feature(50, 1, 1),     /* read once */
+        a_feature(0, 1, 100),    /* size unknown */
+        a_feature(20, 1, 2),     /* needed, whatever it saves */
+        a_feature(30, 1, 61),    /* as good as the other */
+        a_feature(1, 1, 1000),   /* more files than there may be */
+        a_feature(1, 1, 1000),   /* nobody makes them */
+    };
+    static const struct {
+        uint64_t budget;
+        const char *kept;
+    } cases[] = {
+        { 0, "5" },    { 20, "5" },          { 29, "5" },          { 30, "15" },         { 59, "15" },
+        { 60, "125" }, { 90, "1256" },       { 189, "1256" },      { 190, "01256" },     { UINT64_MAX, "01256" },
+    };
+    f[5].needed = true;
+    f[7].shards = PLAN_FEATURE_SHARDS_MAX + 1;
+    f[8].padded = true;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char kept[16] = "";
+        plan_features_choose(f, ARRAY_LEN(f), cases[i].budget);
+        for (size_t k = 0; k < ARRAY_LEN(f); k++)
+            if (f[k].cached)
+                kept[strlen(kept)] = (char)('0' + k);
+        assert_string_equal(kept, cases[i].kept);
+    }
+    static const enum plan_feature_reason reasons[] = { FEATURE_SAVES, FEATURE_SAVES, FEATURE_SAVES, FEATURE_READ_ONCE,
+                                                        FEATURE_UNKNOWN, FEATURE_NEEDED, FEATURE_SAVES,
+                                                        FEATURE_TOO_MANY_FILES, FEATURE_PADDED };
+    for (size_t k = 0; k < ARRAY_LEN(f); k++)
+        assert_int_equal(f[k].reason, reasons[k]);
+    plan_features_choose(f, ARRAY_LEN(f), 0);
+    assert_int_equal(f[0].reason, FEATURE_TOO_LARGE);
+}
+
+/* `small` with training data: 20,000 pictures of 16 x 16 x 1024 bf16 tokens, of which stage 1 uses 6,000, two shards. */
+#define SHARD_BYTES (UINT64_C(4096) * 16 * 16 * 1024 * 2)
+
+static struct plan *with_features(const char *features, const char *more)
+{
+    struct err e = { 0 };
+    char text[4096];
+    snprintf(text, sizeof text, "%s", small);
+    char *at = strstr(text, "image_sets = (");
+    assert_non_null(at);
+    *at = '\0';
+    const char *rest = strstr(small, "correspondence_sets");
+    AUTO(buf_free) struct buf b = BUF_INIT(8192);
+    buf_printf(&b, "%simage_sets = ( { name = \"i\"; images = 10000; }, { name = \"t\"; images = 20000; },\n"
+               "{ name = \"u\"; images = 5000; } );\n%.*sstage1 = { image_set = \"t\"; samples = 6000; epochs = 2.0; };\n"
+               "stage2 = { image_set = \"u\"; epochs = 2.0; };\nfeatures = { %s };\n%s",
+               text, (int)(strstr(rest, "stage1") - rest), rest, features, more);
+    struct plan *p = plan_load(buf_text(&b), "s.cfg", NULL, NULL, NULL, &e);
+    if (!p)
+        fail_msg("%s", e.text);
+    return p;
+}
+
+static const struct plan_feature *feature(const struct plan *p, const char *encoder, const char *set)
+{
+    for (size_t i = 0; i < p->n_features; i++)
+        if (strcmp(p->encoders[p->features[i].encoder].name, encoder) == 0 &&
+            strcmp(p->image_sets[p->features[i].image_set].name, set) == 0)
+            return &p->features[i];
+    fail_msg("no features of %s on %s", encoder, set);
+    return NULL;
+}
+
+static bool holds(const struct plan_task *t, const char *text)
+{
+    return strstr(t->params, text) != NULL;
+}
+
+/* Representations A, B and A+B: each encoder is read by two stage 1, in two passes, and by two of three stage 2. */
+static void test_features_are_inputs(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *p = with_features("cache_bytes = \"64GiB\";", "");
+    const struct plan_feature *f = feature(p, "A", "t");
+    assert_int_equal(f->pictures, 8192); /* whole shards */
+    assert_true(f->bytes == 2 * SHARD_BYTES);
+    assert_true(fabs(f->readers - 2) < 1e-12);
+    assert_true(fabs(f->once_seconds - 81.92) < 1e-9);
+    assert_true(fabs(f->fly_seconds - 2 * 2 * 60.0) < 1e-9);
+    assert_true(f->cached);
+    const struct plan_task *one = find_task(p, "stage1 A+B"), *two = find_task(p, "stage2 A"), *c = find_task(p, "score_c A s");
+    assert_int_equal(one->n_inputs, 4);
+    assert_string_equal(input(p, one, "cache:1:1")->label, "extract B t 1 for training");
+    assert_true(holds(one, "\"features\":{\"images_per_shard\":4096,\"members\":[{\"cached\":true,\"shards\":2},"
+                           "{\"cached\":true,\"shards\":2}]}"));
+    assert_false(input(p, one, "cache:1:1")->deferred);
+    assert_string_equal(input(p, two, "cache:0:1")->label, "extract A u 1 for training");
+    assert_true(input(p, two, "cache:0:1")->deferred); /* until somebody is chosen */
+    assert_true(holds(find_task(p, "extract A t 0 for training"), "\"geometry\":\"own\""));
+    assert_string_equal(input(p, c, "features:0:0")->label, "extract A i 0"); /* prepared as the score wants it */
+}
+
+/* What is kept changes tasks, never an identity; each of the two budgets has its own cut. */
+static void test_features_are_no_identity(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *all = with_features("cache_bytes = \"64GiB\";", "");
+    AUTO(plan_destroy) struct plan *none = with_features("cache_bytes = \"0\";", "");
+    AUTO(plan_destroy) struct plan *some = with_features("cache_bytes = \"21GiB\";", "");
+    assert_int_equal(count(none, "extract"), 6); /* for the C score, in any case */
+    assert_int_equal(count(all, "extract"), 6 + 4 + 4);
+    assert_int_equal(shared(none, all), none->n_tasks);
+    assert_int_equal(shared(some, all), some->n_tasks);
+    assert_int_equal(find_task(none, "stage1 A")->n_inputs, 0);
+    assert_true(holds(find_task(none, "stage1 A"), "{\"cached\":false,\"shards\":0}"));
+    assert_string_equal(find_task(none, "stage1 A")->identity, find_task(all, "stage1 A")->identity);
+    assert_string_equal(find_task(none, "evaluate A+B X")->identity, find_task(all, "evaluate A+B X")->identity);
+    assert_int_equal(feature(none, "A", "t")->reason, FEATURE_TOO_LARGE);
+    /* 10,000 pictures of A and B for the C score are 9.8 GiB; stage 2 saves 61 s a GiB with 2.4 GiB each, stage 1 40 s. */
+    assert_true(feature(some, "A", "u")->cached && feature(some, "B", "u")->cached);
+    assert_true(feature(some, "A", "t")->cached && !feature(some, "B", "t")->cached);
+    struct plan_features_sum s = plan_features_sum(some);
+    assert_true(s.kept_bytes <= UINT64_C(21) << 30 && s.saved > 0 && s.saved < s.could_save);
+    AUTO(plan_destroy) struct plan *enough = with_features("cache_bytes = \"64GiB\";", "");
+    assert_true(plan_features_sum(enough).kept_bytes == s.wanted_bytes);
+}
+
+/* Else one plan would have a task twice. */
+static void test_features_of_one_content_under_two_names(void **state)
+{
+    (void)state;
+    static const char same[] = "images = 10000; digest = \"" HEX_A "\"; }, { name = \"j\"; images = 10000; digest = \"" HEX_A
+                               "\"; } ); correspondence_sets = ( { name = \"r\"; image_set = \"j\"; }, { name = \"s\"; ";
+    AUTO(plan_destroy) struct plan *p = edited_ok("images = 10000; } );\ncorrespondence_sets = ( { name = \"s\"; ", same);
+    assert_int_equal(count(p, "extract"), 6);
+    assert_int_equal(count(p, "score_c"), 6);
+    assert_int_equal(shared(p, p), p->n_tasks);
+}
+
+static void test_features_that_are_computed_on_the_fly(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *command =
+        with_features("", "executors = { stage1 = { use = \"command\"; command = [\"x\"]; }; };");
+    assert_int_equal(find_task(command, "stage1 A")->n_inputs, 0); /* your program knows nothing of our files */
+    assert_false(holds(find_task(command, "stage1 A"), "images_per_shard"));
+    AUTO(plan_destroy) struct plan *fake = with_features("", "executors = { extract = { use = \"fake\"; }; };");
+    assert_int_equal(count(fake, "extract"), 6);
+    AUTO(plan_destroy) struct plan *screened =
+        with_features("", "policy = { screen = \"small_first\"; screen_members = 1; budget = { fine_tunes = 0; }; };");
+    assert_false(feature(screened, "A", "u")->cached); /* nobody is fine-tuned */
+    assert_true(feature(screened, "A", "t")->readers < 1.5);
 }
 
 static void test_growing_only_adds(void **state)
@@ -575,10 +738,10 @@ static void test_cost(void **state)
     (void)state;
     struct err e = { 0 };
     AUTO(plan_destroy) struct plan *p = load_file(SOURCE_DIR "/examples/paper/sweep.cfg");
-    AUTO(plan_cost_free) struct plan_cost c = { 0 };
+    struct plan_cost c = { 0 };
     assert_int_equal(plan_cost(p, &c, &e), 0);
-    assert_int_equal(c.n_features, 12);
-    assert_true(c.features[0].bytes == UINT64_C(1800) * 24 * 24 * 1024 * 2);
+    assert_int_equal(p->n_features, 12);
+    assert_true(p->features[0].bytes == UINT64_C(1800) * 24 * 24 * 1024 * 2);
     assert_true(c.kinds[1].gpu_hours > 363.9 && c.kinds[1].gpu_hours < 364.1);    /* 13 x 28 */
     assert_true(c.kinds[4].gpu_hours > 1039.9 && c.kinds[4].gpu_hours < 1040.1);  /* 13 x 80 */
     assert_int_equal(c.n_screens, 2);
@@ -702,6 +865,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paper_counts),        cmocka_unit_test(test_paper_values),
         cmocka_unit_test(test_paper_graph),         cmocka_unit_test(test_paper_identities),
+        cmocka_unit_test(test_features_are_chosen_by_saving_per_byte),
+        cmocka_unit_test(test_features_are_inputs),
+        cmocka_unit_test(test_features_are_no_identity),
+        cmocka_unit_test(test_features_of_one_content_under_two_names),
+        cmocka_unit_test(test_features_that_are_computed_on_the_fly),
         cmocka_unit_test(test_content_is_identified_first),
         cmocka_unit_test(test_content_is_stated),
         cmocka_unit_test(test_content_of_other_executors),

@@ -149,6 +149,10 @@ static void test_kept_features_are_those_of_the_pictures(void **state)
     assert_no_error(&e, __LINE__);
     assert_int_equal(th_dtype_of(x), TH_BF16);
     assert_near(x, representation_files(r, order, 2, &e), 0, "kept and computed");
+    assert_false(representation_needs_pictures(kept));
+    assert_null(representation_files(kept, order, 2, &e));
+    assert_non_null(strstr(e.text, "reads stored features, not pictures"));
+    err_clear(&e);
     static const char *const unknown[] = { PICTURES "rgb.png", "other.png" };
     assert_null(representation_stored(kept, unknown, 2, &e));
     assert_int_equal(e.kind, ERR_INPUT);
@@ -185,22 +189,48 @@ static void test_files_that_do_not_belong_together(void **state)
     checkpoint_scratch_end(dir);
 }
 
+/* One of the members is kept, the other computes. */
+static void test_kept_beside_computed(void **state)
+{
+    (void)state;
+    TH_SCOPE(s);
+    struct err e = { 0 };
+    char dir[64], file[100];
+    const char *list[] = { file };
+    static const char *const names[] = { PICTURES "grey.png", PICTURES "61x40.png" };
+    struct representation_member members[2];
+    struct image pictures[2] = { 0 };
+    struct representation_options o = { .members = members, .n = 2, .dtype = TH_BF16 };
+    checkpoint_scratch(dir);
+    snprintf(file, sizeof file, "%s/1.safetensors", dir);
+    keep_features(1, 3, file, TH_BF16);
+    set_members(members);
+    members[1] = (struct representation_member){ .name = "kept", .features = list, .n_features = 1 };
+    AUTO(representation_close) struct representation *half = representation_open(&o, &e), *r = open_both(0, TH_BF16);
+    assert_no_error(&e, __LINE__);
+    assert_true(representation_needs_pictures(half));
+    for (int i = 0; i < 2; i++)
+        FINE(image_load(names[i], &(struct image_options){ 0 }, &pictures[i], &e));
+    struct tensor *x = representation_mixed(half, pictures, names, 2, &e);
+    assert_no_error(&e, __LINE__);
+    assert_near(x, representation_files(r, names, 2, &e), 0, "half kept and computed");
+    assert_null(representation_stored(half, names, 2, &e));
+    assert_non_null(strstr(e.text, "reads pictures, not stored features"));
+    for (int i = 0; i < 2; i++)
+        image_free(&pictures[i]);
+    checkpoint_scratch_end(dir);
+}
+
 static void test_members_that_do_not_belong_together(void **state)
 {
     (void)state;
     struct err e = { 0 };
     char dir[64], file[100];
-    const char *list[] = { file };
     struct representation_member members[2];
     struct representation_options o = { .members = members, .n = 2, .dtype = TH_F32 };
     checkpoint_scratch(dir);
     snprintf(file, sizeof file, "%s/0.safetensors", dir);
     keep_features(0, 1, file, TH_F32);
-    set_members(members);
-    members[1] = (struct representation_member){ .name = "kept", .features = list, .n_features = 1 };
-    assert_null(representation_open(&o, &e));
-    assert_non_null(strstr(e.text, "all must be the same"));
-    err_clear(&e);
     set_members(members);
     members[1].encoder.all_tokens = true;
     assert_null(representation_open(&o, &e));
@@ -221,6 +251,7 @@ int main(void)
         TORCH_TEST(test_members_stand_side_by_side_on_the_finest_grid),
         TORCH_TEST(test_kept_features_are_those_of_the_pictures),
         TORCH_TEST(test_files_that_do_not_belong_together),
+        TORCH_TEST(test_kept_beside_computed),
         TORCH_TEST(test_members_that_do_not_belong_together),
     };
     return cmocka_run_group_tests(tests, make_checkpoints, remove_checkpoints);

@@ -31,7 +31,8 @@ struct reading {
     struct err error; /* the first one */
 };
 
-/* ---- one file ----------------------------------------------------------------------------------------------------- */
+/* ---- one file -----------------------------------------------------------------------------------------------------
+ */
 
 static int count_block(void *arg, size_t n, struct err *e)
 {
@@ -71,7 +72,8 @@ static int read_file(struct reading *r, struct content_file *f, void *block, str
     return 0;
 }
 
-/* ---- the threads -------------------------------------------------------------------------------------------------- */
+/* ---- the threads --------------------------------------------------------------------------------------------------
+ */
 
 static int read_files(struct reading *r, struct err *e)
 {
@@ -167,7 +169,8 @@ static int read_unknown(struct content_list *l, const char *dir, const struct co
     return rc;
 }
 
-/* ---- the digest --------------------------------------------------------------------------------------------------- */
+/* ---- the digest ---------------------------------------------------------------------------------------------------
+ */
 
 /* A line of sha256sum. */
 static void put_line(struct buf *b, const struct content_file *f)

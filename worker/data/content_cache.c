@@ -50,7 +50,8 @@ static bool take_line(char *line, struct content_file *f)
 {
     int at = -1;
     if (sscanf(line, "%64[0-9a-f] %" SCNu64 " %" SCNd64 " %" SCNu64 " %n", f->digest, &f->size, &f->changed, &f->inode,
-               &at) != 4 || at < 0 || strlen(f->digest) != DIGEST_HEX_SIZE - 1)
+               &at) != 4 ||
+        at < 0 || strlen(f->digest) != DIGEST_HEX_SIZE - 1)
         return false;
     f->name = line + at;
     return take_name(f->name);
@@ -91,7 +92,8 @@ static int write_all(FILE *out, const struct content_list *l, int64_t settled)
             continue;
         buf_clear(&b);
         put_name(&b, f->name);
-        fprintf(out, "%s %" PRIu64 " %" PRId64 " %" PRIu64 " %s\n", f->digest, f->size, f->changed, f->inode, buf_text(&b));
+        fprintf(out, "%s %" PRIu64 " %" PRId64 " %" PRIu64 " %s\n", f->digest, f->size, f->changed, f->inode,
+                buf_text(&b));
     }
     return fflush(out) == 0 && fsync(fileno(out)) == 0 ? 0 : -1;
 }

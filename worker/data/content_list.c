@@ -60,7 +60,8 @@ static void sort(struct content_list *l)
         qsort(l->files, l->n, sizeof *l->files, by_name);
 }
 
-/* ---- directories -------------------------------------------------------------------------------------------------- */
+/* ---- directories --------------------------------------------------------------------------------------------------
+ */
 
 struct walk {
     struct content_list *list;
@@ -149,7 +150,8 @@ int content_list_walk(struct content_list *l, const char *path, struct err *e)
     return 0;
 }
 
-/* ---- named files -------------------------------------------------------------------------------------------------- */
+/* ---- named files --------------------------------------------------------------------------------------------------
+ */
 
 static void drop_repeated(struct content_list *l)
 {

@@ -11,7 +11,7 @@
 struct content_file {
     char *name; /* relative to the directory; "" = the path itself */
     uint64_t size, inode;
-    int64_t changed; /* st_mtim in nanoseconds */
+    int64_t changed;              /* st_mtim in nanoseconds */
     char digest[DIGEST_HEX_SIZE]; /* "" = not known yet */
 };
 struct content_list {
@@ -29,14 +29,16 @@ static inline UNUSED void content_list_free_cleanup(struct content_list *l)
 /* The file, or all files below the directory. */
 MUST_USE int content_list_walk(struct content_list *l, const char *path, struct err *e);
 /* These files below `dir`. */
-MUST_USE int content_list_named(struct content_list *l, const char *dir, const char *const *names, size_t n, struct err *e);
+MUST_USE int content_list_named(struct content_list *l, const char *dir, const char *const *names, size_t n,
+                                struct err *e);
 /* Size, time and inode of an open or named file; ERR_INPUT unless it is a regular one. */
 struct stat;
 MUST_USE int content_file_take(struct content_file *f, const struct stat *st, const char *path, struct err *e);
 
 /* Digests of the files that are as `cache` remembers them. A cache that is missing or spoilt knows nothing. */
 void content_cache_read(struct content_list *l, const char *cache);
-/* Remember what is known, of files that had not changed since `settled` (ns). A cache that cannot be written is an error. */
+/* Remember what is known, of files that had not changed since `settled` (ns). A cache that cannot be written is an
+ * error. */
 MUST_USE int content_cache_write(const struct content_list *l, const char *cache, int64_t settled, struct err *e);
 
 #endif

@@ -16,7 +16,8 @@
 #define LOOK_AGAIN_NS (600 * NS_PER_S)
 #define WAIT_NS (NS_PER_S / 10)
 
-/* ---- the cache of this node --------------------------------------------------------------------------------------- */
+/* ---- the cache of this node ---------------------------------------------------------------------------------------
+ */
 
 /* A file's name for a path; NULL in *out when this node has no scratch directory. */
 static int cache_of(const struct exec_task *t, const char *path, bool images, char **out, struct err *e)
@@ -51,7 +52,8 @@ static int lock_cache(const struct exec_task *t, const char *cache, int *fd, str
     return 0;
 }
 
-/* ---- digests ------------------------------------------------------------------------------------------------------ */
+/* ---- digests ------------------------------------------------------------------------------------------------------
+ */
 
 struct reading {
     const struct exec_task *t;
@@ -99,7 +101,8 @@ int native_content_find(const struct exec_task *t, const char *name, bool images
     return content_digest(path, &o, out, e);
 }
 
-/* ---- is it the same as everywhere? -------------------------------------------------------------------------------- */
+/* ---- is it the same as everywhere? --------------------------------------------------------------------------------
+ */
 
 /* What was found equal, and until when that is believed: a task is over in seconds, and looking at a directory of a
  * million pictures is not. The oldest one makes room. */
@@ -128,11 +131,12 @@ static int differ(const char *name, const char *here, const char *wanted, struct
 {
     char node[256] = "?";
     gethostname(node, sizeof node - 1);
-    return FAIL(e, ERR_INPUT,
-                "on node %.100s, '%.80s' has the content digest %s, but this sweep is about %s: bring the same files "
-                "there; or, if they are the right ones, correct its digest in sweep.cfg, or cancel the sweep and submit "
-                "it again",
-                node, name, here, wanted);
+    return FAIL(
+        e, ERR_INPUT,
+        "on node %.100s, '%.80s' has the content digest %s, but this sweep is about %s: bring the same files "
+        "there; or, if they are the right ones, correct its digest in sweep.cfg, or cancel the sweep and submit "
+        "it again",
+        node, name, here, wanted);
 }
 
 static int check_one(const struct exec_task *t, const char *name, json_t *entry, struct err *e)
@@ -155,7 +159,6 @@ int native_content_check(const struct exec_task *t, struct err *e)
 {
     const char *name;
     json_t *entry;
-    json_object_foreach(json_object_get(t->execution, "content"), name, entry)
-        TRY(check_one(t, name, entry, e));
+    json_object_foreach(json_object_get(t->execution, "content"), name, entry) TRY(check_one(t, name, entry, e));
     return 0;
 }

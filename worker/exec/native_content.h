@@ -9,7 +9,8 @@
 #include "worker/exec/executor.h"
 
 /* What lies here under `name`. `images`: an image set, of which a path that is a file (a list, LLaVA's .json or a
- * benchmark's .jsonl) stands for itself and the pictures that it names. ERR_INTERRUPTED when the task is asked to stop. */
+ * benchmark's .jsonl) stands for itself and the pictures that it names. ERR_INTERRUPTED when the task is asked to stop.
+ */
 MUST_USE int native_content_find(const struct exec_task *t, const char *name, bool images, struct content *out,
                                  struct err *e);
 

@@ -2,8 +2,11 @@
  * picture, and a manifest.
  *
  *     identity   {"encoder": {"options": {...}, "resolution": N, ...}, "images": {"first", "count"}, "geometry",
- * "pixels", "layer", "dtype"} execution  {"names": {"checkpoint", "image_set"}} artifacts  features
- * (features.safetensors), manifest (manifest.json)
+ *                 "pixels", "layer", "dtype"}
+ *     execution  {"names": {"checkpoint", "image_set"}}
+ *     artifacts  features (features.safetensors), manifest (manifest.json)
+ *
+ * Geometry "own" is the checkpoint's own processor, as training has it; the others are those of the C score.
  *
  * Computing is in f32 on every device, and rounded to dtype at the end. Parts that an interrupted attempt finished are
  * kept beside the artifacts until the task succeeds; the next attempt goes on after them. */
@@ -29,6 +32,7 @@ static int read_geometry(const struct exec_task *t, struct extract_call *c, stru
         const char *geometry, *pixels;
         enum extract_geometry is;
     } known[] = {
+        { "own", "own", EXTRACT_OWN },
         { "letterbox", "own", EXTRACT_LETTERBOX },
         { "stretch", "own", EXTRACT_STRETCH_BOTH },
         { "stretch", "half", EXTRACT_STRETCH_MISMATCH },

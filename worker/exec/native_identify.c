@@ -15,7 +15,8 @@ static int read_call(const struct exec_task *t, const char **name, const char **
     TRY(native_text(t->identity, "name", NULL, name, e));
     TRY(native_text(t->identity, "is", NULL, is, e));
     if (strcmp(*is, "checkpoint") != 0 && strcmp(*is, "image_set") != 0)
-        return FAIL(e, ERR_INPUT, "cannot identify '%.80s', which is '%.40s'; known are checkpoint and image_set", *name, *is);
+        return FAIL(e, ERR_INPUT, "cannot identify '%.80s', which is '%.40s'; known are checkpoint and image_set",
+                    *name, *is);
     return 0;
 }
 
@@ -27,8 +28,9 @@ static int check(const struct exec_task *t, struct err *e)
 
 static int add_content(const struct content *c, struct exec_result *r, struct err *e)
 {
-    AUTO(json_decref) json_t *o = json_pack("{s:s, s:I, s:I}", "digest", c->digest, "files", (json_int_t)c->files,
-                                            "bytes", (json_int_t)c->bytes);
+    AUTO(json_decref)
+    json_t *o =
+        json_pack("{s:s, s:I, s:I}", "digest", c->digest, "files", (json_int_t)c->files, "bytes", (json_int_t)c->bytes);
     AUTO(free) char *text = o ? json_canonical(o, e) : NULL;
     struct exec_artifact *a = text ? exec_result_artifact(r, e) : NULL;
     if (!a)

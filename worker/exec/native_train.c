@@ -101,7 +101,7 @@ static int find_features(const struct exec_task *t, struct train_call *c, size_t
 {
     struct representation_member *m = &c->job.members[member];
     char prefix[40];
-    size_t len = (size_t)snprintf(prefix, sizeof prefix, "features:%zu:", member);
+    size_t len = (size_t)snprintf(prefix, sizeof prefix, "cache:%zu:", member);
     const char **mine = calloc(t->spec->n_inputs + 1, sizeof *mine);
     m->features = mine;
     if (!mine)

@@ -5,7 +5,7 @@
  *     execution  {"names": {"members": [{"encoder", "checkpoint"}], "llm", "image_set"},
  *                 "training": {"device_batch", "gradient_checkpointing",
  *                 "checkpoint_seconds"}}
- *     inputs     connector (stage2); features:MEMBER:SHARD, where they are kept, for all members or none
+ *     inputs     connector (stage2); cache:MEMBER:SHARD, features of members whose are kept in files
  *     metrics    loss (of the last step), steps
  *
  * The image set is LLaVA's JSON file; its pictures are below the directory that it lies in. A task with several GPUs is

@@ -63,24 +63,18 @@ static int open_member(struct member *m, const struct representation_options *o,
     return rc < 0 ? err_wrap(e, "member '%.200s'", m->name) : 0;
 }
 
-/* All from pictures, or all from files; the grid is the one asked for or the finest. */
-static int find_shape(struct representation *r, const struct representation_options *o, struct err *e)
+/* The grid is the one asked for or the finest. */
+static void find_shape(struct representation *r, const struct representation_options *o)
 {
     int64_t grid = o->grid, channels = 0;
     for (size_t i = 0; i < r->n; i++) {
         const struct member *m = &r->members[i];
-        if (!m->encoder != !r->members[0].encoder)
-            return FAIL(e, ERR_INPUT,
-                        "'%.100s' is an encoder and '%.100s' files of features, or the other way round; "
-                        "all must be the same",
-                        r->members[0].name, m->name);
         channels += m->channels;
         if (o->grid == 0 && m->grid > grid)
             grid = m->grid;
     }
     r->shape =
         (struct representation_shape){ .tokens = grid * grid, .channels = channels, .grid = grid, .dtype = o->dtype };
-    return 0;
 }
 
 struct representation *representation_open(const struct representation_options *o, struct err *e)
@@ -96,7 +90,8 @@ struct representation *representation_open(const struct representation_options *
             r->n++; /* what is open of it is closed too */
             return NULL;
         }
-    return find_shape(r, o, e) < 0 ? NULL : TAKE(r);
+    find_shape(r, o);
+    return TAKE(r);
 }
 
 void representation_close(struct representation *r)
@@ -171,17 +166,41 @@ static struct tensor *combine_members(const struct representation *r, member_fn 
 /* ---- from pictures --------------------------------------------------------------------------------------------------
  */
 
-static struct tensor *encode(const struct member *m, const void *arg, size_t n, struct err *e)
+/* The same pictures, as the members want them. */
+struct sources {
+    const struct image *pictures;
+    const char *const *names;
+};
+
+static struct tensor *encode_or_look_up(const struct member *m, const void *arg, size_t n, struct err *e)
 {
-    return extractor_pictures(m->encoder, arg, n, e);
+    const struct sources *from = arg;
+    if (m->encoder ? !from->pictures : !from->names)
+        return FAIL_NULL(e, ERR_BUG, "member '%.100s' reads %s", m->name,
+                         m->encoder ? "pictures, not stored features" : "stored features, not pictures");
+    return m->encoder ? extractor_pictures(m->encoder, from->pictures, n, e)
+                      : feature_table_read(m->features, from->names, n, e);
+}
+
+struct tensor *representation_mixed(const struct representation *r, const struct image *pictures,
+                                    const char *const *names, size_t n, struct err *e)
+{
+    struct sources from = { pictures, names };
+    return combine_members(r, encode_or_look_up, &from, n, e);
+}
+
+bool representation_needs_pictures(const struct representation *r)
+{
+    bool needed = false;
+    for (size_t i = 0; i < r->n; i++)
+        needed = needed || r->members[i].encoder;
+    return needed;
 }
 
 struct tensor *representation_pictures(const struct representation *r, const struct image *pictures, size_t n,
                                        struct err *e)
 {
-    if (!r->members[0].encoder)
-        return FAIL_NULL(e, ERR_BUG, "this representation reads stored features, not pictures");
-    return combine_members(r, encode, pictures, n, e);
+    return representation_mixed(r, pictures, NULL, n, e);
 }
 
 struct tensor *representation_files(const struct representation *r, const char *const *paths, size_t n, struct err *e)
@@ -201,14 +220,7 @@ struct tensor *representation_files(const struct representation *r, const char *
 /* ---- from files -----------------------------------------------------------------------------------------------------
  */
 
-static struct tensor *look_up(const struct member *m, const void *arg, size_t n, struct err *e)
-{
-    return feature_table_read(m->features, arg, n, e);
-}
-
 struct tensor *representation_stored(const struct representation *r, const char *const *names, size_t n, struct err *e)
 {
-    if (!r->members[0].features)
-        return FAIL_NULL(e, ERR_BUG, "this representation reads pictures, not stored features");
-    return combine_members(r, look_up, names, n, e);
+    return representation_mixed(r, NULL, names, n, e);
 }

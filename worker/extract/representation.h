@@ -30,7 +30,7 @@ struct representation_options {
 
 struct representation;
 
-/* ERR_INPUT names the member that cannot be used. All members with features, or none. */
+/* ERR_INPUT names the member that cannot be used. */
 struct representation *representation_open(const struct representation_options *o, struct err *e);
 void representation_close(struct representation *r);
 
@@ -47,6 +47,12 @@ struct tensor *representation_pictures(const struct representation *r, const str
                                        struct err *e);
 struct tensor *representation_files(const struct representation *r, const char *const *paths, size_t n, struct err *e);
 struct tensor *representation_stored(const struct representation *r, const char *const *names, size_t n, struct err *e);
+/* Where some members have features and others have not: names[i] and pictures[i] are the same picture. What no member
+ * needs may be NULL. */
+struct tensor *representation_mixed(const struct representation *r, const struct image *pictures,
+                                    const char *const *names, size_t n, struct err *e);
+/* Does a member need pictures? */
+bool representation_needs_pictures(const struct representation *r);
 
 /* The combination by itself: parts[i] (B, g_i * g_i, d_i) -> (B, grid * grid, sum d_i) of type t. Errors are the
  * thread's. */

@@ -16,11 +16,13 @@ struct train_job train_job_default(enum train_stage stage)
 
 static int check_members(const struct train_job *j, struct err *e)
 {
-    bool stored = j->n_members && j->members[0].n_features;
+    bool pictures = false;
+    for (size_t i = 0; i < j->n_members; i++)
+        pictures = pictures || j->members[i].n_features == 0;
     if (j->n_members < 1 || j->n_members > TRAIN_MEMBERS_MAX)
         return FAIL(e, ERR_INPUT, "a representation of %zu encoders; 1 to %d can be trained", j->n_members,
                     TRAIN_MEMBERS_MAX);
-    if (!stored && !j->images)
+    if (pictures && !j->images)
         return FAIL(e, ERR_INPUT, "name the directory that the pictures of the training data are below");
     return 0;
 }

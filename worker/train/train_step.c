@@ -25,8 +25,7 @@ static int features_of(const struct trainer *t, const struct train_sample *const
         }
     if (k == 0)
         return 0;
-    *out = t->stored ? representation_stored(t->representation, names, k, e)
-                     : representation_pictures(t->representation, pictures, k, e);
+    *out = representation_mixed(t->representation, pictures, names, k, e);
     return *out ? 0 : -1;
 }
 

@@ -41,7 +41,7 @@ static int open_representation(struct trainer *t, struct err *e)
                                         .batch = batch < 64 ? (int)batch : 64 };
     if (!(t->representation = representation_open(&o, e)))
         return -1;
-    t->stored = j->members[0].n_features > 0;
+    t->pictures = representation_needs_pictures(t->representation);
     t->picture_tokens = representation_shape(t->representation).tokens;
     if (t->picture_tokens + 2 > j->recipe.max_length)
         return FAIL(e, ERR_INPUT,
@@ -147,7 +147,7 @@ static int open_feed(struct trainer *t, struct err *e)
     struct feed_options o = { .recipe = &t->job.recipe,
                               .data = t->data,
                               .tokenizer = t->tokenizer,
-                              .images = t->stored ? NULL : t->job.images,
+                              .images = t->pictures ? t->job.images : NULL,
                               .n = t->n_samples,
                               .steps = t->steps,
                               .from = t->step,

@@ -23,7 +23,7 @@ struct trainer {
     struct tokenizer *tokenizer;
     struct representation *representation;
     int64_t picture_tokens;
-    bool stored; /* features come from files */
+    bool pictures; /* a member of the representation reads them */
     struct vlm *model;
     struct adapter *adapter; /* with LoRA */
 
