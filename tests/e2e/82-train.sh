@@ -69,6 +69,9 @@ has "$ERR" "leaves no room for text"
 sed 's/0\.png/none.png/' "$DATA/stage1.json" >"$DATA/broken.json"
 expect 3 train stage1 no --data "$DATA/broken.json"
 has "$ERR" "none.png"
+expect 3 train stage1 no --data "$DATA/broken.json" --processes 2 --restart # whoever of them meets it
+has "$ERR" "none.png"
+none_left
 [[ ! -e $SCRATCH/no/mm_projector.safetensors ]] || fail "a failed training left a connector"
 
 # ---- by tasks ----------------------------------------------------------------------------------------------------------
