@@ -2,7 +2,7 @@
 """Steps of training: `acsweep train` against the same model in PyTorch (train_peer.py), in turns.
 
     apt-get install python3-torch        # the libtorch and BLAS that acsweep has
-    bench/train.py [--bin build/release/bin] [--python /usr/bin/python3] [--rounds N] [--threads N]
+    bench/train.py [--bin build/release/bin] [--python /usr/bin/python3]... [--rounds N] [--threads N]
 
 Random weights, f32: an encoder of 6 layers, 256 wide, 256 tokens a picture; a decoder of 4 layers, 256 wide, with 16,000 ids;
 16 samples a step, 2 at a time. Stage 1 trains the connector, stage 2 everything but the encoder. `kept` is stage 1 with
@@ -10,7 +10,8 @@ features from a file of `acsweep extract`, which the peer has no counterpart for
 
 A step's cost is CPU time, because machines are shared: that of a run of 1 + K steps less that of a run of 1 step, by K; so
 neither loading nor the first step's warming is in it, but decoding pictures is, which the peer does not do (its pixels are
-random numbers). Of several rounds the best counts. Memory is the peak of the whole process.
+random numbers). Of several rounds the best counts. Memory is the peak of the whole process. The peer gets what acsweep sets for
+itself (worker/torch/tune.h): OPENBLAS_CORETYPE, and a malloc that keeps large blocks. Each --python is a peer of its own.
 """
 import argparse
 import json
@@ -132,13 +133,23 @@ def ours(a, world, stage, steps, kept):
     return measure(argv + (["--features", kept] if kept else []), os.environ, world)
 
 
-def peer(a, world, stage, steps, tokens):
+def tuned(a):
+    """The environment that acsweep makes for itself."""
+    env = {**os.environ, "OMP_NUM_THREADS": str(a.threads), "MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
+           "MALLOC_TOP_PAD_": str(1 << 26)}
+    with open("/proc/cpuinfo") as f:
+        if "avx512bw" in f.read():
+            env.setdefault("OPENBLAS_CORETYPE", "SkylakeX")
+    return env
+
+
+def peer(a, python, world, stage, steps, tokens):
     plan = {"vit": VIT, "llm": LLM, "stage": stage, "steps": steps, "batch": BATCH, "micro": MICRO, "threads": a.threads,
             "text": round(tokens / BATCH) - (VIT["image_size"] // VIT["patch_size"]) ** 2, "masked": 2}
     path = os.path.join(world, "plan.json")
     with open(path, "w") as f:
         json.dump(plan, f)
-    return measure([a.python, os.path.join(ROOT, "bench/train_peer.py"), path], {**os.environ, "OMP_NUM_THREADS": str(a.threads)}, world)
+    return measure([python, os.path.join(ROOT, "bench/train_peer.py"), path], tuned(a), world)
 
 
 def cost(run, k):
@@ -150,12 +161,16 @@ def cost(run, k):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--bin", default=os.path.join(ROOT, "build/release/bin"))
-    p.add_argument("--python", default="/usr/bin/python3")
+    p.add_argument("--python", action="append", help="an interpreter with torch (/usr/bin/python3)")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--steps", type=int, default=3, help="K")
     p.add_argument("--threads", type=int, default=1)
     a = p.parse_args()
     a.bin = os.path.abspath(a.bin)
+    peers = {}
+    for python in a.python or ["/usr/bin/python3"]:
+        version = subprocess.run([python, "-c", "import torch; print(torch.__version__)"], check=True, capture_output=True, text=True).stdout
+        peers["PyTorch " + version.strip()] = python
     with tempfile.TemporaryDirectory() as world:
         make_world(world)
         kept = os.path.join(world, "kept.safetensors")
@@ -165,15 +180,16 @@ def main():
         for n in range(a.rounds):
             for stage in (1, 2):
                 mine = cost(lambda k: ours(a, world, stage, k, None), a.steps)
-                theirs = cost(lambda k: peer(a, world, stage, k, mine[2]), a.steps)
-                for name, c in ((f"stage{stage} acsweep", mine), (f"stage{stage} PyTorch", theirs)):
-                    seen.setdefault(name, []).append(c)
+                seen.setdefault(f"stage{stage} acsweep", []).append(mine)
+                for name, python in peers.items():
+                    theirs = cost(lambda k: peer(a, python, world, stage, k, mine[2]), a.steps)
+                    seen.setdefault(f"stage{stage} {name}", []).append(theirs)
             seen.setdefault("stage1 kept", []).append(cost(lambda k: ours(a, world, 1, k, kept), a.steps))
             print(f"round {n + 1} of {a.rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-        print(f"{'what':18} {'tokens/CPU-s':>12} {'CPU-s/step':>11} {'peak MiB':>9} {'rounds':>20}")
+        print(f"{'what':30} {'tokens/CPU-s':>12} {'CPU-s/step':>11} {'peak MiB':>9} {'rounds':>20}")
         for name in sorted(seen):
             best = min(seen[name])
-            print(f"{name:18} {best[2] / best[0]:12.0f} {best[0]:11.2f} {max(c[1] for c in seen[name]):9.0f} "
+            print(f"{name:30} {best[2] / best[0]:12.0f} {best[0]:11.2f} {max(c[1] for c in seen[name]):9.0f} "
                   f"{' '.join(f'{c[0]:.2f}' for c in seen[name]):>20}")
 
 

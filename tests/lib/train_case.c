@@ -54,6 +54,7 @@ static int keep_step(void *arg, const struct train_step *s, struct err *e)
         return FAIL(e, ERR_BUG, "a step %lld of %d", (long long)s->step, TRAIN_CASE_STEPS);
     log->steps[s->step] = *s;
     log->last = s->step;
+    usleep(log->nap_us);
     return 0;
 }
 

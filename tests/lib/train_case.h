@@ -14,6 +14,7 @@ struct train_log {
     struct train_step steps[TRAIN_CASE_STEPS + 1]; /* by step->step */
     int64_t stop_at; /* ask to stop when this step is done; 0: never */
     int64_t last;
+    unsigned nap_us; /* slept after each step */
 };
 struct trainer_hooks train_log_hooks(struct train_log *log);
 

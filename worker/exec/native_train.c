@@ -244,9 +244,8 @@ static int train(const struct exec_task *t, const struct train_job *j, const cha
     th_device_memory_reset_peak(j->devices[0]);
     AUTO(train_team_destroy) struct train_team *team = train_team_start(j, scratch, e);
     AUTO(trainer_close) struct trainer *trained = team ? trainer_open(j, 0, train_team_group(team), e) : NULL;
-    if (!trained)
-        return -1;
-    TRY(trainer_run(trained, &hooks, &end, e));
+    if (!trained || trainer_run(trained, &hooks, &end, e) < 0)
+        return train_team_failed(team, e);
     TRY(train_team_end(team, e));
     measure(j, r);
     if (end == TRAINER_STOPPED) {

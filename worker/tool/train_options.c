@@ -9,10 +9,12 @@ const char tool_train_details[] =
     "numbers is the recipe alone: --device-batch, --processes, --device and --threads only share the work. Interrupt it and "
     "run it again: it goes on from the last checkpoint in OUT/checkpoints, to the same result.\n"
     "\n"
-    "  acsweep train stage1 --llm models/vicuna-7b-v1.5 --encoder models/clip-vit-large-patch14-336 \\\n"
-    "      --data blip_laion_cc_sbu_558k.json --images images --out connectors/clip --precision bf16\n"
-    "  acsweep train stage2 --llm models/vicuna-7b-v1.5 --encoder models/clip-vit-large-patch14-336 \\\n"
-    "      --connector connectors/clip --data llava_v1_5_mix665k.json --images data --lora 128 --out llava-clip";
+    "  acsweep train stage1 --llm models/vicuna-7b-v1.5 \\\n"
+    "      --encoder models/clip-vit-large-patch14-336 \\\n"
+    "      --data blip_laion_cc_sbu_558k.json --images images --out connectors/clip\n"
+    "  acsweep train stage2 --llm models/vicuna-7b-v1.5 \\\n"
+    "      --encoder models/clip-vit-large-patch14-336 --connector connectors/clip \\\n"
+    "      --data llava_v1_5_mix665k.json --images data --lora 128 --out llava-clip";
 
 const struct opt tool_train_options[] = {
     { .name = "llm", .type = OPT_DIR, .value = "DIR", .required = true,

@@ -194,9 +194,10 @@ static int train(const struct opts *o, const struct train_job *j, struct err *e)
     AUTO(train_team_destroy) struct train_team *team = train_team_start(j, out, e);
     AUTO(trainer_close) struct trainer *t = team ? trainer_open(j, 0, train_team_group(team), e) : NULL;
     if (!t)
-        return -1;
+        return train_team_failed(team, e);
     tell(t, j);
-    TRY(trainer_run(t, &hooks, &end, e));
+    if (trainer_run(t, &hooks, &end, e) < 0)
+        return train_team_failed(team, e);
     TRY(train_team_end(team, e));
     if (end == TRAINER_STOPPED)
         return FAIL(e, ERR_INTERRUPTED, "interrupted by SIG%s; run it again to go on from %s",

@@ -13,7 +13,7 @@
 struct train_sample {
     struct ids ids, labels; /* with IMAGE_TOKEN */
     bool has_image;
-    struct image picture; /* with has_image, unless features are stored */
+    struct image picture; /* with has_image, where pictures are read */
     char *name;           /* of the picture, as in the data */
     struct conversation_info info;
 };

@@ -18,7 +18,7 @@ struct train_job {
     const char *llm;       /* directory of the decoder and its tokenizer */
     const char *connector; /* what to begin with (connector.h); NULL: at random, by the recipe's seed */
     const char *data;      /* LLaVA's JSON (chat_set.h) */
-    const char *images;    /* directory that its pictures are below; not needed with features */
+    const char *images;    /* directory that its pictures are below; not needed where all members have features */
     struct representation_member members[TRAIN_MEMBERS_MAX];
     size_t n_members;
     int64_t grid;              /* of the representation; 0 = the finest member's */

@@ -12,6 +12,10 @@
 #include "common/parse.h"
 #include "worker/layout.h"
 
+/* How long a process that is lost is given to say why. */
+#define WORDS_TRIES 20
+#define WORDS_US 100000
+
 extern char **environ;
 
 struct train_team {
@@ -116,6 +120,36 @@ int train_team_end(struct train_team *t, struct err *e)
                                       failed, WEXITSTATUS(status));
 }
 
+/* A process's last words: the kind of its error, and the text. False when there are none. */
+static bool read_words(const struct train_team *t, int rank, struct err *out)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/error-%d", t->dir, rank);
+    AUTO(fclose) FILE *f = fopen(path, "re");
+    int kind = 0;
+    if (!f || fscanf(f, "%d ", &kind) != 1 || !fgets(out->text, sizeof out->text, f))
+        return false;
+    out->kind = (enum err_kind)kind;
+    return true;
+}
+
+int train_team_failed(struct train_team *t, struct err *e)
+{
+    if (!t || !e || e->kind != ERR_ENV)
+        return -1;
+    for (int tries = 0; tries < WORDS_TRIES; tries++) {
+        for (int rank = 1; rank < t->size; rank++) {
+            struct err why = { 0 };
+            if (!read_words(t, rank, &why) || why.kind == ERR_ENV) /* that one, too, only lost somebody */
+                continue;
+            err_clear(e);
+            return FAIL(e, why.kind, "process %d of the training: %s", rank, why.text);
+        }
+        usleep(WORDS_US);
+    }
+    return -1;
+}
+
 void train_team_destroy(struct train_team *t)
 {
     if (!t)
@@ -165,6 +199,19 @@ static int run_rank(const char *dir, const char *number, struct err *e)
     return rc;
 }
 
+static void write_words(const char *dir, const char *rank, const struct err *e)
+{
+    char path[4096], draft[4096];
+    snprintf(path, sizeof path, "%s/error-%s", dir, rank);
+    snprintf(draft, sizeof draft, "%s/error-%s.part", dir, rank);
+    FILE *f = fopen(draft, "we");
+    if (f) {
+        fprintf(f, "%d %s", (int)e->kind, e->text);
+        fclose(f);
+        rename(draft, path);
+    }
+}
+
 int train_rank_main(int argc, char **argv)
 {
     struct err e = { 0 };
@@ -178,5 +225,6 @@ int train_rank_main(int argc, char **argv)
     if (run_rank(argv[2], argv[3], &e) == 0)
         return 0;
     fprintf(stderr, "acsweep-exec: process %s of the training: %s\n", argv[3], e.text);
+    write_words(argv[2], argv[3], &e);
     return err_exit_code(e.kind);
 }

@@ -17,6 +17,8 @@ struct train_team *train_team_start(const struct train_job *job, const char *scr
 struct th_dist *train_team_group(const struct train_team *t);
 /* After process 0 has done its part: waits for the others; ERR_ENV when one of them failed. */
 MUST_USE int train_team_end(struct train_team *t, struct err *e);
+/* When process 0 failed because of another one: *e becomes what that one said. Returns -1. */
+int train_team_failed(struct train_team *t, struct err *e);
 /* Kills who is still there. NULL is fine. */
 void train_team_destroy(struct train_team *t);
 DEFINE_CLEANUP(train_team_destroy, struct train_team *)
