@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/mono.h"
+#include "worker/exec/native_kept.h"
 #include "worker/layout.h"
 #include "worker/train/processes.h"
 
@@ -264,5 +265,6 @@ int native_train_run(const struct exec_task *t, enum train_stage stage, native_t
     TRY(choose_devices(t, &c.job, e));
     TRY(train_job_check(&c.job, e));
     TRY(make_places(t, &c, e));
+    native_kept_drop();
     return train(t, &c.job, c.attempt, publish, r, e);
 }

@@ -53,13 +53,10 @@ static bool has_pictures(const struct question_set *s)
 static int open_model(struct evaluation *v, struct err *e)
 {
     const char *dir = opts_text(v->o, "model"), *llm = opts_text(v->o, "llm");
-    struct vlm_options vo = { .dtype = v->compute, .device = v->device };
-    if (!(v->tokenizer = tokenizer_open(llm ? llm : dir, e)))
-        return -1;
-    if (llm)
-        vo.connector = dir;
-    v->model = vlm_open(llm ? llm : dir, &vo, e);
-    return v->model ? 0 : -1;
+    v->model = tool_model(dir, llm, v->compute, v->device, e);
+    if (v->model)
+        v->tokenizer = tokenizer_open(llm ? llm : dir, e);
+    return v->tokenizer ? 0 : -1;
 }
 
 static int open_all(struct evaluation *v, struct err *e)

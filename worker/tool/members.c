@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "worker/train/adapter.h"
+
 void tool_members_free(struct tool_members *m)
 {
     for (size_t i = 0; i < m->n; i++)
@@ -49,7 +51,7 @@ int tool_members_read(const struct opts *o, enum th_dtype compute, struct tool_m
     for (size_t i = 0; i < TOOL_MEMBERS_MAX; i++) {
         m->list[i].encoder = EXTRACT_DEFAULTS;
         m->list[i].encoder.layer = (int)opts_int(o, "layer");
-        m->list[i].encoder.resolution = (uint32_t)opts_int(o, "resolution");
+        m->list[i].encoder.resolution = opts_has(o, "resolution") ? (uint32_t)opts_int(o, "resolution") : 0;
         m->list[i].encoder.compute = compute;
     }
     for (size_t i = 0; i < n; i++)
@@ -63,6 +65,18 @@ struct representation *tool_representation(const struct opts *o, const struct to
     struct representation_options options = { .members = m->list, .n = m->n, .grid = opts_int(o, "grid"),
                                               .dtype = compute, .device = device };
     return representation_open(&options, e);
+}
+
+struct vlm *tool_model(const char *dir, const char *llm, enum th_dtype compute, struct th_device device, struct err *e)
+{
+    struct vlm_options o = { .dtype = compute, .device = device };
+    bool adapter = adapter_is_in(dir);
+    if (adapter && !llm)
+        return FAIL_NULL(e, ERR_USAGE, "%s holds an adapter; name the decoder that it was trained on with --llm DIR", dir);
+    if (adapter)
+        return adapter_open_model(dir, llm, &o, e);
+    o.connector = llm ? dir : NULL;
+    return vlm_open(llm ? llm : dir, &o, e);
 }
 
 /* ---- where and how --------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 #include "common/opts.h"
 #include "worker/extract/representation.h"
+#include "worker/model/vlm.h"
 
 #define TOOL_MEMBERS_MAX 32
 
@@ -25,6 +26,9 @@ MUST_USE int tool_members_read(const struct opts *o, enum th_dtype compute, stru
 /* The whole representation, at work on `device`; tokens are rounded to `compute`. NULL on error. */
 struct representation *tool_representation(const struct opts *o, const struct tool_members *m, enum th_dtype compute,
                                            struct th_device device, struct err *e);
+
+/* The whole model in `dir`; or, with `llm`, its decoder with the connector, and the adapter if there is one, of `dir`. */
+struct vlm *tool_model(const char *dir, const char *llm, enum th_dtype compute, struct th_device device, struct err *e);
 
 /* --compute fp32|bf16|fp16, --device, --threads (else the processors this process may use). */
 enum th_dtype tool_dtype(const struct opts *o, const char *option);

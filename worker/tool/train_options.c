@@ -19,8 +19,8 @@ const char tool_train_details[] =
 const struct opt tool_train_options[] = {
     { .name = "llm", .type = OPT_DIR, .value = "DIR", .required = true,
       .help = "decoder and its tokenizer, in Hugging Face layout" },
-    { .name = "encoder", .type = OPT_DIR, .value = "DIR", .many = true, .required = true,
-      .help = "checkpoint of an encoder; again for each of a combination, in order" },
+    { .name = "encoder", .type = OPT_TEXT, .value = "DIR[,DIR...]", .many = true, .required = true,
+      .help = "the encoders of the representation, in order" },
     { .name = "features", .type = OPT_DIR, .value = "PATH", .many = true,
       .help = "feature files kept by 'acsweep extract --image', instead of computing: one PATH for each encoder" },
     { .name = "data", .type = OPT_FILE, .value = "FILE", .required = true, .help = "conversations, in LLaVA's JSON format" },

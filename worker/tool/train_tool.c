@@ -1,51 +1,23 @@
 #include "worker/tool/train_tool.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "worker/layout.h"
+#include "worker/tool/interrupt.h"
+#include "worker/tool/members.h"
 #include "worker/train/processes.h"
-
-#define NO_TORCH                                                                            \
-    "this acsweep-exec was built without libtorch; install it (Debian: apt-get install " \
-    "libtorch-dev libopenblas0-openmp g++) and build again"
-
-/* ---- signals --------------------------------------------------------------------------------------------------------
- */
-
-static volatile sig_atomic_t asked_to_stop;
-
-static void on_signal(int signo)
-{
-    asked_to_stop = signo;
-}
-
-/* The first asks for a checkpoint after the step; a second one ends the program at once. */
-static void catch_signals(void)
-{
-    struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND };
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
 
 static bool wants_stop(void *arg)
 {
     (void)arg;
-    return asked_to_stop != 0;
+    return tool_interrupted(NULL) < 0;
 }
 
 /* ---- options --------------------------------------------------------------------------------------------------------
  */
-
-static int processors(void)
-{
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
 
 static int choice_of(const char *name, const char *const *names, int n)
 {
@@ -101,24 +73,21 @@ static void read_recipe(const struct opts *o, struct train_recipe *r)
         read_lora(o, r);
 }
 
-/* paths: room for as many as there may be, for the members to point to. */
-static int read_members(const struct opts *o, struct train_job *j, struct err *e)
+/* `m` keeps the texts that the job points to. */
+static int read_members(const struct opts *o, struct train_job *j, struct tool_members *m, struct err *e)
 {
-    const char *const *encoders, *const *features;
-    size_t n = opts_list(o, "encoder", &encoders), n_features = opts_list(o, "features", &features);
-    if (n > TRAIN_MEMBERS_MAX)
-        return FAIL(e, ERR_USAGE, "--encoder: at most %d of them", TRAIN_MEMBERS_MAX);
-    if (n_features && n_features != n)
-        return FAIL(e, ERR_USAGE, "%zu --encoder, but %zu --features; give one for each, in the same order", n, n_features);
-    for (size_t i = 0; i < n; i++) {
-        struct representation_member *m = &j->members[i];
-        *m = (struct representation_member){ .encoder = EXTRACT_DEFAULTS };
-        m->encoder.checkpoint = encoders[i];
-        m->encoder.layer = (int)opts_int(o, "layer");
-        m->features = n_features ? &features[i] : NULL;
-        m->n_features = n_features ? 1 : 0;
+    const char *const *features;
+    size_t n_features = opts_list(o, "features", &features);
+    TRY(tool_members_read(o, TH_F32, m, e));
+    if (n_features && n_features != m->n)
+        return FAIL(e, ERR_USAGE, "%zu encoders, but %zu --features; give one for each, in the same order", m->n,
+                    n_features);
+    for (size_t i = 0; i < m->n; i++) {
+        j->members[i] = m->list[i];
+        j->members[i].features = n_features ? &features[i] : NULL;
+        j->members[i].n_features = n_features ? 1 : 0;
     }
-    j->n_members = n;
+    j->n_members = m->n;
     return n_features || opts_given(o, "images") ? 0 : FAIL(e, ERR_USAGE, "give --images DIR, or --features for each encoder");
 }
 
@@ -136,12 +105,12 @@ static int read_devices(const struct opts *o, struct train_job *j, struct err *e
             return FAIL(e, ERR_USAGE, "--device: %s", why.text);
     if (n == 1 && j->processes > 1 && j->devices[0].type != TH_DEV_CPU)
         return FAIL(e, ERR_USAGE, "--processes is for the CPU; give --device for each GPU");
-    int share = processors() / j->processes;
+    int share = tool_processors(o) / j->processes;
     j->threads = opts_given(o, "threads") ? (unsigned)opts_int(o, "threads") : share > 1 ? (unsigned)share : 1;
     return 0;
 }
 
-static int read_job(const struct opts *o, struct train_job *j, struct err *e)
+static int read_job(const struct opts *o, struct train_job *j, struct tool_members *m, struct err *e)
 {
     const char *dtype = opts_text(o, "dtype");
     read_recipe(o, &j->recipe);
@@ -155,7 +124,7 @@ static int read_job(const struct opts *o, struct train_job *j, struct err *e)
     j->recompute = !opts_flag(o, "keep-activations");
     j->max_steps = opts_int(o, "max-steps");
     j->save_every_ns = opts_int(o, "save-every");
-    TRY(read_members(o, j, e));
+    TRY(read_members(o, j, m, e));
     TRY(read_devices(o, j, e));
     return train_job_check(j, e);
 }
@@ -200,8 +169,7 @@ static int train(const struct opts *o, const struct train_job *j, struct err *e)
         return train_team_failed(team, e);
     TRY(train_team_end(team, e));
     if (end == TRAINER_STOPPED)
-        return FAIL(e, ERR_INTERRUPTED, "interrupted by SIG%s; run it again to go on from %s",
-                    sigabbrev_np(asked_to_stop), j->checkpoints);
+        return tool_interrupted(e) < 0 ? err_wrap(e, "run it again to go on from %s", j->checkpoints) : 0;
     return trainer_save(t, out, e);
 }
 
@@ -209,9 +177,9 @@ static int run(const struct opts *o, enum train_stage stage, struct err *e)
 {
     char checkpoints[4096];
     struct train_job j = train_job_default(stage);
-    TRY(read_job(o, &j, e));
-    if (!th_available())
-        return FAIL(e, ERR_ENV, NO_TORCH);
+    AUTO(tool_members_free) struct tool_members members = { 0 };
+    TRY(read_job(o, &j, &members, e));
+    TRY(tool_begin(o, train_stage_name(stage), j.devices[0], e));
     if (snprintf(checkpoints, sizeof checkpoints, "%s/checkpoints", opts_text(o, "out")) >= (int)sizeof checkpoints)
         return FAIL(e, ERR_USAGE, "--out: the path is too long");
     if (opts_flag(o, "restart"))
@@ -219,7 +187,7 @@ static int run(const struct opts *o, enum train_stage stage, struct err *e)
     TRY(make_dirs(opts_text(o, "out"), e));
     j.checkpoints = checkpoints;
     log_setup("acsweep-exec", LOG_WARN, LOG_LOGFMT);
-    catch_signals();
+    tool_catch_signals();
     return train(o, &j, e);
 }
 
