@@ -135,11 +135,10 @@ void rig_kill_all(struct rig *w)
     pid_t *execs;
     size_t n = proctree_children(w->worker, &execs);
     assert_true(n > 0);
-    for (size_t i = 0; i < n; i++)
-        kill(execs[i], SIGSTOP);
-    kill(w->worker, SIGKILL);
+    kill(w->worker, SIGSTOP); /* it must not see them die, nor they it: each would clear up */
     for (size_t i = 0; i < n; i++)
         kill(execs[i], SIGKILL);
+    kill(w->worker, SIGKILL);
     free(execs);
     rig_worker_exit(w);
 }

@@ -85,33 +85,44 @@ static int make_prompts(const struct evaluate_job *j, const struct answer_log *l
 /* ---- a batch --------------------------------------------------------------------------------------------------------
  */
 
-struct files {
-    char (*path)[PATH_MAX];
-    const char **list;
-    size_t n;
+struct pictures {
+    struct image *list;
+    const char **names;
+    size_t n; /* named, and loaded where they must be */
 };
 
-static void files_free_cleanup(struct files *f)
+static void pictures_free_cleanup(struct pictures *p)
 {
-    free(f->path);
-    free(f->list);
+    for (size_t i = 0; p->list && i < p->n; i++)
+        image_free(&p->list[i]);
+    free(p->list);
+    free(p->names);
 }
 
-static int list_files(const struct evaluate_job *j, const struct prompt *p, size_t n, struct files *f, struct err *e)
+static int load(const struct evaluate_job *j, const char *name, struct image *out, struct err *e)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", j->images, name) >= PATH_MAX)
+        return FAIL(e, ERR_INPUT, "the path of its picture is too long");
+    return image_load(path, &(struct image_options){ 0 }, out, e);
+}
+
+static int take_pictures(const struct evaluate_job *j, const struct prompt *p, size_t n, struct pictures *to,
+                         struct err *e)
 {
     size_t all = 0;
     for (size_t i = 0; i < n; i++)
         all += p[i].images;
-    f->path = calloc(all + 1, sizeof *f->path);
-    f->list = calloc(all + 1, sizeof *f->list);
-    if (!f->path || !f->list)
+    to->list = calloc(all + 1, sizeof *to->list);
+    to->names = calloc(all + 1, sizeof *to->names);
+    if (!to->list || !to->names)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < n; i++) {
         const struct question *q = question_set_at(j->questions, p[i].question);
-        for (size_t k = 0; k < p[i].images; k++, f->n++) {
-            if (snprintf(f->path[f->n], PATH_MAX, "%s/%s", j->images, q->images[k]) >= PATH_MAX)
-                return FAIL(e, ERR_INPUT, "question '%.80s': the path of its picture is too long", q->id);
-            f->list[f->n] = f->path[f->n];
+        for (size_t k = 0; k < p[i].images; k++, to->n++) {
+            to->names[to->n] = q->images[k];
+            if (representation_needs_pictures(j->representation) && load(j, q->images[k], &to->list[to->n], e) < 0)
+                return err_wrap(e, "question '%.80s'", q->id);
         }
     }
     return 0;
@@ -120,10 +131,13 @@ static int list_files(const struct evaluate_job *j, const struct prompt *p, size
 /* (I,N,d), or NULL where the batch has no pictures. */
 static int look(const struct evaluate_job *j, const struct prompt *p, size_t n, struct tensor **features, struct err *e)
 {
-    AUTO(files_free) struct files f = { 0 };
-    TRY(list_files(j, p, n, &f, e));
-    *features = f.n ? representation_files(j->representation, f.list, f.n, e) : NULL;
-    return f.n && !*features ? -1 : 0;
+    AUTO(pictures_free) struct pictures pictures = { 0 };
+    TRY(take_pictures(j, p, n, &pictures, e));
+    *features = NULL;
+    if (pictures.n == 0)
+        return 0;
+    *features = representation_see(j->representation, pictures.list, pictures.names, pictures.n, e);
+    return *features ? 0 : -1;
 }
 
 static int decode(const struct evaluate_job *j, const struct generated *g, struct buf *text, struct err *e)

@@ -3,7 +3,7 @@
  *     identity   {"representation", "encoding": {"select_layer", "image_aspect", "dtype"}, "benchmark": {"metric"},
  *                 "setting": {"temperature", "max_new_tokens", "precision", "judge"}}
  *     execution  {"names": {"members", "llm", "image_set"}}
- *     inputs     model: what stage2 left
+ *     inputs     model: what stage2 left; cache:MEMBER:SHARD, features of the pictures that are kept
  *     metrics    performance, and every number of the benchmark's family by its name (docs/benchmarks.md)
  *     artifacts  answers (answers.jsonl), numbers (result.json)
  *
@@ -106,10 +106,7 @@ static int open_model(const struct exec_task *t, struct evaluate_call *c, const 
 {
     struct vlm_options o = { .dtype = c->precision, .device = device };
     const char *llm = native_path(t, "llm", e);
-    if (!llm || !(m->tokenizer = tokenizer_open(llm, e)) || !(m->model = adapter_open_model(dir, llm, &o, e)))
-        return -1;
-    m->representation = native_members_open(t, &c->members, json_object_get(t->execution, "names"), device, e);
-    return m->representation ? 0 : -1;
+    return llm && (m->tokenizer = tokenizer_open(llm, e)) && (m->model = adapter_open_model(dir, llm, &o, e)) ? 0 : -1;
 }
 
 static struct evaluated *get_model(const struct exec_task *t, struct evaluate_call *c, struct th_device device,
@@ -134,6 +131,22 @@ static struct evaluated *get_model(const struct exec_task *t, struct evaluate_ca
     return native_keep(key, given, evaluated_destroy, e) < 0 ? NULL : given;
 }
 
+/* The encoders: kept with the model; or this benchmark's own, *mine, where it has kept features. */
+static const struct representation *get_representation(const struct exec_task *t, struct evaluate_call *c,
+                                                       struct th_device device, struct evaluated *m,
+                                                       struct representation **mine, struct err *e)
+{
+    json_t *names = json_object_get(t->execution, "names");
+    AUTO(native_caches_free) struct native_caches caches = { 0 };
+    if (native_caches_find(t, c->members.list, c->members.n, &caches, e) < 0)
+        return NULL;
+    if (caches.n)
+        return *mine = native_members_open(t, &c->members, names, device, e);
+    if (!m->representation)
+        m->representation = native_members_open(t, &c->members, names, device, e);
+    return m->representation;
+}
+
 /* ---- answers --------------------------------------------------------------------------------------------------------
  */
 
@@ -143,8 +156,8 @@ static int report(void *arg, size_t done, size_t n, struct err *e)
 }
 
 static int answer(const struct exec_task *t, const struct evaluate_call *c, const struct evaluated *m,
-                  const struct question_set *s, const char *path, struct answer_log *log, struct evaluate_counts *counts,
-                  struct err *e)
+                  const struct representation *seen, const struct question_set *s, const char *path,
+                  struct answer_log *log, struct evaluate_counts *counts, struct err *e)
 {
     AUTO(free) char *copy = strdup(path);
     const Acsweep__Resources *r = t->spec->resources;
@@ -152,7 +165,7 @@ static int answer(const struct exec_task *t, const struct evaluate_call *c, cons
         return FAIL_NOMEM(e);
     struct evaluate_job job = { .model = m->model,
                                 .tokenizer = m->tokenizer,
-                                .representation = m->representation,
+                                .representation = seen,
                                 .images = dirname(copy),
                                 .questions = s,
                                 .batch = r && r->gpus ? BATCH_GPU : BATCH_CPU,
@@ -237,13 +250,15 @@ static int run(const struct exec_task *t, struct exec_result *r, struct err *e)
     TRY(native_device(t, &device, e));
     const char *path = native_path(t, "image_set", e);
     AUTO(question_set_destroy) struct question_set *s = path ? question_set_load(path, e) : NULL;
-    const struct evaluated *m = s ? get_model(t, &c, device, e) : NULL;
-    if (!m || parts_path(t, &parts, &log_path, e) < 0)
+    struct evaluated *m = s ? get_model(t, &c, device, e) : NULL;
+    AUTO(representation_close) struct representation *mine = NULL;
+    const struct representation *seen = m ? get_representation(t, &c, device, m, &mine, e) : NULL;
+    if (!seen || parts_path(t, &parts, &log_path, e) < 0)
         return -1;
     AUTO(answer_log_close) struct answer_log *log = answer_log_open(log_path, t->spec->identity, s, e);
     if (!log)
         return -1;
-    TRY(answer(t, &c, m, s, path, log, &counts, e));
+    TRY(answer(t, &c, m, seen, s, path, log, &counts, e));
     TRY(score(t, &c, s, log, &counts, r, e));
     remove_tree(parts);
     r->outcome = ACSWEEP__OUTCOME__SUCCEEDED;

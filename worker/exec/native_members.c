@@ -61,18 +61,62 @@ int native_members_read(json_t *representation, json_t *encoding, json_t *names,
     return 0;
 }
 
+const char *native_member_path(const struct exec_task *t, json_t *names, size_t i, struct err *e)
+{
+    const char *checkpoint;
+    json_t *one = json_array_get(json_object_get(names, "members"), i);
+    return native_text(one, "checkpoint", NULL, &checkpoint, e) < 0 ? NULL : exec_path(t, checkpoint, e);
+}
+
 struct representation *native_members_open(const struct exec_task *t, struct native_members *m, json_t *names,
                                            struct th_device device, struct err *e)
 {
-    for (size_t i = 0; i < m->n; i++) {
-        const char *checkpoint;
-        json_t *one = json_array_get(json_object_get(names, "members"), i);
-        if (native_text(one, "checkpoint", NULL, &checkpoint, e) < 0 ||
-            !(m->list[i].encoder.checkpoint = exec_path(t, checkpoint, e)))
+    for (size_t i = 0; i < m->n; i++)
+        if (!m->list[i].n_features && !(m->list[i].encoder.checkpoint = native_member_path(t, names, i, e)))
             return NULL;
-    }
     struct representation_options o = {
         .members = m->list, .n = m->n, .grid = m->grid, .dtype = m->dtype, .device = device
     };
     return representation_open(&o, e);
+}
+
+/* ---- kept features --------------------------------------------------------------------------------------------------
+ */
+
+static int find_member(const struct exec_task *t, size_t i, struct representation_member *m, struct native_caches *c,
+                       struct err *e)
+{
+    char prefix[40];
+    size_t len = (size_t)snprintf(prefix, sizeof prefix, "cache:%zu:", i);
+    m->features = c->lists[i] = calloc(t->spec->n_inputs + 1, sizeof *c->lists[i]);
+    if (!m->features)
+        return FAIL_NOMEM(e);
+    for (size_t k = 0; k < t->spec->n_inputs; k++) {
+        if (strncmp(t->spec->inputs[k]->name, prefix, len) != 0)
+            continue;
+        TRY(native_artifact(t, t->spec->inputs[k], "features", &c->files[c->n], e));
+        c->lists[i][m->n_features++] = c->files[c->n++];
+    }
+    return 0;
+}
+
+int native_caches_find(const struct exec_task *t, struct representation_member *list, size_t n, struct native_caches *c,
+                       struct err *e)
+{
+    c->files = calloc(t->spec->n_inputs + 1, sizeof *c->files);
+    if (!c->files)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < n; i++)
+        TRY(find_member(t, i, &list[i], c, e));
+    return 0;
+}
+
+void native_caches_free(struct native_caches *c)
+{
+    for (size_t i = 0; c->files && i <= c->n; i++) /* the last may have been found and be missing */
+        free(c->files[i]);
+    for (size_t i = 0; i < NATIVE_MEMBERS_MAX; i++)
+        free(c->lists[i]);
+    free(c->files);
+    *c = (struct native_caches){ 0 };
 }

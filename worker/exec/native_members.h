@@ -19,8 +19,25 @@ struct native_members {
  * parameters'. ERR_INPUT names what is missing, or what this program cannot do. Checkpoints are not looked for. */
 MUST_USE int native_members_read(json_t *representation, json_t *encoding, json_t *names, struct native_members *m,
                                  struct err *e);
-/* Find the checkpoints on this node and open them all. NULL on error. */
+/* Find the checkpoints on this node, of members that have no kept features, and open them all. NULL on error. */
 struct representation *native_members_open(const struct exec_task *t, struct native_members *m, json_t *names,
                                            struct th_device device, struct err *e);
+/* The checkpoint of member `i` on this node; NULL on error. */
+const char *native_member_path(const struct exec_task *t, json_t *names, size_t i, struct err *e);
+
+/* Files of features that the plan keeps: the inputs cache:MEMBER:SHARD. */
+struct native_caches {
+    char **files;
+    size_t n;
+    const char **lists[NATIVE_MEMBERS_MAX];
+};
+/* Puts them into list[0 .. n-1], where they stay the caches'. */
+MUST_USE int native_caches_find(const struct exec_task *t, struct representation_member *list, size_t n,
+                                struct native_caches *c, struct err *e);
+void native_caches_free(struct native_caches *c);
+static inline UNUSED void native_caches_free_cleanup(struct native_caches *c)
+{
+    native_caches_free(c);
+}
 
 #endif

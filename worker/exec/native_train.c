@@ -5,23 +5,19 @@
 
 #include "common/mono.h"
 #include "worker/exec/native_kept.h"
+#include "worker/exec/native_members.h"
 #include "worker/layout.h"
 #include "worker/train/processes.h"
 
 struct train_call {
     struct train_job job;
+    struct native_caches caches;
     char *connector, *images, *checkpoints, *attempt;
-    char **files; /* of features, all members' */
-    size_t n_files;
 };
 
 static void train_call_cleanup(struct train_call *c)
 {
-    for (size_t i = 0; i < c->n_files; i++)
-        free(c->files[i]);
-    for (size_t i = 0; i < c->job.n_members; i++)
-        free((void *)c->job.members[i].features);
-    free(c->files);
+    native_caches_free(&c->caches);
     free(c->connector);
     free(c->images);
     free(c->checkpoints);
@@ -31,61 +27,48 @@ static void train_call_cleanup(struct train_call *c)
 /* ---- parameters -----------------------------------------------------------------------------------------------------
  */
 
-static int refuse_unknown(const struct exec_task *t, struct err *e)
+/* The representation, as the training's own settings have it. */
+static int read_members(const struct exec_task *t, struct train_job *j, struct err *e)
 {
-    static const char *const only[][2] = { { "training.connector", "mlp2x_gelu" },
-                                           { "training.image_aspect", "square" },
-                                           { "representation.fusion", "raw" } };
-    for (size_t i = 0; i < ARRAY_LEN(only); i++) {
-        const char *value;
-        TRY(native_text(t->identity, only[i][0], only[i][1], &value, e));
-        if (strcmp(value, only[i][1]) != 0)
-            return FAIL(e, ERR_INPUT, "%s = \"%.40s\" is not built in; take \"%s\", or a program of your own",
-                        only[i][0], value, only[i][1]);
-    }
+    struct native_members m;
+    json_t *training = json_object_get(t->identity, "training");
+    AUTO(json_decref)
+    json_t *encoding = json_pack("{s:O*, s:O*, s:O*}", "select_layer", json_object_get(training, "select_layer"),
+                                 "image_aspect", json_object_get(training, "image_aspect"), "dtype",
+                                 json_object_get(t->identity, "dtype"));
+    TRY(native_members_read(json_object_get(t->identity, "representation"), encoding,
+                            json_object_get(t->execution, "names"), &m, e));
+    memcpy(j->members, m.list, m.n * sizeof *m.list);
+    j->n_members = m.n;
+    j->grid = m.grid;
+    j->features = m.dtype;
     return 0;
 }
 
-static int read_member(const struct exec_task *t, size_t i, struct representation_member *m, struct err *e)
+static int read_execution(const struct exec_task *t, struct train_job *j, struct err *e)
 {
-    json_t *one = json_array_get(json_object_get(json_object_get(t->identity, "representation"), "members"), i);
-    json_t *names = json_array_get(json_object_get(json_object_get(t->execution, "names"), "members"), i);
-    int64_t layer, resolution;
-    const char *positions;
-    *m = (struct representation_member){ .encoder = EXTRACT_DEFAULTS };
-    TRY(native_int(t->identity, "training.select_layer", NULL, &layer, e)); /* of encoders that name none */
-    TRY(native_int(one, "options.layer", &layer, &layer, e));
-    TRY(native_int(one, "resolution", NULL, &resolution, e));
-    TRY(native_text(one, "options.position_interpolation", "own", &positions, e));
-    TRY(vit_positions_parse(positions, &m->encoder.positions, e));
-    m->encoder.layer = (int)layer;
-    m->encoder.resolution = (uint32_t)resolution;
-    return native_text(names, "encoder", NULL, &m->name, e);
+    json_t *how = json_object_get(t->execution, "training");
+    json_t *seconds = json_object_get(how, "checkpoint_seconds"), *again = json_object_get(how, "gradient_checkpointing");
+    TRY(native_int(how, "device_batch", &(int64_t){ 0 }, &j->device_batch, e));
+    if (json_is_number(seconds))
+        j->save_every_ns = (int64_t)(json_number_value(seconds) * 1e9);
+    j->recompute = !again || json_is_true(again);
+    return 0;
 }
 
 static int read_call(const struct exec_task *t, enum train_stage stage, struct train_call *c, struct err *e)
 {
-    const char *dtype;
+    const char *connector;
     struct train_job *j = &c->job;
     *j = train_job_default(stage);
-    TRY(refuse_unknown(t, e));
+    TRY(native_text(t->identity, "training.connector", "mlp2x_gelu", &connector, e));
+    if (strcmp(connector, "mlp2x_gelu") != 0)
+        return FAIL(e, ERR_INPUT, "training.connector = \"%.40s\" is not built in; take \"mlp2x_gelu\", or a program of your own",
+                    connector);
     TRY(train_recipe_read(&j->recipe, json_object_get(t->identity, "training"), e));
     TRY(train_recipe_check(&j->recipe, e));
-    TRY(native_text(t->identity, "dtype", NULL, &dtype, e));
-    j->features = strcmp(dtype, "fp32") == 0 ? TH_F32 : strcmp(dtype, "fp16") == 0 ? TH_F16 : TH_BF16;
-    TRY(native_int(t->identity, "representation.target_grid", &(int64_t){ 0 }, &j->grid, e));
-    TRY(native_int(t->execution, "training.device_batch", &(int64_t){ 0 }, &j->device_batch, e));
-    json_t *seconds = json_object_get(json_object_get(t->execution, "training"), "checkpoint_seconds");
-    if (json_is_number(seconds))
-        j->save_every_ns = (int64_t)(json_number_value(seconds) * 1e9);
-    json_t *again = json_object_get(json_object_get(t->execution, "training"), "gradient_checkpointing");
-    j->recompute = !again || json_is_true(again);
-    size_t n = json_array_size(json_object_get(json_object_get(t->identity, "representation"), "members"));
-    if (n < 1 || n > TRAIN_MEMBERS_MAX)
-        return FAIL(e, ERR_INPUT, "a representation of %zu encoders; 1 to %d can be trained", n, TRAIN_MEMBERS_MAX);
-    for (; j->n_members < n; j->n_members++)
-        TRY(read_member(t, j->n_members, &j->members[j->n_members], e));
-    return 0;
+    TRY(read_execution(t, j, e));
+    return read_members(t, j, e);
 }
 
 int native_train_check(const struct exec_task *t, enum train_stage stage, struct err *e)
@@ -96,29 +79,6 @@ int native_train_check(const struct exec_task *t, enum train_stage stage, struct
 
 /* ---- inputs ---------------------------------------------------------------------------------------------------------
  */
-
-/* Files of kept features, in the order of the inputs; *n is their number. */
-static int find_features(const struct exec_task *t, struct train_call *c, size_t member, struct err *e)
-{
-    struct representation_member *m = &c->job.members[member];
-    char prefix[40];
-    size_t len = (size_t)snprintf(prefix, sizeof prefix, "cache:%zu:", member);
-    const char **mine = calloc(t->spec->n_inputs + 1, sizeof *mine);
-    m->features = mine;
-    if (!mine)
-        return FAIL_NOMEM(e);
-    for (size_t i = 0; i < t->spec->n_inputs; i++) {
-        char *path = NULL;
-        if (strncmp(t->spec->inputs[i]->name, prefix, len) != 0)
-            continue;
-        if (native_artifact(t, t->spec->inputs[i], "features", &path, e) < 0) {
-            free(path);
-            return -1;
-        }
-        mine[m->n_features++] = c->files[c->n_files++] = path;
-    }
-    return 0;
-}
 
 static int find_connector(const struct exec_task *t, struct train_call *c, struct err *e)
 {
@@ -133,20 +93,17 @@ static int find_connector(const struct exec_task *t, struct train_call *c, struc
 static int find_paths(const struct exec_task *t, struct train_call *c, struct err *e)
 {
     struct train_job *j = &c->job;
-    json_t *names = json_object_get(json_object_get(t->execution, "names"), "members");
+    json_t *names = json_object_get(t->execution, "names");
     if (!(j->llm = native_path(t, "llm", e)) || !(j->data = native_path(t, "image_set", e)))
         return -1;
-    if (!(c->images = strdup(j->data)) || !(c->files = calloc(t->spec->n_inputs + 1, sizeof *c->files)))
+    if (!(c->images = strdup(j->data)))
         return FAIL_NOMEM(e);
     j->images = dirname(c->images);
     TRY(find_connector(t, c, e));
-    for (size_t i = 0; i < j->n_members; i++) {
-        const char *checkpoint;
-        TRY(find_features(t, c, i, e));
-        TRY(native_text(json_array_get(names, i), "checkpoint", NULL, &checkpoint, e));
-        if (!j->members[i].n_features && !(j->members[i].encoder.checkpoint = exec_path(t, checkpoint, e)))
+    TRY(native_caches_find(t, j->members, j->n_members, &c->caches, e));
+    for (size_t i = 0; i < j->n_members; i++)
+        if (!j->members[i].n_features && !(j->members[i].encoder.checkpoint = native_member_path(t, names, i, e)))
             return -1;
-    }
     return 0;
 }
 
