@@ -36,6 +36,8 @@ const struct opt tool_train_options[] = {
     { .name = "epochs", .type = OPT_REAL, .value = "N", .lo = 0, .hi = 1000, .help = "passes over them (1)" },
     { .name = "batch", .letter = 'b', .type = OPT_INT, .value = "N", .lo = 1, .hi = 1048576,
       .help = "samples of a step (stage1 256, stage2 128)" },
+    { .name = "chunks", .type = OPT_INT, .value = "N", .lo = 1, .hi = 1048576,
+      .help = "parts of a batch whose losses are averaged, as on N devices (8)" },
     { .name = "lr", .type = OPT_REAL, .value = "RATE", .lo = 0, .hi = 10, .help = "peak learning rate (stage1 1e-3, stage2 2e-5)" },
     { .name = "warmup", .type = OPT_REAL, .value = "RATIO", .lo = 0, .hi = 1, .help = "part of the steps (0.03)" },
     { .name = "schedule", .type = OPT_CHOICE, .choices = "cosine|linear|constant", .fallback = "cosine", .help = "after the warm-up" },

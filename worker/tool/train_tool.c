@@ -36,6 +36,7 @@ static void read_numbers(const struct opts *o, struct train_recipe *r)
     } numbers[] = {
         { "samples", NULL, &r->samples },        { "batch", NULL, &r->batch },
         { "max-length", NULL, &r->max_length },  { "seed", NULL, &r->seed },
+        { "chunks", NULL, &r->chunks },
         { "epochs", &r->epochs, NULL },          { "lr", &r->learning_rate, NULL },
         { "warmup", &r->warmup_ratio, NULL },    { "weight-decay", &r->weight_decay, NULL },
         { "clip", &r->grad_clip, NULL },
