@@ -33,7 +33,6 @@ static void train_call_cleanup(struct train_call *c)
 static int refuse_unknown(const struct exec_task *t, struct err *e)
 {
     static const char *const only[][2] = { { "training.connector", "mlp2x_gelu" },
-                                           { "training.image_aspect", "square" },
                                            { "representation.fusion", "raw" } };
     for (size_t i = 0; i < ARRAY_LEN(only); i++) {
         const char *value;
@@ -50,13 +49,15 @@ static int read_member(const struct exec_task *t, size_t i, struct representatio
     json_t *one = json_array_get(json_object_get(json_object_get(t->identity, "representation"), "members"), i);
     json_t *names = json_array_get(json_object_get(json_object_get(t->execution, "names"), "members"), i);
     int64_t layer, resolution;
-    const char *positions;
+    const char *positions, *aspect;
     *m = (struct representation_member){ .encoder = EXTRACT_DEFAULTS };
     TRY(native_int(t->identity, "training.select_layer", NULL, &layer, e)); /* of encoders that name none */
     TRY(native_int(one, "options.layer", &layer, &layer, e));
     TRY(native_int(one, "resolution", NULL, &resolution, e));
     TRY(native_text(one, "options.position_interpolation", "own", &positions, e));
     TRY(vit_positions_parse(positions, &m->encoder.positions, e));
+    TRY(native_text(t->identity, "training.image_aspect", "square", &aspect, e));
+    m->encoder.pad = strcmp(aspect, "pad") == 0;
     m->encoder.layer = (int)layer;
     m->encoder.resolution = (uint32_t)resolution;
     return native_text(names, "encoder", NULL, &m->name, e);

@@ -116,6 +116,7 @@ static int read_members(const struct opts *o, struct train_job *j, struct err *e
         *m = (struct representation_member){ .encoder = EXTRACT_DEFAULTS };
         m->encoder.checkpoint = encoders[i];
         m->encoder.layer = (int)opts_int(o, "layer");
+        m->encoder.pad = opts_flag(o, "pad");
         m->features = n_features ? &features[i] : NULL;
         m->n_features = n_features ? 1 : 0;
     }
