@@ -62,7 +62,7 @@ struct benchmark_conf {
 };
 struct score_a_conf {
     struct conf_list references; /* conf_text */
-    int sample, arith;
+    int sample, arith, match; /* match: -1 where it is not said */
     int64_t sample_size, sample_seed;
     bool exclude_self;
     int line;

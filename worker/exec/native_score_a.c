@@ -2,7 +2,7 @@
  * pictures.
  *
  *     identity   {"representation", "encoding": {"select_layer", "image_aspect", "dtype"}, "benchmark",
- *                 "setting": {"sample", "sample_size", "sample_seed", "arith"}}
+ *                 "setting": {"sample", "sample_size", "sample_seed", "arith", "match"}}
  *     execution  {"names": {"members", "llm", "image_set"}, "references": [{"representation", "names"}]}
  *     inputs     connector, reference:N: what their stage1 left
  *     metrics    a, samples, reference:NAME (A with that reference alone)
@@ -47,7 +47,7 @@ DEFINE_CLEANUP(sides_destroy, struct sides *)
 
 struct score_call {
     enum a_arith arith;
-    const char *sample;
+    const char *sample, *match;
     int64_t size, seed;
     json_t *references; /* borrowed */
 };
@@ -66,6 +66,7 @@ static int read_call(const struct exec_task *t, struct score_call *c, struct err
     TRY(native_text(t->identity, "setting.arith", NULL, &arith, e));
     TRY(a_arith_parse(arith, &c->arith, e));
     TRY(native_text(t->identity, "setting.sample", NULL, &c->sample, e));
+    TRY(native_text(t->identity, "setting.match", "all", &c->match, e));
     TRY(native_int(t->identity, "setting.sample_size", NULL, &c->size, e));
     TRY(native_int(t->identity, "setting.sample_seed", NULL, &c->seed, e));
     c->references = json_object_get(t->execution, "references");
@@ -196,6 +197,7 @@ static json_t *align(const struct exec_task *t, const struct score_call *c, cons
                                .n_references = sides->n - 1,
                                .questions = s,
                                .arith = c->arith,
+                               .nearest = strcmp(c->match, "nearest") == 0,
                                .threads = th_threads(),
                                .progress = report,
                                .arg = (void *)t };
