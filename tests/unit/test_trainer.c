@@ -290,8 +290,9 @@ static void kill_again_and_again(const char *name, uint32_t seed)
     job.save_every_steps = 1;
     log->nap_us = 20000; /* or a quick machine would be done before it is killed */
     srand(seed);
-    /* From the time that a start takes upwards, so that some are killed in the middle of a step or a checkpoint. */
-    while (!try_for(&job, log, disturbed, 30000 + kills * 40000 + rand() % 150000))
+    /* From the time that a start takes upwards, so that some are killed in the middle of a step or a checkpoint. Longer and
+     * longer, for under sanitizers a start alone takes seconds. */
+    while (!try_for(&job, log, disturbed, 30000 + (int64_t)kills * kills * 15000 + rand() % 150000))
         kills++;
     print_message("%s: killed %d times\n", name, kills);
     assert_true(kills >= 2);
