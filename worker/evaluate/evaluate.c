@@ -26,8 +26,9 @@ int evaluate_prompt(const struct tokenizer *t, const struct question *q, const s
 
 struct prompt {
     struct ids ids;
-    size_t images;  /* places for pictures */
-    int64_t length;   /* tokens, pictures included */
+    size_t images;                        /* places for pictures */
+    size_t pictures[QUESTION_IMAGES_MAX]; /* which of the question's goes there */
+    int64_t length;                       /* tokens, pictures included */
     size_t question;
 };
 
@@ -43,6 +44,18 @@ static void prompts_free_cleanup(struct prompts *p)
     free(p->v);
 }
 
+static int find_pictures(const struct evaluate_job *j, const struct question *q, struct prompt *p, struct err *e)
+{
+    size_t n = benchmark_prompt_pictures(question_set_family(j->questions), q, p->pictures, QUESTION_IMAGES_MAX);
+    if (n != p->images || n > QUESTION_IMAGES_MAX)
+        return FAIL(e, ERR_INPUT, "its prompt has %zu places for pictures; %d can be asked about", p->images,
+                    QUESTION_IMAGES_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (p->pictures[i] >= q->n_images)
+            return FAIL(e, ERR_INPUT, "its text names picture %zu, but 'image' has %zu", p->pictures[i] + 1, q->n_images);
+    return n && !j->representation ? FAIL(e, ERR_INPUT, "it has a picture; name the model's encoders") : 0;
+}
+
 static int make_prompt(const struct evaluate_job *j, size_t i, int64_t tokens, struct prompt *p, struct err *e)
 {
     const struct question *q = question_set_at(j->questions, i);
@@ -52,12 +65,7 @@ static int make_prompt(const struct evaluate_job *j, size_t i, int64_t tokens, s
     for (size_t k = 0; k < p->ids.n; k++)
         p->images += p->ids.v[k] == IMAGE_TOKEN;
     p->length = (int64_t)(p->ids.n - p->images) + (int64_t)p->images * tokens;
-    if (p->images > q->n_images)
-        return FAIL(e, ERR_INPUT, "question '%.80s' has %zu places for pictures and %zu pictures", q->id, p->images,
-                    q->n_images);
-    if (p->images && !j->representation)
-        return FAIL(e, ERR_INPUT, "question '%.80s' has a picture; name the model's encoders", q->id);
-    return 0;
+    return find_pictures(j, q, p, e) < 0 ? err_wrap(e, "question '%.80s'", q->id) : 0;
 }
 
 static int longest_first(const void *a, const void *b)
@@ -120,8 +128,8 @@ static int take_pictures(const struct evaluate_job *j, const struct prompt *p, s
     for (size_t i = 0; i < n; i++) {
         const struct question *q = question_set_at(j->questions, p[i].question);
         for (size_t k = 0; k < p[i].images; k++, to->n++) {
-            to->names[to->n] = q->images[k];
-            if (representation_needs_pictures(j->representation) && load(j, q->images[k], &to->list[to->n], e) < 0)
+            const char *name = to->names[to->n] = q->images[p[i].pictures[k]];
+            if (representation_needs_pictures(j->representation) && load(j, name, &to->list[to->n], e) < 0)
                 return err_wrap(e, "question '%.80s'", q->id);
         }
     }
@@ -165,14 +173,13 @@ static int keep(const struct evaluate_job *j, const struct prompt *p, const stru
 /* Tokens that a row may come to. */
 static int64_t room(const struct evaluate_job *j)
 {
-    return llama_config(j->model->llama)->positions;
+    return llama_context(llama_config(j->model->llama));
 }
 
-static int64_t new_tokens(const struct evaluate_job *j, int64_t longest)
+static int64_t new_tokens(const struct evaluate_job *j)
 {
     int64_t most = question_set_family(j->questions)->max_new_tokens;
-    most = most ? most : j->max_new_tokens ? j->max_new_tokens : EVALUATE_NEW_TOKENS;
-    return most < room(j) - longest ? most : room(j) - longest;
+    return most ? most : j->max_new_tokens ? j->max_new_tokens : EVALUATE_NEW_TOKENS;
 }
 
 /* p[0 .. n-1], the longest first. */
@@ -190,7 +197,7 @@ static int answer_batch(const struct evaluate_job *j, const struct prompt *p, si
         samples[i] = (struct vlm_sample){ .ids = p[i].ids.v, .n = p[i].ids.n };
     TRY(look(j, p, n, &features, e));
     TRY(vlm_embed(j->model, samples, n, features, 0, &batch, e));
-    struct generate_options o = { .max_new_tokens = new_tokens(j, p[0].length) };
+    struct generate_options o = { .max_new_tokens = new_tokens(j), .context = room(j) };
     TRY(llama_generate(j->model->llama, batch.x, batch.lengths, &o, answers, e));
     int rc = keep(j, p, answers, n, log, c, e);
     generated_free(answers, n);

@@ -1,8 +1,8 @@
 /* A multimodal model asked the questions of a benchmark: greedy answers in batches, kept question by question, so that
  * the numbers can be computed again from them (benchmark/metric.h).
  *
- * Conversations are vicuna_v1, as LLaVA-1.5 is evaluated. Every <image> of a prompt gets a picture of the question, in
- * order; where a prompt has fewer places than the question has pictures, the first ones. A prompt that is longer than
+ * Conversations are vicuna_v1, as LLaVA-1.5 is evaluated. Every <image> of a prompt gets a picture of the question: in
+ * MMMU the one that its text names there, else the first. A prompt that is longer than
  * the decoder's positions allow gets no answer (""), and is counted. */
 #ifndef ACSWEEP_WORKER_EVALUATE_EVALUATE_H
 #define ACSWEEP_WORKER_EVALUATE_EVALUATE_H

@@ -207,7 +207,10 @@ static int answer(struct answer_job *j, struct err *e)
         return -1;
     int32_t eos = tokenizer_eos(j->tokenizer);
     const struct llama *m = j->vlm ? j->vlm->llama : j->llama;
-    struct generate_options o = { .max_new_tokens = opts_int(j->o, "max-tokens"), .token = take_token, .arg = j };
+    struct generate_options o = { .max_new_tokens = opts_int(j->o, "max-tokens"),
+                                  .context = llama_context(llama_config(m)),
+                                  .token = take_token,
+                                  .arg = j };
     if (llama_config(m)->n_eos == 0 && eos >= 0) {
         o.stop = &eos;
         o.n_stop = 1;
