@@ -114,6 +114,7 @@ static int describe(const struct evaluation *v, char **text, struct err *e)
         const char *value = opts_text(v->o, keys[i]);
         json_object_set_new(run, keys[i], value ? json_string(value) : json_null());
     }
+    json_object_set_new(run, "pad", json_boolean(opts_flag(v->o, "pad")));
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         json_object_set_new(run, numbers[i], json_integer(opts_int(v->o, numbers[i])));
     for (size_t i = 0; i < v->members.n; i++) {

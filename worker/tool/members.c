@@ -53,6 +53,7 @@ int tool_members_read(const struct opts *o, enum th_dtype compute, struct tool_m
         m->list[i].encoder.layer = (int)opts_int(o, "layer");
         m->list[i].encoder.resolution = opts_has(o, "resolution") ? (uint32_t)opts_int(o, "resolution") : 0;
         m->list[i].encoder.compute = compute;
+        m->list[i].encoder.pad = opts_flag(o, "pad");
     }
     for (size_t i = 0; i < n; i++)
         TRY(add_list(m, given[i], e));

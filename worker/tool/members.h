@@ -1,5 +1,5 @@
 /* The representation of a command: its encoders, as `--encoder DIR[,DIR...]` (also given again and again) names them, and
- * the options --layer, --resolution and --grid where the command has them. */
+ * the options --layer, --pad, --grid, and --resolution where the command has it. */
 #ifndef ACSWEEP_WORKER_TOOL_MEMBERS_H
 #define ACSWEEP_WORKER_TOOL_MEMBERS_H
 

@@ -14,9 +14,9 @@
 static json_t *member_json(const struct representation_member *m)
 {
     const struct extract_options *x = &m->encoder;
-    return json_pack("{s:s, s:i, s:I, s:i, s:b, s:s}", "encoder", m->name ? m->name : x->checkpoint ? x->checkpoint : "",
+    return json_pack("{s:s, s:i, s:I, s:i, s:b, s:b, s:s}", "encoder", m->name ? m->name : x->checkpoint ? x->checkpoint : "",
                      "geometry", (int)x->geometry, "resolution", (json_int_t)x->resolution, "layer", x->layer,
-                     "final_norm", (int)x->final_norm, "positions", vit_positions_name(x->positions));
+                     "final_norm", (int)x->final_norm, "pad", (int)x->pad, "positions", vit_positions_name(x->positions));
 }
 
 /* Digests of the connector's numbers as it begins: its path may have another one by now. */
