@@ -76,6 +76,8 @@ MUST_USE int plan_check_name(const struct conf *c, const char *what, const char 
 MUST_USE int plan_check_names(const struct sweep_conf *s, const struct conf *c, struct err *e);
 MUST_USE int plan_check_space(struct plan_build *b, struct err *e); /* before anything refers into the space */
 MUST_USE int plan_check(struct plan_build *b, struct err *e);
+/* Settings that native tasks would refuse. */
+MUST_USE int plan_check_native(struct plan_build *b, struct err *e);
 MUST_USE int plan_tasks(struct plan_build *b, struct err *e);
 MUST_USE int plan_check_bundle(const struct plan_build *b, enum plan_kind kind, struct err *e);
 /* Say of each task with which others it may run as one. */

@@ -79,6 +79,7 @@ wrong() { # wrong CODE TEXT ARGUMENT...
 wrong 2 "'$GOLDEN/none' is no directory" evaluate x --encoder "$GOLDEN/clip,$GOLDEN/none"
 wrong 2 "name the decoder" acsweep generate --model lora --prompt x
 wrong 3 "no metric" evaluate x --metric beauty
+[[ ! -e x/answers.log ]] || fail "it answered before it looked at the metric"
 wrong 3 "features" evaluate x --encoder "$GOLDEN/clip" # beside those given before: three encoders
 sed 's/pictures\/50/pictures\/none/' data/words.jsonl >data/broken.jsonl
 wrong 3 "none.png" evaluate x --benchmark data/broken.jsonl

@@ -250,7 +250,7 @@ static int run(const struct exec_task *t, struct exec_result *r, struct err *e)
     TRY(native_device(t, &device, e));
     const char *path = native_path(t, "image_set", e);
     AUTO(question_set_destroy) struct question_set *s = path ? question_set_load(path, e) : NULL;
-    struct evaluated *m = s ? get_model(t, &c, device, e) : NULL;
+    struct evaluated *m = s && metric_check(s, c.metric, e) == 0 ? get_model(t, &c, device, e) : NULL;
     AUTO(representation_close) struct representation *mine = NULL;
     const struct representation *seen = m ? get_representation(t, &c, device, m, &mine, e) : NULL;
     if (!seen || parts_path(t, &parts, &log_path, e) < 0)

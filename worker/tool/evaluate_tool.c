@@ -65,6 +65,7 @@ static int open_all(struct evaluation *v, struct err *e)
 {
     if (!(v->questions = question_set_load(opts_text(v->o, "benchmark"), e)))
         return -1;
+    TRY(metric_check(v->questions, opts_text(v->o, "metric"), e)); /* not only when all is answered */
     bool sees = has_pictures(v->questions);
     if (sees && v->members.n == 0)
         return FAIL(e, ERR_USAGE, "the questions have pictures: give the model's encoders, --encoder DIR[,DIR...]");
