@@ -157,6 +157,8 @@ static void test_an_answer_ends_with_the_context(void **state)
     assert_int_equal(e.kind, ERR_INPUT);
     AUTO(llama_destroy) struct llama *linear = open_golden("linear");
     assert_int_equal(llama_context(llama_config(m)), 64);
+    const struct llama_config *c = llama_config(m);
+    assert_int_equal(llama_cache_bytes(m, 3, 5), c->layers * 2 * 3 * 5 * c->kv_heads * c->head_dim * 4);
     assert_int_equal(llama_context(llama_config(linear)), 64);
 }
 

@@ -9,6 +9,7 @@
 
 #define PROMPT_MOST ((size_t)1 << 20)
 #define BATCH_DEFAULT 8
+#define CACHE_CPU ((int64_t)8 << 30)
 _Static_assert(IMAGE_TOKEN == VLM_IMAGE, "conversations and models mark pictures alike");
 
 /* ---- prompts --------------------------------------------------------------------------------------------------------
@@ -182,6 +183,23 @@ static int64_t new_tokens(const struct evaluate_job *j)
     return most ? most : j->max_new_tokens ? j->max_new_tokens : EVALUATE_NEW_TOKENS;
 }
 
+/* What keys and values of a batch may take. */
+static int cache_budget(const struct evaluate_job *j, int64_t *bytes, struct err *e)
+{
+    struct th_memory m;
+    TRY(th_device_memory(llama_options(j->model->llama).device, &m, e));
+    *bytes = m.total ? m.total / 4 : CACHE_CPU;
+    return 0;
+}
+
+/* How many of p[0 .. n-1], the longest first, go together. */
+static size_t batch_of(const struct evaluate_job *j, const struct prompt *p, size_t n, int64_t budget)
+{
+    int64_t most = p[0].length + new_tokens(j), columns = most < room(j) ? most : room(j);
+    int64_t rows = budget / llama_cache_bytes(j->model->llama, 1, columns);
+    return rows < 1 ? 1 : (uint64_t)rows < n ? (size_t)rows : n;
+}
+
 /* p[0 .. n-1], the longest first. */
 static int answer_batch(const struct evaluate_job *j, const struct prompt *p, size_t n, struct answer_log *log,
                         struct evaluate_counts *c, struct err *e)
@@ -220,12 +238,14 @@ int evaluate_run(const struct evaluate_job *j, struct answer_log *log, struct ev
 {
     AUTO(prompts_free) struct prompts p = { 0 };
     size_t first = 0, batch = j->batch ? j->batch : BATCH_DEFAULT;
+    int64_t budget;
     *counts = (struct evaluate_counts){ 0 };
+    TRY(cache_budget(j, &budget, e));
     TRY(make_prompts(j, log, &p, e));
     size_t kept = question_set_count(j->questions) - p.n;
     TRY(skip_too_long(j, &p, &first, log, counts, e));
     while (first < p.n) {
-        size_t n = p.n - first < batch ? p.n - first : batch;
+        size_t n = batch_of(j, p.v + first, p.n - first < batch ? p.n - first : batch, budget);
         TRY(answer_batch(j, p.v + first, n, log, counts, e));
         first += n;
         if (j->progress)

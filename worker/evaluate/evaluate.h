@@ -21,7 +21,8 @@ struct evaluate_job {
     const struct representation *representation; /* of the model; NULL when no question has a picture */
     const char *images;                          /* directory that the questions' paths are below */
     const struct question_set *questions;
-    size_t batch;           /* questions at a time; 0 = 8 */
+    size_t batch;           /* questions at a time; 0 = 8; fewer where their keys and values would take over a quarter of
+                             * a GPU's memory, or 8 GiB */
     int64_t max_new_tokens; /* for families without a limit; 0 = EVALUATE_NEW_TOKENS */
     /* After each batch: answers there are. -1 with `e` set ends the run. May be NULL. */
     int (*progress)(void *arg, size_t done, size_t questions, struct err *e);
