@@ -64,6 +64,11 @@ expect 0 evaluate numbered --benchmark data/mmmu.jsonl --json
 same "$(head -2 numbered/answers.jsonl)" '{"id":"0","answer":"blue"}
 {"id":"1","answer":"red"}'
 
+# How it was trained to look is in the model.
+expect 0 evaluate other --layer -1 --grid 3 --batch 16
+has "$ERR" "warning: the model was trained with layer -2, here it is -1; give --layer -2"
+has "$ERR" "warning: the model was trained with grid 4, here it is 3; give --grid 4"
+
 # What LoRA left goes on its decoder.
 expect 0 evaluate small/and/deep --model lora --llm "$GOLDEN/llm" --json
 expect 0 acsweep generate --model lora --llm "$GOLDEN/llm" --encoder "$GOLDEN/clip,$GOLDEN/dino" --image data/pictures/50.png --max-tokens 3 \

@@ -72,6 +72,8 @@ static int open_all(struct evaluation *v, struct err *e)
     TRY(open_model(v, e));
     if (sees)
         v->representation = tool_representation(v->o, &v->members, v->compute, v->device, e);
+    if (v->representation)
+        tool_compare(v->model, &v->members, v->representation, "evaluate");
     return sees && !v->representation ? -1 : 0;
 }
 

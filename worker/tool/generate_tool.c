@@ -98,7 +98,10 @@ static struct tensor *look(const struct answer_job *j, struct err *e)
         return NULL;
     AUTO(representation_close)
     struct representation *r = tool_representation(j->o, &members, j->compute, j->device, e);
-    return r ? representation_files(r, j->pictures, j->n_pictures, e) : NULL;
+    if (!r)
+        return NULL;
+    tool_compare(j->vlm, &members, r, "generate");
+    return representation_files(r, j->pictures, j->n_pictures, e);
 }
 
 /* The decoder's input, (1,N,D) */
@@ -188,13 +191,16 @@ static int open_model(struct answer_job *j, struct err *e)
     const char *dir = opts_text(j->o, "model"), *llm = opts_text(j->o, "llm");
     struct llama_options lo = { j->compute, j->device };
     struct vlm_options vo = { .connector = opts_text(j->o, "connector"), .dtype = j->compute, .device = j->device };
+    bool adapter = adapter_is_in(dir);
+    if ((llm || !adapter) && !(j->tokenizer = tokenizer_open(llm ? llm : dir, e)))
+        return -1;
     if (vo.connector)
         j->vlm = vlm_open(dir, &vo, e);
-    else if (j->n_pictures || llm || adapter_is_in(dir))
+    else if (j->n_pictures || llm || adapter)
         j->vlm = tool_model(dir, llm, j->compute, j->device, e);
     else
         j->llama = llama_open(dir, &lo, e);
-    return (j->vlm || j->llama) && (j->tokenizer = tokenizer_open(llm ? llm : dir, e)) ? 0 : -1;
+    return j->vlm || j->llama ? 0 : -1;
 }
 
 static int answer(struct answer_job *j, struct err *e)
