@@ -259,6 +259,18 @@ static void test_identity_parameters(void **state)
     }
 }
 
+/* It changes A scores and what looks at them, and is in no identity where it is off. */
+static void test_nearest_reference(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *before = edited_ok(NULL, NULL);
+    AUTO(plan_destroy) struct plan *off = edited_ok("references = [\"A\"]", "references = [\"A\"]; nearest = false");
+    AUTO(plan_destroy) struct plan *on = edited_ok("references = [\"A\"]", "references = [\"A\"]; nearest = true");
+    assert_int_equal(shared(before, off), before->n_tasks);
+    assert_int_equal(shared(before, on), before->n_tasks - count(before, "score_a"));
+    assert_non_null(strstr(on->score_settings[0].settings, "\"nearest\":true"));
+}
+
 #define HEX_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define HEX_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
@@ -911,6 +923,7 @@ int main(void)
         cmocka_unit_test(test_features_are_no_identity),
         cmocka_unit_test(test_features_of_one_content_under_two_names),
         cmocka_unit_test(test_features_that_are_computed_on_the_fly),
+        cmocka_unit_test(test_nearest_reference),
         cmocka_unit_test(test_content_is_identified_first),
         cmocka_unit_test(test_content_is_stated),
         cmocka_unit_test(test_content_of_other_executors),
