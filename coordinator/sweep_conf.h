@@ -62,9 +62,9 @@ struct benchmark_conf {
 };
 struct score_a_conf {
     struct conf_list references; /* conf_text */
-    int sample, arith, match; /* match: -1 where it is not said */
+    int sample, arith;
     int64_t sample_size, sample_seed;
-    bool exclude_self;
+    bool exclude_self, nearest;
     int line;
 };
 struct score_c_conf {

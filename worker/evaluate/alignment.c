@@ -152,24 +152,13 @@ static json_t *result(const struct alignment_job *j, const struct sums *sums, js
                      "references", references, "samples", samples);
 }
 
-static const struct alignment_side *nearest(const struct alignment_job *j)
-{
-    int64_t tokens = representation_shape(j->target.representation).tokens, best = INT64_MAX;
-    const struct alignment_side *out = j->references;
-    for (size_t k = 0; k < j->n_references; k++) {
-        int64_t off = llabs(representation_shape(j->references[k].representation).tokens - tokens);
-        if (off < best) {
-            best = off;
-            out = &j->references[k];
-        }
-    }
-    return out;
-}
-
-static json_t *run(const struct alignment_job *j, struct err *e)
+json_t *alignment_run(const struct alignment_job *j, struct err *e)
 {
     struct sums sums = { 0 };
     AUTO(json_decref) json_t *samples = json_array();
+    if (j->n_references < 1 || j->n_references > ALIGNMENT_REFERENCES_MAX || j->n < 1)
+        return FAIL_NULL(e, ERR_INPUT, "an A score needs 1 to %d references and a picture at least; here are %zu and %zu",
+                         ALIGNMENT_REFERENCES_MAX, j->n_references, j->n);
     for (size_t first = 0; first < j->n; first += PICTURES) {
         size_t n = j->n - first < PICTURES ? j->n - first : PICTURES;
         if (compare(j, first, n, &sums, samples, e) < 0 ||
@@ -178,17 +167,4 @@ static json_t *run(const struct alignment_job *j, struct err *e)
     }
     json_t *out = result(j, &sums, samples);
     return out ? out : FAIL_NULL(e, ERR_NOMEM, "out of memory");
-}
-
-json_t *alignment_run(const struct alignment_job *j, struct err *e)
-{
-    if (j->n_references < 1 || j->n_references > ALIGNMENT_REFERENCES_MAX || j->n < 1)
-        return FAIL_NULL(e, ERR_INPUT, "an A score needs 1 to %d references and a picture at least; here are %zu and %zu",
-                         ALIGNMENT_REFERENCES_MAX, j->n_references, j->n);
-    struct alignment_job one = *j;
-    if (j->nearest) {
-        one.references = nearest(j);
-        one.n_references = 1;
-    }
-    return run(&one, e);
 }

@@ -28,8 +28,7 @@ struct alignment_job {
     const size_t *sample; /* questions; the first picture of each counts */
     size_t n;
     enum a_arith arith;
-    bool nearest; /* only the reference whose number of tokens is nearest to the target's; the first of equals */
-    int threads;  /* 0: one */
+    int threads; /* 0: one */
     int (*progress)(void *arg, size_t done, size_t n, struct err *e);
     void *arg;
 };

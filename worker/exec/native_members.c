@@ -11,22 +11,6 @@ static int refuse(json_t *o, const char *key, const char *only, struct err *e)
     return FAIL(e, ERR_INPUT, "%s = \"%.40s\" is not built in; take \"%s\", or a program of your own", key, value, only);
 }
 
-static int read_dtype(json_t *encoding, enum th_dtype *out, struct err *e)
-{
-    static const struct {
-        const char *name;
-        enum th_dtype is;
-    } known[] = { { "bf16", TH_BF16 }, { "fp16", TH_F16 }, { "fp32", TH_F32 } };
-    const char *name;
-    TRY(native_text(encoding, "dtype", NULL, &name, e));
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (strcmp(known[i].name, name) == 0) {
-            *out = known[i].is;
-            return 0;
-        }
-    return FAIL(e, ERR_INPUT, "features cannot be kept as '%.40s'; use bf16, fp16 or fp32", name);
-}
-
 static int read_aspect(json_t *encoding, bool *pad, struct err *e)
 {
     const char *name;
@@ -60,7 +44,7 @@ int native_members_read(json_t *representation, json_t *encoding, json_t *names,
     m->n = 0;
     TRY(refuse(representation, "fusion", "raw", e));
     TRY(read_aspect(encoding, &pad, e));
-    TRY(read_dtype(encoding, &m->dtype, e));
+    TRY(native_dtype(encoding, "dtype", &m->dtype, e));
     TRY(native_int(encoding, "select_layer", NULL, &layer, e));
     TRY(native_int(representation, "target_grid", &(int64_t){ 0 }, &m->grid, e));
     size_t n = json_array_size(members);
