@@ -305,7 +305,12 @@ static void kill_again_and_again(const char *name, uint32_t seed)
 static void test_killed_trainings_come_to_the_same_bits(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+#ifdef __SANITIZE_ADDRESS__
+    const size_t first = ARRAY_LEN(cases) - 1; /* LoRA's: each start takes seconds here */
+#else
+    const size_t first = 0;
+#endif
+    for (size_t i = first; i < ARRAY_LEN(cases); i++)
         kill_again_and_again(cases[i], 7 + (uint32_t)i);
 }
 
