@@ -22,7 +22,7 @@ static void make_name(struct random *r, size_t right, struct item *it)
 
 static void make_count(struct random *r, size_t right, struct item *it)
 {
-    const struct concept *c = concept_any(r);
+    const struct concept *c = concept_where(r, concept_counts, NULL);
     size_t n = 1 + random_below(r, SCENE_MOST);
     for (size_t i = 0; i < n; i++)
         scene_add(&it->scene, c);

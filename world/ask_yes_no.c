@@ -40,7 +40,7 @@ static void make_existence(struct random *r, struct scene *s, struct both *b)
 
 static void make_count(struct random *r, struct scene *s, struct both *b)
 {
-    const struct concept *c = concept_any(r);
+    const struct concept *c = concept_where(r, concept_counts, NULL);
     size_t n = 1 + random_below(r, SCENE_MOST), other = 1 + (n + random_below(r, SCENE_MOST - 1)) % SCENE_MOST;
     for (size_t i = 0; i < n; i++)
         scene_add(s, c);

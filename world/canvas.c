@@ -114,17 +114,19 @@ static struct box reach(const struct image *im, const struct sprite *s, const st
 /* Sum of the sprite's colours and alpha over the looks of one pixel. */
 static void look(const struct sprite *s, const struct affine *back, int x, int y, uint32_t sum[4])
 {
-    memset(sum, 0, 4 * sizeof *sum);
-    for (int k = 0; k < SAMPLES * SAMPLES; k++) {
-        int64_t px = (int64_t)x * FIX + (2 * (k % SAMPLES) + 1) * FIX / (2 * SAMPLES);
-        int64_t py = (int64_t)y * FIX + (2 * (k / SAMPLES) + 1) * FIX / (2 * SAMPLES);
-        int64_t u, v;
-        affine_apply(back, px, py, &u, &v);
-        if (u < 0 || v < 0 || u >= (int64_t)s->width * FIX || v >= (int64_t)s->height * FIX)
-            continue;
-        const uint8_t *from = s->rgba + ((size_t)(v / FIX) * (size_t)s->width + (size_t)(u / FIX)) * 4;
-        for (int i = 0; i < 4; i++)
-            sum[i] += from[i];
+    const int64_t first = FIX / (2 * SAMPLES), width = (int64_t)s->width * FIX, height = (int64_t)s->height * FIX;
+    int64_t left_u, left_v;
+    affine_apply(back, (int64_t)x * FIX + first, (int64_t)y * FIX + first, &left_u, &left_v);
+    sum[0] = sum[1] = sum[2] = sum[3] = 0;
+    for (int j = 0; j < SAMPLES; j++, left_u += back->b / SAMPLES, left_v += back->d / SAMPLES) {
+        int64_t u = left_u, v = left_v;
+        for (int i = 0; i < SAMPLES; i++, u += back->a / SAMPLES, v += back->c / SAMPLES) {
+            if (u < 0 || v < 0 || u >= width || v >= height)
+                continue;
+            const uint8_t *from = s->rgba + ((size_t)(v / FIX) * (size_t)s->width + (size_t)(u / FIX)) * 4;
+            for (int k = 0; k < 4; k++)
+                sum[k] += from[k];
+        }
     }
 }
 
@@ -137,6 +139,8 @@ bool canvas_sprite(struct image *im, const struct sprite *s, const struct affine
         for (int x = r.left; x < r.right; x++) {
             uint32_t sum[4];
             look(s, &back, x, y, sum);
+            if (!sum[3])
+                continue;
             uint8_t *to = im->pixels + ((size_t)y * im->width + (size_t)x) * 3;
             for (int i = 0; i < 3; i++)
                 to[i] = clip((int)((sum[i] + (uint32_t)to[i] * (full - sum[3]) / 255 + n / 2) / n));

@@ -72,11 +72,13 @@ void scene_common(struct scene *s, struct random *r)
     scene_begin(s, r);
     bool equal = n > 1 && random_chance(r, 45);
     for (size_t i = 0; i < n; i++)
-        if (i && equal)
-            s->things[s->n] = s->things[s->n - 1], s->n++;
-        else if (random_chance(r, 12))
+        if (i && equal) {
+            s->things[s->n] = s->things[s->n - 1];
+            s->n++;
+        } else if (random_chance(r, 12)) {
             scene_add_shape(s, shape_at(random_below(r, SHAPES)), random_below(r, SHAPE_COLOURS));
-        else
-            scene_add(s, concept_any(r));
+        } else {
+            scene_add(s, equal ? concept_where(r, concept_counts, NULL) : concept_any(r));
+        }
     scene_lay_out_any(s, r);
 }

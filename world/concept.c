@@ -126,7 +126,16 @@ const struct concept *concept_where(struct random *r, concept_test *wanted, cons
     return c;
 }
 
+bool concept_counts(const struct concept *c, const void *unused)
+{
+    (void)unused;
+    return group_facts(c->group)->kind == ANIMAL || strcmp(c->noun, c->plural) != 0;
+}
+
 const char *article(const char *noun)
 {
+    for (size_t i = 0; i < ARRAY_LEN(concepts); i++)
+        if (strcmp(concepts[i].noun, noun) == 0 && !concept_counts(&concepts[i], NULL))
+            return "some";
     return strchr("aeiou", noun[0]) && strcmp(noun, "ufo") != 0 ? "an" : "a";
 }

@@ -87,7 +87,9 @@ struct shape {
 #define SHAPE_COLOURS 9
 const struct shape *shape_at(size_t i);
 
-/* "a" or "an". */
+/* Can one say "two of them"? Not of rice, jeans, milk. */
+bool concept_counts(const struct concept *c, const void *unused);
+/* "a", "an", or "some" of what cannot be counted. */
 const char *article(const char *noun);
 
 #endif

@@ -224,56 +224,68 @@ int make_warps(struct making *m, struct err *e)
  */
 
 /* The annotated points in the pixels of the sprite, which lacks the bitmap's border. */
-static int parts_of(struct art *a, const struct annotated *d, const struct sprite **sprite,
-                    struct point out[POINTS_MOST], struct err *e)
+static void points_of(const struct annotated *d, const struct sprite *s, struct point out[POINTS_MOST])
 {
-    *sprite = art_sprite(a, d->code, e);
+    for (size_t i = 0; i < POINTS_MOST; i++)
+        out[i] = d->at[i].x > 0 ? (struct point){ d->at[i].x - s->left, d->at[i].y - s->top }
+                                : (struct point){ NO_POINT, NO_POINT };
+}
+
+/* The drawing as it was annotated; *sprite is NULL where the font has another one. */
+static int find_annotated(struct making *m, const struct annotated *d, const struct sprite **sprite, struct err *e)
+{
+    *sprite = art_sprite(m->art, d->code, e);
     if (!*sprite)
         return -1;
-    if (strcmp((*sprite)->hash, d->hash) != 0)
-        return FAIL(e, ERR_ENV,
-                    "the font's drawing of U+%04X is not the one whose parts are known (%s); install Debian 12's "
-                    "fonts-noto-color-emoji, or give --fonts",
-                    d->code, (*sprite)->hash);
-    for (size_t i = 0; i < POINTS_MOST; i++) {
-        bool there = d->at[i].x > 0;
-        out[i] = there ? (struct point){ d->at[i].x - (*sprite)->left, d->at[i].y - (*sprite)->top }
-                       : (struct point){ NO_POINT, NO_POINT };
-    }
+    if (strcmp((*sprite)->hash, d->hash) == 0)
+        return 0;
+    fprintf(stderr, "U+%04X: this version of the font draws it in another way, so it is left out of correspondence/parts\n",
+            d->code);
+    *sprite = NULL;
     return 0;
 }
 
+/* VIEWS pictures of each drawing, one drawing's after the other's; how many drawings, or -1. */
 static int make_part_views(struct set *s, const struct part_category *c, struct view *views, struct err *e)
 {
-    for (size_t k = 0; k < c->n * VIEWS; k++) {
-        const struct annotated *d = &c->drawings[k / VIEWS];
-        struct random r = random_for(s->m->sizes.seed, c->name, k);
+    int n = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const struct annotated *d = &c->drawings[i];
         const struct sprite *sprite;
         struct point points[POINTS_MOST];
-        TRY(parts_of(s->m->art, d, &sprite, points, e));
-        views[k].category = c->name;
-        snprintf(views[k].name, sizeof views[k].name, "%04x_%zu", d->code, k % VIEWS);
-        TRY(make_view(s, sprite, points, POINTS_MOST, c->mirror, &r, &views[k], e));
+        TRY(find_annotated(s->m, d, &sprite, e));
+        for (size_t k = 0; sprite && k < VIEWS; k++) {
+            struct random r = random_for(s->m->sizes.seed, c->name, i * VIEWS + k);
+            struct view *v = &views[(size_t)n * VIEWS + k];
+            points_of(d, sprite, points);
+            v->category = c->name;
+            snprintf(v->name, sizeof v->name, "%04x_%zu", d->code, k);
+            TRY(make_view(s, sprite, points, POINTS_MOST, c->mirror, &r, v, e));
+        }
+        n += sprite != NULL;
     }
-    return 0;
+    return n;
 }
 
-/* `n` pairs of different drawings. */
-static int make_category(struct set *s, const struct part_category *c, size_t n, struct err *e)
+/* Pairs of different drawings; each is the source as often as any other. */
+static int make_category(struct set *s, const struct part_category *c, size_t n_pairs, struct err *e)
 {
-    struct random r = random_for(s->m->sizes.seed, "pairs", n);
+    struct random r = random_for(s->m->sizes.seed, "pairs", n_pairs);
     AUTO(free) struct view *views = calloc(c->n * VIEWS, sizeof *views);
     if (!views)
         return FAIL_NOMEM(e);
-    TRY(make_part_views(s, c, views, e));
-    for (size_t i = 0; i < n;) {
-        size_t one = i % c->n, other = (one + 1 + random_below(&r, (uint32_t)c->n - 1)) % c->n;
+    int drawings = make_part_views(s, c, views, e);
+    if (drawings < 2)
+        return drawings < 0 ? -1 : FAIL(e, ERR_ENV, "the font has hardly a drawing of those whose parts are known; Debian "
+                                                    "12's fonts-noto-color-emoji has them all");
+    for (size_t i = 0, done = 0; done < n_pairs; i++) {
+        size_t n = (size_t)drawings, one = i % n, other = (one + 1 + random_below(&r, (uint32_t)n - 1)) % n;
         const struct view *a = &views[one * VIEWS + random_below(&r, VIEWS)];
         const struct view *b = &views[other * VIEWS + random_below(&r, VIEWS)];
         if (!in_common(a, b))
             continue;
         TRY(write_pair(s, a, b, e));
-        i++;
+        done++;
     }
     return 0;
 }

@@ -20,12 +20,13 @@ size_t points_corners(const struct sprite *s, struct point out[CORNERS_MOST]);
 /* Drawings whose parts people named: what belongs together across drawings. */
 struct annotated {
     uint32_t code;
-    const char *hash; /* of the sprite that was looked at (struct sprite); another one has other points */
+    const char *hash; /* of the sprite that was looked at; where the font has another, its points are not known */
     struct point at[POINTS_MOST]; /* in the font's bitmap; x = NO_POINT where the part cannot be seen */
 };
 struct part_category {
     const char *name;
-    const char *parts[POINTS_MOST]; /* NULL behind the last */
+    const char *parts[POINTS_MOST];
+    size_t n_parts;
     bool mirror;                    /* may it be mirrored? Not where left and right are parts */
     const struct annotated *drawings;
     size_t n;

@@ -144,7 +144,8 @@ static int make_parts_of_world(struct making *m, struct err *e)
     TRY(make_stage1(m, e));
     TRY(make_stage2(m, e));
     TRY(make_benchmarks(m, e));
-    return make_warps(m, e);
+    TRY(make_warps(m, e));
+    return make_parts(m, e);
 }
 
 /* `aside` takes the place of `dir`, which is a world of ours or not there. */
