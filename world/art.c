@@ -61,8 +61,8 @@ static int font_open(struct art *a, const char *dir, size_t i, struct err *e)
                     dir ? dir : "/usr/share/fonts", fonts[i].package);
     TRY(digest_file(path, a->digests[i], &bytes, e));
     if (FT_New_Face(a->library, path, 0, &a->faces[i]) != 0)
-        return FAIL(e, ERR_ENV, "%s: FreeType cannot read the font; install it again: apt-get install --reinstall %s", path,
-                    fonts[i].package);
+        return FAIL(e, ERR_ENV, "%s: FreeType cannot read the font; install it again: apt-get install --reinstall %s",
+                    path, fonts[i].package);
     return 0;
 }
 
@@ -153,7 +153,8 @@ static int load_sprite(struct art *a, uint32_t code, struct sprite *s, struct er
     s->code = code;
     if (!glyph || FT_Load_Glyph(face, glyph, FT_LOAD_COLOR) != 0 ||
         face->glyph->bitmap.pixel_mode != FT_PIXEL_MODE_BGRA || copy_ink(&face->glyph->bitmap, s) < 0)
-        return FAIL(e, ERR_ENV, "%s has no drawing of U+%04X; Debian 12's %s has", fonts[0].file, code, fonts[0].package);
+        return FAIL(e, ERR_ENV, "%s has no drawing of U+%04X; Debian 12's %s has", fonts[0].file, code,
+                    fonts[0].package);
     return 0;
 }
 
@@ -190,10 +191,9 @@ static void put_glyph(const FT_GlyphSlot g, struct mask *line, int pen, int base
 
 static int crop(const struct mask *line, struct mask *out)
 {
-    FT_Bitmap whole = { .rows = (unsigned)line->height,
-                        .width = (unsigned)line->width,
-                        .pitch = line->width,
-                        .buffer = line->alpha };
+    FT_Bitmap whole = {
+        .rows = (unsigned)line->height, .width = (unsigned)line->width, .pitch = line->width, .buffer = line->alpha
+    };
     struct bounds k = ink_of(&whole, 1);
     if (k.left >= k.right)
         return -1;

@@ -145,17 +145,17 @@ static void fill_answers(struct fact_question *f)
 static bool is_first(size_t g, bool home, const char *text)
 {
     for (size_t k = 0; k < g; k++) {
-        const char *other = home ? group_facts((enum group)k)->home_question : group_facts((enum group)k)->fact_question;
+        const char *other =
+            home ? group_facts((enum group)k)->home_question : group_facts((enum group)k)->fact_question;
         if (other && strcmp(other, text) == 0)
             return false;
     }
     return true;
 }
 
-void fact_question_at(size_t i, struct fact_question *out)
+/* Number `wanted` of the questions, or how many there are. */
+static size_t find_question(size_t wanted, struct fact_question *out)
 {
-    const char *texts[2 * GROUPS];
-    bool homes[2 * GROUPS];
     size_t n = 0;
     for (size_t g = 0; g < 2 * GROUPS; g++) {
         const struct group_facts *facts = group_facts((enum group)(g % GROUPS));
@@ -163,10 +163,21 @@ void fact_question_at(size_t i, struct fact_question *out)
         const char *text = home ? facts->home_question : facts->fact_question;
         if (!text || !is_first(g % GROUPS, home, text))
             continue;
-        homes[n] = home;
-        texts[n++] = text;
+        if (n++ == wanted)
+            *out = (struct fact_question){ .text = text, .home = home };
     }
-    *out = (struct fact_question){ .text = texts[i % n], .home = homes[i % n] };
+    return n;
+}
+
+size_t fact_question_count(void)
+{
+    struct fact_question unused;
+    return find_question(SIZE_MAX, &unused);
+}
+
+void fact_question_at(size_t i, struct fact_question *out)
+{
+    find_question(i % fact_question_count(), out);
     fill_answers(out);
 }
 
@@ -189,10 +200,10 @@ const struct concept *fact_concept(const struct fact_question *f, const char *an
 
 const char *const *word_list(size_t *n)
 {
-    static const char *const words[] = { "sun", "cat", "go", "stop", "yes", "no",  "hot", "cold", "open", "shop", "bus", "tea",
-                                         "map", "one", "two", "red",  "sea", "box", "cup", "dog",  "exit", "food", "gas", "help",
-                                         "ice", "joy", "key", "left", "milk", "new", "old", "park", "run", "sale", "taxi", "up",
-                                         "van", "way", "zoo", "bar" };
+    static const char *const words[] = { "sun",  "cat",  "go",  "stop", "yes",  "no",  "hot", "cold", "open", "shop",
+                                         "bus",  "tea",  "map", "one",  "two",  "red", "sea", "box",  "cup",  "dog",
+                                         "exit", "food", "gas", "help", "ice",  "joy", "key", "left", "milk", "new",
+                                         "old",  "park", "run", "sale", "taxi", "up",  "van", "way",  "zoo",  "bar" };
     *n = ARRAY_LEN(words);
     return words;
 }

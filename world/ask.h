@@ -64,6 +64,7 @@ struct fact_question {
     const char *answers[FACT_ANSWERS];
     size_t n;
 };
+size_t fact_question_count(void);
 /* Number i of all that there are, counted round and round. */
 void fact_question_at(size_t i, struct fact_question *out);
 /* What a concept answers; NULL: not asked of it. */

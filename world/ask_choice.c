@@ -147,7 +147,7 @@ static void fact_options(struct asked *q, struct random *r, size_t right, const 
 static void make_fact(struct random *r, size_t right, struct item *it)
 {
     struct fact_question f;
-    fact_question_at(random_next(r) % 1000, &f);
+    fact_question_at(random_below(r, (uint32_t)fact_question_count()), &f);
     const char *answer = f.answers[random_below(r, (uint32_t)f.n)];
     scene_add(&it->scene, fact_concept(&f, answer, r));
     scene_lay_out(&it->scene, r, ALONE, NULL);
@@ -277,12 +277,11 @@ static const struct subject scienceqa[] = { { "animal classes", make_class },
                                             { "facts", make_fact },
                                             { "animal classes in words", make_which_class },
                                             { "facts in words", make_told_fact } };
-static const struct subject seed[] = { { "Instance Identity", make_present },
-                                       { "Instance Location", make_side },
-                                       { "Instances Counting", make_count },
-                                       { "Spatial Relation", make_relation },
-                                       { "Instance Attributes", make_colour },
-                                       { "Scene Understanding", make_background } };
+static const struct subject seed[] = {
+    { "Instance Identity", make_present },  { "Instance Location", make_side },
+    { "Instances Counting", make_count },   { "Spatial Relation", make_relation },
+    { "Instance Attributes", make_colour }, { "Scene Understanding", make_background }
+};
 
 static const struct {
     const struct subject *subjects;

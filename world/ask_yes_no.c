@@ -118,10 +118,14 @@ static const struct {
     const char *name; /* a subtask of MME; posters, celebrities, landmarks and the like have no mirror here */
     maker *make;
 } subtasks[] = {
-    { "existence", make_existence }, { "count", make_count },
-    { "position", make_position },   { "color", make_colour },
-    { "scene", make_scene },         { "OCR", make_text },
-    { "commonsense_reasoning", make_sense }, { "numerical_calculation", make_sum },
+    { "existence", make_existence },
+    { "count", make_count },
+    { "position", make_position },
+    { "color", make_colour },
+    { "scene", make_scene },
+    { "OCR", make_text },
+    { "commonsense_reasoning", make_sense },
+    { "numerical_calculation", make_sum },
 };
 
 void ask_yes_no(struct random *r, uint64_t i, struct item *out)

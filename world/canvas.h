@@ -14,10 +14,10 @@ struct affine {
 };
 /* Where a sprite is put: it is mirrored, sheared, scaled, turned and moved, in this order, about its middle. */
 struct pose {
-    int x, y;             /* its middle, in 1/16 pixel */
-    int width, height;    /* of its box before it is turned, in 1/16 pixel */
-    int degrees;          /* clockwise, -180..180 */
-    int shear;            /* per cent of a pixel to the right for each pixel down */
+    int x, y;          /* its middle, in 1/16 pixel */
+    int width, height; /* of its box before it is turned, in 1/16 pixel */
+    int degrees;       /* clockwise, -180..180 */
+    int shear;         /* per cent of a pixel to the right for each pixel down */
     bool mirrored;
 };
 /* From pixels of the sprite to those of the picture. */

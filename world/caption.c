@@ -57,7 +57,8 @@ void scene_caption(const struct scene *s, struct random *r, struct buf *to)
     else
         put_list(s, to);
     if (s->text[0])
-        buf_printf(to, "%sthe %s %s", s->n ? " and " : "", strchr("0123456789", s->text[0]) ? "number" : "word", s->text);
+        buf_printf(to, "%sthe %s %s", s->n ? " and " : "", strchr("0123456789", s->text[0]) ? "number" : "word",
+                   s->text);
     if (random_chance(r, 30))
         buf_printf(to, " on %s %s background", article(colour_name(s->background)), colour_name(s->background));
 }

@@ -5,7 +5,8 @@
 #include "common/own.h"
 
 /* Plurals that only take an s are made by the preprocessor: 0 in the table. */
-#define C(code, noun, plural, group, colour, home, fact) { 0x##code, noun, plural ? plural : noun "s", group, colour, home, fact },
+#define C(code, noun, plural, group, colour, home, fact) \
+    { 0x##code, noun, plural ? plural : noun "s", group, colour, home, fact },
 static const struct concept concepts[] = {
 #include "world/concept_table.h"
 };

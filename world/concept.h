@@ -1,5 +1,6 @@
-/* What the sprite world is made of: some 200 things that Noto Color Emoji has a drawing of, with the facts that are asked
- * about them. Names and code points are Unicode's, shortened to words that a tiny model can say; the facts are ours. */
+/* What the sprite world is made of: some 200 things that Noto Color Emoji has a drawing of, with the facts that are
+ * asked about them. Names and code points are Unicode's, shortened to words that a tiny model can say; the facts are
+ * ours. */
 #ifndef ACSWEEP_WORLD_CONCEPT_H
 #define ACSWEEP_WORLD_CONCEPT_H
 

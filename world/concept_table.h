@@ -1,8 +1,8 @@
 /* The table of concepts: code point, noun, plural (0: noun + s), group, colour, home, fact. Included by concept.c only.
  *
  * Code points and which drawings belong together come from Unicode's emoji data (emoji-test.txt 15.0, Copyright 2022
- * Unicode, Inc., Unicode-DFS-2016, see NOTICE); nouns, colours (of Noto's drawings) and facts are our own. A fact is left out
- * where people would disagree. */
+ * Unicode, Inc., Unicode-DFS-2016, see NOTICE); nouns, colours (of Noto's drawings) and facts are our own. A fact is
+ * left out where people would disagree. */
 
 /* Animals: home = where it lives, fact = what it eats. */
 C(1F415, "dog", 0, MAMMAL, ORANGE, "house", "meat")

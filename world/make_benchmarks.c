@@ -45,8 +45,8 @@ static json_t *question_json(const struct benchmark_family *f, const char *id, c
     return j;
 }
 
-static int write_item(FILE *f, const struct benchmark_family *family, size_t i, const struct item *it, const char *image,
-                      struct err *e)
+static int write_item(FILE *f, const struct benchmark_family *family, size_t i, const struct item *it,
+                      const char *image, struct err *e)
 {
     bool mmbench = family->kind == MMBENCH;
     size_t n = mmbench ? it->asked[0].n_options : it->n;

@@ -52,8 +52,9 @@ static int write_pretrain(struct making *m, const char *split, size_t n, struct 
         char file[64];
         snprintf(file, sizeof file, "pretrain/images/%s-%06zu.png", split, i);
         TRY(draw_captioned(m, purpose, i, file, &s, &text, e));
-        TRY(making_put(f, json_pack("{s:s, s:s, s:o}", "image", file + strlen("pretrain/"), "caption", buf_text(&text),
-                                    "concepts", concepts_of(&s)),
+        TRY(making_put(f,
+                       json_pack("{s:s, s:s, s:o}", "image", file + strlen("pretrain/"), "caption", buf_text(&text),
+                                 "concepts", concepts_of(&s)),
                        "\n", e));
     }
     return making_close(m, &f, path, e);
@@ -85,9 +86,10 @@ int make_stage1(struct making *m, struct err *e)
         const char *what = please[i / 2 % ARRAY_LEN(please)];
         snprintf(ask, sizeof ask, "%s\n%s", i % 2 ? what : BENCHMARK_IMAGE, i % 2 ? BENCHMARK_IMAGE : what);
         TRY(draw_captioned(m, "stage1", i, file, &s, &text, e));
-        TRY(making_put(f, json_pack("{s:s, s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "id", id, "image", file + strlen("stage1/"),
-                                    "conversations", "from", "human", "value", ask, "from", "gpt", "value",
-                                    buf_text(&text)),
+        TRY(making_put(f,
+                       json_pack("{s:s, s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "id", id, "image", file + strlen("stage1/"),
+                                 "conversations", "from", "human", "value", ask, "from", "gpt", "value",
+                                 buf_text(&text)),
                        i + 1 < m->sizes.stage1 ? ",\n" : "\n]\n", e));
     }
     return making_close(m, &f, "stage1/chat.json", e);

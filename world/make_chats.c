@@ -13,7 +13,8 @@ static int add_turn(json_t *turns, const char *from, const char *value, struct e
 }
 
 /* The question as the family asks it, and its answer; `image` only for the first of a conversation. */
-static int add_question(json_t *turns, enum benchmark_kind kind, const struct asked *a, const char *image, struct err *e)
+static int add_question(json_t *turns, enum benchmark_kind kind, const struct asked *a, const char *image,
+                        struct err *e)
 {
     AUTO(buf_free) struct buf prompt = BUF_INIT(PROMPT_MOST);
     struct ask_view v;
@@ -24,8 +25,8 @@ static int add_question(json_t *turns, enum benchmark_kind kind, const struct as
     return add_turn(turns, "gpt", v.question.answers[0], e);
 }
 
-static int add_turns(json_t *turns, enum benchmark_kind kind, const struct item *it, struct random *r, const char *image,
-                     struct err *e)
+static int add_turns(json_t *turns, enum benchmark_kind kind, const struct item *it, struct random *r,
+                     const char *image, struct err *e)
 {
     for (size_t k = 0; k < it->n; k++)
         TRY(add_question(turns, kind, &it->asked[k], k == 0 ? image : NULL, e));
@@ -49,8 +50,8 @@ static json_t *make_chat(struct making *m, size_t i, struct err *e)
     snprintf(id, sizeof id, "%06zu", i);
     snprintf(file, sizeof file, "stage2/images/%s.png", id);
     ask(kind, &r, i / BENCHMARK_FAMILIES, &it);
-    if (it.pictured && (scene_draw(&it.scene, m->art, m->sizes.edge, &r, &im, e) < 0 ||
-                        making_picture(m, file, &im, e) < 0))
+    if (it.pictured &&
+        (scene_draw(&it.scene, m->art, m->sizes.edge, &r, &im, e) < 0 || making_picture(m, file, &im, e) < 0))
         return NULL;
     const char *image = it.pictured ? file + strlen("stage2/") : NULL;
     if (add_turns(turns, kind, &it, &r, image, e) < 0)

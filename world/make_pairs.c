@@ -87,15 +87,16 @@ static int write_annotation(const struct set *s, const struct view *v, int edge,
     AUTO(fclose) FILE *f = making_open(s->m, path, e);
     if (!f)
         return json_decref(points), -1;
-    TRY(making_put(f, json_pack("{s:s, s:s, s:i, s:i, s:i, s:o, s:o}", "filename", file, "category", v->category,
-                                "image_width", edge, "image_height", edge, "image_depth", 3, "bndbox", box_json(&v->box),
-                                "kps", points),
+    TRY(making_put(f,
+                   json_pack("{s:s, s:s, s:i, s:i, s:i, s:o, s:o}", "filename", file, "category", v->category,
+                             "image_width", edge, "image_height", edge, "image_depth", 3, "bndbox", box_json(&v->box),
+                             "kps", points),
                    "\n", e));
     return making_close(s->m, &f, path, e);
 }
 
-static int make_view(const struct set *s, const struct sprite *sprite, const struct point *points, size_t n, bool mirror,
-                     struct random *r, struct view *v, struct err *e)
+static int make_view(const struct set *s, const struct sprite *sprite, const struct point *points, size_t n,
+                     bool mirror, struct random *r, struct view *v, struct err *e)
 {
     int edge = (int)s->m->sizes.pair_edge;
     char path[160];
@@ -239,7 +240,8 @@ static int find_annotated(struct making *m, const struct annotated *d, const str
         return -1;
     if (strcmp((*sprite)->hash, d->hash) == 0)
         return 0;
-    fprintf(stderr, "U+%04X: this version of the font draws it in another way, so it is left out of correspondence/parts\n",
+    fprintf(stderr,
+            "U+%04X: this version of the font draws it in another way, so it is left out of correspondence/parts\n",
             d->code);
     *sprite = NULL;
     return 0;
@@ -276,8 +278,10 @@ static int make_category(struct set *s, const struct part_category *c, size_t n_
         return FAIL_NOMEM(e);
     int drawings = make_part_views(s, c, views, e);
     if (drawings < 2)
-        return drawings < 0 ? -1 : FAIL(e, ERR_ENV, "the font has hardly a drawing of those whose parts are known; Debian "
-                                                    "12's fonts-noto-color-emoji has them all");
+        return drawings < 0 ? -1
+                            : FAIL(e, ERR_ENV,
+                                   "the font has hardly a drawing of those whose parts are known; Debian "
+                                   "12's fonts-noto-color-emoji has them all");
     for (size_t i = 0, done = 0; done < n_pairs; i++) {
         size_t n = (size_t)drawings, one = i % n, other = (one + 1 + random_below(&r, (uint32_t)n - 1)) % n;
         const struct view *a = &views[one * VIEWS + random_below(&r, VIEWS)];

@@ -36,7 +36,12 @@ int making_picture(struct making *m, const char *path, const struct image *im, s
     TRY(full_path(m, path, full, e));
     crypto_hash_sha256_update(&m->pixels, im->pixels, (size_t)im->width * im->height * 3);
     m->pictures++;
-    return png_write(full, im, e);
+    buf_clear(&m->png);
+    TRY(png_encode(im, PNG_FAST, &m->png, e));
+    AUTO(fclose) FILE *f = fopen(full, "wbe");
+    bool written = f && fwrite(m->png.data, 1, m->png.len, f) == m->png.len;
+    written = f && fclose(TAKE(f)) == 0 && written;
+    return written ? 0 : FAIL(e, ERR_ENV, "%s: cannot write: %s", full, strerror(errno));
 }
 
 FILE *making_open(struct making *m, const char *path, struct err *e)

@@ -8,8 +8,9 @@
 #include <jansson.h>
 #include <sodium.h>
 
-#include "world/art.h"
+#include "common/buf.h"
 #include "worker/data/image.h"
+#include "world/art.h"
 
 struct world_sizes {
     uint64_t seed;
@@ -22,6 +23,7 @@ struct making {
     struct world_sizes sizes;
     char root[PATH_MAX];
     size_t pictures;
+    struct buf png;                  /* of the last picture; its memory is used again */
     crypto_hash_sha256_state pixels; /* of all pictures, in the order in which they were drawn */
 };
 
@@ -35,6 +37,7 @@ MUST_USE int making_close(struct making *m, FILE **f, const char *path, struct e
 
 /* The parts of a world. */
 MUST_USE int make_pretrain(struct making *m, struct err *e);
+MUST_USE int make_facts(struct making *m, struct err *e);
 MUST_USE int make_stage1(struct making *m, struct err *e);
 MUST_USE int make_stage2(struct making *m, struct err *e);
 MUST_USE int make_benchmarks(struct making *m, struct err *e);
@@ -42,8 +45,9 @@ MUST_USE int make_warps(struct making *m, struct err *e);
 MUST_USE int make_parts(struct making *m, struct err *e);
 MUST_USE int make_contact_sheet(struct art *a, uint64_t seed, const char *path, struct err *e);
 
-/* Everything, into a directory `dir` that appears whole. 0: made; 1: the same world is there already. ERR_USAGE where it
- * holds something else; `force` replaces another world, never anything but a world. *summary is what world.json says. */
+/* Everything, into a directory `dir` that appears whole. 0: made; 1: the same world is there already. ERR_USAGE where
+ * it holds something else; `force` replaces another world, never anything but a world. *summary is what world.json
+ * says. */
 MUST_USE int world_make(struct art *a, const struct world_sizes *sizes, const char *dir, bool force, json_t **summary,
                         struct err *e);
 

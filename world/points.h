@@ -27,7 +27,7 @@ struct part_category {
     const char *name;
     const char *parts[POINTS_MOST];
     size_t n_parts;
-    bool mirror;                    /* may it be mirrored? Not where left and right are parts */
+    bool mirror; /* may it be mirrored? Not where left and right are parts */
     const struct annotated *drawings;
     size_t n;
 };

@@ -1,5 +1,6 @@
-/* Random numbers that are the same on every machine: SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
- * generators, 2014), begun anew for every picture from (seed, what for, number), so that each can be drawn alone. */
+/* Random numbers that are the same on every machine: SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom
+ * number generators, 2014), begun anew for every picture from (seed, what for, number), so that each can be drawn
+ * alone. */
 #ifndef ACSWEEP_WORLD_RANDOM_H
 #define ACSWEEP_WORLD_RANDOM_H
 

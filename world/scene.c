@@ -3,9 +3,15 @@
 #include <string.h>
 
 static const char *const places[PLACES] = {
-    [MIDDLE] = "in the middle",      [LEFT] = "left",           [RIGHT] = "right",
-    [TOP] = "top",                   [BOTTOM] = "bottom",       [TOP_LEFT] = "top left",
-    [TOP_RIGHT] = "top right",       [BOTTOM_LEFT] = "bottom left", [BOTTOM_RIGHT] = "bottom right",
+    [MIDDLE] = "in the middle",
+    [LEFT] = "left",
+    [RIGHT] = "right",
+    [TOP] = "top",
+    [BOTTOM] = "bottom",
+    [TOP_LEFT] = "top left",
+    [TOP_RIGHT] = "top right",
+    [BOTTOM_LEFT] = "bottom left",
+    [BOTTOM_RIGHT] = "bottom right",
 };
 
 /* Colours that differ from one another also when they are all there is of a picture. */

@@ -8,18 +8,7 @@
 
 #define SCENE_MOST 4
 
-enum place {
-    MIDDLE,
-    LEFT,
-    RIGHT,
-    TOP,
-    BOTTOM,
-    TOP_LEFT,
-    TOP_RIGHT,
-    BOTTOM_LEFT,
-    BOTTOM_RIGHT,
-    PLACES
-};
+enum place { MIDDLE, LEFT, RIGHT, TOP, BOTTOM, TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT, PLACES };
 const char *place_name(enum place p);
 
 struct thing {

@@ -18,7 +18,8 @@ static void put_tile(struct image *sheet, const struct image *tile, size_t k)
                tile->width * 3);
 }
 
-static int put_scene(struct image *sheet, struct art *a, const struct scene *s, struct random *r, size_t k, struct err *e)
+static int put_scene(struct image *sheet, struct art *a, const struct scene *s, struct random *r, size_t k,
+                     struct err *e)
 {
     AUTO(image_free) struct image tile = { 0 };
     TRY(scene_draw(s, a, TILE - 2, r, &tile, e));
@@ -47,8 +48,8 @@ static int put_parts(struct image *sheet, struct art *a, const struct annotated 
     size_t columns = COLUMNS / 2, left = k % columns * 2 * TILE + 1;
     top += k / columns * 2 * TILE + 1;
     for (int y = 0; y < edge; y++)
-        memcpy(sheet->pixels + ((top + (size_t)y) * sheet->width + left) * 3, tile.pixels + (size_t)y * (size_t)edge * 3,
-               (size_t)edge * 3);
+        memcpy(sheet->pixels + ((top + (size_t)y) * sheet->width + left) * 3,
+               tile.pixels + (size_t)y * (size_t)edge * 3, (size_t)edge * 3);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #define VERSION 1 /* of the pictures and texts: a larger one where the same seed gives others */
 #define RECORD "world.json"
 #define UNFINISHED "unfinished"
+#define PNG_MOST ((size_t)64 << 20)
 
 /* ---- directories ----------------------------------------------------------------------------------------------------
  */
@@ -81,10 +82,11 @@ static json_t *identity(const struct art *a, const struct world_sizes *s)
     json_t *fonts = json_object();
     for (size_t i = 0; i < ART_FONTS; i++)
         json_object_set_new(fonts, art_font_name(i), json_string(art_font_digest(a, i)));
-    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version", VERSION, "seed", (json_int_t)s->seed,
-                     "edge", (json_int_t)s->edge, "pair_edge", (json_int_t)s->pair_edge, "pretrain",
-                     (json_int_t)s->pretrain, "stage1", (json_int_t)s->stage1, "stage2", (json_int_t)s->stage2,
-                     "questions", (json_int_t)s->questions, "pairs", (json_int_t)s->pairs, "fonts_sha256", fonts);
+    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version", VERSION, "seed",
+                     (json_int_t)s->seed, "edge", (json_int_t)s->edge, "pair_edge", (json_int_t)s->pair_edge,
+                     "pretrain", (json_int_t)s->pretrain, "stage1", (json_int_t)s->stage1, "stage2",
+                     (json_int_t)s->stage2, "questions", (json_int_t)s->questions, "pairs", (json_int_t)s->pairs,
+                     "fonts_sha256", fonts);
 }
 
 static json_t *record_read(const char *dir)
@@ -130,8 +132,9 @@ static int look_at(const char *dir, const json_t *made_from, bool force, json_t 
     }
     if (record)
         return force ? 0
-                     : FAIL(e, ERR_USAGE, "%s holds another sprite world (other seed, sizes or fonts); give another --out, "
-                                          "or --force to make it anew",
+                     : FAIL(e, ERR_USAGE,
+                            "%s holds another sprite world (other seed, sizes or fonts); give another --out, "
+                            "or --force to make it anew",
                             dir);
     if (rmdir(dir) == 0 || errno == ENOENT)
         return 0;
@@ -141,6 +144,7 @@ static int look_at(const char *dir, const json_t *made_from, bool force, json_t 
 static int make_parts_of_world(struct making *m, struct err *e)
 {
     TRY(make_pretrain(m, e));
+    TRY(make_facts(m, e));
     TRY(make_stage1(m, e));
     TRY(make_stage2(m, e));
     TRY(make_benchmarks(m, e));
@@ -167,7 +171,7 @@ static int swap_in(const char *aside, const char *dir, struct err *e)
 int world_make(struct art *a, const struct world_sizes *sizes, const char *dir, bool force, json_t **summary,
                struct err *e)
 {
-    struct making m = { .art = a, .sizes = *sizes };
+    struct making m = { .art = a, .sizes = *sizes, .png = BUF_INIT(PNG_MOST) };
     AUTO(close) int lock = -1;
     AUTO(json_decref) json_t *made_from = identity(a, sizes);
     size_t len = strlen(dir);
@@ -185,7 +189,9 @@ int world_make(struct art *a, const struct world_sizes *sizes, const char *dir, 
     crypto_hash_sha256_init(&m.pixels);
     TRY(begin_aside(m.root, &lock, e));
     TRY(clear_aside(m.root, e));
-    TRY(make_parts_of_world(&m, e));
+    int rc = make_parts_of_world(&m, e);
+    buf_free(&m.png);
+    TRY(rc);
     TRY(record_write(&m, made_from, summary, e));
     return swap_in(m.root, to, e);
 }

@@ -1,5 +1,5 @@
-/* The options of `acsweep world`, shared by the command line, which parses and explains them, and by acsweep-world, which
- * does the work. */
+/* The options of `acsweep world`, shared by the command line, which parses and explains them, and by acsweep-world,
+ * which does the work. */
 #ifndef ACSWEEP_WORLD_WORLD_OPTIONS_H
 #define ACSWEEP_WORLD_WORLD_OPTIONS_H
 
