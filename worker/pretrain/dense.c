@@ -1,0 +1,142 @@
+#include <math.h>
+
+#include "worker/pretrain/objective.h"
+#include "worker/torch/th_train.h"
+
+#define POINTS 16       /* of a picture that are compared */
+#define TRIES 8         /* for each, to find one that both views show */
+#define PATCH_SCALE 10  /* 1 / temperature */
+#define WHOLE_SCALE 10
+#define SPACE 64        /* width of what is compared */
+
+static void want_projector(struct heads *h, struct projector *p, int64_t width, const char *name)
+{
+    params_enter(h->params, "%s.", name);
+    linear_want(h->params, &p->in, 2 * width, width, true, "in");
+    linear_want(h->params, &p->out, SPACE, 2 * width, true, "out");
+    params_leave(h->params);
+}
+
+void dense_want(struct heads *h, int64_t width, int64_t words)
+{
+    (void)words;
+    want_projector(h, &h->of_patch, width, "patch");
+    want_projector(h, &h->of_whole, width, "whole");
+}
+
+static struct tensor *project(const struct projector *p, struct tensor *x)
+{
+    TH_SCOPE(s);
+    return th_return(&s, th_normalize(linear_apply(&p->out, th_gelu(linear_apply(&p->in, x))), -1, 1e-6));
+}
+
+/* ---- points that both views show ------------------------------------------------------------------------------------
+ */
+
+struct point {
+    size_t picture;       /* of the batch */
+    float at[2];          /* in the picture */
+    float in[2][2];       /* in each view */
+};
+
+static bool find_point(const struct lesson *l, size_t b, struct dice *d, struct point *out)
+{
+    for (int i = 0; i < TRIES; i++) {
+        *out = (struct point){ .picture = b, .in = { { (float)dice_real(d), (float)dice_real(d) } } };
+        view_to_picture(&l->views[b], out->in[0], out->at);
+        if (view_from_picture(&l->views[l->n + b], out->at, out->in[1]))
+            return true;
+    }
+    return false;
+}
+
+static size_t find_points(const struct lesson *l, struct point *out)
+{
+    struct dice d = l->dice;
+    size_t n = 0;
+    for (size_t b = 0; b < l->n; b++)
+        for (int i = 0; i < POINTS; i++)
+            n += find_point(l, b, &d, &out[n]);
+    return n;
+}
+
+/* (M,M): points of one picture that are less than a patch apart are no counterexamples. */
+static struct tensor *too_near(const struct lesson *l, const struct point *p, size_t n)
+{
+    struct tensor *x = th_zeros(TH_DIMS((int64_t)n, (int64_t)n), TH_BOOL, TH_CPU);
+    bool *skip = th_data(x);
+    for (size_t i = 0; skip && i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            skip[i * n + j] = i != j && p[i].picture == p[j].picture &&
+                              hypotf(p[i].at[0] - p[j].at[0], p[i].at[1] - p[j].at[1]) * (float)l->grid < 1;
+    return x;
+}
+
+/* ---- what an encoder says there -------------------------------------------------------------------------------------
+ */
+
+/* The four patches around a point of view `k` and their shares: rows of the tokens taken as (K B (prefix + grid^2), D). */
+static void around(const struct lesson *l, const struct point *p, int k, int64_t rows[4], float shares[4])
+{
+    int64_t g = l->grid, first = ((int64_t)l->n * k + (int64_t)p->picture) * (l->prefix + g * g) + l->prefix;
+    int64_t cell[2][2];
+    float part[2];
+    for (int i = 0; i < 2; i++) {
+        float x = fminf((float)(g - 1), fmaxf(0, p->in[k][i] * (float)g - 0.5f));
+        cell[i][0] = (int64_t)x;
+        cell[i][1] = cell[i][0] + 1 < g ? cell[i][0] + 1 : cell[i][0];
+        part[i] = x - (float)cell[i][0];
+    }
+    for (int c = 0; c < 4; c++) {
+        rows[c] = first + cell[1][c >> 1] * g + cell[0][c & 1];
+        shares[c] = (c >> 1 ? part[1] : 1 - part[1]) * (c & 1 ? part[0] : 1 - part[0]);
+    }
+}
+
+/* (M,D): tokens of view k at the points, between the patches' middles. */
+static struct tensor *tokens_at(const struct lesson *l, const struct point *p, size_t n, int k)
+{
+    TH_SCOPE(s);
+    struct tensor *index = th_empty(TH_DIMS((int64_t)n * 4), TH_I64, TH_CPU);
+    struct tensor *weight = th_empty(TH_DIMS((int64_t)n, 4, 1), TH_F32, TH_CPU);
+    int64_t *rows = th_data(index), d = th_size(l->tokens, 2);
+    float *shares = th_data(weight);
+    for (size_t i = 0; rows && shares && i < n; i++)
+        around(l, &p[i], k, rows + 4 * i, shares + 4 * i);
+    struct tensor *four = th_index_select(th_reshape(l->tokens, TH_DIMS(-1, d)), 0, index);
+    four = th_mul(th_reshape(four, TH_DIMS((int64_t)n, 4, d)), weight);
+    return th_return(&s, th_sum(four, TH_DIMS(1), false));
+}
+
+static struct tensor *scale_of(double value)
+{
+    return th_full(TH_DIMS(1), value, TH_F32, TH_CPU);
+}
+
+static struct tensor *patch_loss(const struct lesson *l)
+{
+    TH_SCOPE(s);
+    AUTO(free) struct point *p = calloc(l->n * POINTS, sizeof *p);
+    if (!p)
+        return TH_FAIL(ERR_NOMEM, "out of memory");
+    size_t n = find_points(l, p);
+    if (n == 0) /* of one or two pictures only */
+        return th_return(&s, th_mul_s(th_sum(l->tokens, TH_SCALAR_DIMS, false), 0));
+    struct tensor *a = project(&l->heads->of_patch, tokens_at(l, p, n, 0));
+    struct tensor *b = project(&l->heads->of_patch, tokens_at(l, p, n, 1));
+    return th_return(&s, info_nce(a, b, scale_of(PATCH_SCALE), too_near(l, p, n)));
+}
+
+static struct tensor *whole_loss(const struct lesson *l)
+{
+    TH_SCOPE(s);
+    struct tensor *z = project(&l->heads->of_whole, th_select(l->tokens, 1, 0)); /* (2B,SPACE) */
+    int64_t n = (int64_t)l->n;
+    return th_return(&s, info_nce(th_slice(z, 0, 0, n), th_slice(z, 0, n, 2 * n), scale_of(WHOLE_SCALE), NULL));
+}
+
+struct tensor *dense_loss(const struct lesson *l)
+{
+    TH_SCOPE(s);
+    return th_return(&s, th_mul_s(th_add(patch_loss(l), whole_loss(l)), 0.5));
+}
