@@ -6,6 +6,7 @@
 #include "worker/data/decode_ahead.h"
 #include "worker/model/model_file.h"
 #include "worker/pretrain/encoder_impl.h"
+#include "worker/pretrain/fresh.h"
 #include "worker/pretrain/output.h"
 #include "worker/torch/th_train.h"
 
@@ -107,16 +108,6 @@ static struct vit_config config_of(const struct encoder_job *j)
                                 .layer_scale = dino };
 }
 
-/* The deviation 0.02 of large models leaves narrow ones nearly deaf: matrices get 1/sqrt(3 inputs), as torch.nn.Linear. */
-static void widen(struct params *p)
-{
-    const char *name;
-    struct tensor *x;
-    for (size_t i = 0; (x = params_next(p, &i, &name));)
-        if (th_rank(x) > 1 && !strstr(name, "position") && !strstr(name, "token") && !strstr(name, "words"))
-            th_mul_s_(x, 1 / sqrt(3.0 * (double)(th_numel(x) / th_size(x, 0))) / 0.02);
-}
-
 static void add_params(struct encoder *t, struct params *p)
 {
     const char *name;
@@ -150,8 +141,8 @@ static int make_model(struct encoder *t, struct err *e)
     if (!(t->vit = vit_create(&c, &o, j->seed, e)) || make_heads(t, e) < 0)
         return -1;
     TH_SCOPE(s);
-    widen(vit_params(t->vit));
-    widen(t->heads.params);
+    fresh_widen(vit_params(t->vit));
+    fresh_widen(t->heads.params);
     if (!(t->optim = th_optim_adamw((struct th_adamw){ .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-6 }, e)))
         return -1;
     add_params(t, vit_params(t->vit));
@@ -285,6 +276,7 @@ static int save(struct encoder *t, struct output *o, struct err *e)
         return -1;
     if (!preprocessor)
         return FAIL_NOMEM(e);
+    TRY(output_begin(o, e));
     TRY(vit_save(t->vit, o->draft, t->job->dtype, e));
     TRY(model_file_write_json(o->draft, "preprocessor_config.json", preprocessor, e));
     TRY(model_file_write_json(o->draft, "training.json", about, e));
@@ -304,7 +296,7 @@ int encoder_train(const struct encoder_job *job, struct err *e)
     AUTO(encoder_free) struct encoder t = { .job = job, .pace = job->pace };
     TRY(check_job(job, e));
     TRY(th_device_check(TH_CPU, e));
-    TRY(output_begin(&out, job->out, e));
+    TRY(output_check(&out, job->out, e));
     TRY(read_data(&t, e));
     TRY(make_preprocess(&t, e));
     TRY(make_model(&t, e));

@@ -20,7 +20,7 @@ static int make_parent(const char *path, struct err *e)
     return make_dirs(parent, e);
 }
 
-int output_begin(struct output *o, const char *path, struct err *e)
+int output_check(struct output *o, const char *path, struct err *e)
 {
     struct stat st;
     size_t n = strlen(path);
@@ -31,6 +31,13 @@ int output_begin(struct output *o, const char *path, struct err *e)
     if (lstat(o->path, &st) == 0)
         return FAIL(e, ERR_USAGE, "--out: %s is there already; remove it, or name another", o->path);
     TRY(make_parent(o->path, e));
+    TRY(output_begin(o, e));
+    output_end(o);
+    return 0;
+}
+
+int output_begin(struct output *o, struct err *e)
+{
     snprintf(o->draft, sizeof o->draft, "%s.part-%ld", o->path, (long)getpid());
     if (mkdir(o->draft, 0777) == 0)
         return 0;
@@ -51,4 +58,5 @@ void output_end(struct output *o)
 {
     if (o->draft[0])
         remove_tree(o->draft);
+    o->draft[0] = '\0';
 }
