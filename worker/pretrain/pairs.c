@@ -194,6 +194,8 @@ static int read_picture(const struct reader *r, const json_t *item, struct image
         return fail_key(r, "image", "a path below the directory of pictures", e);
     if (image_set_clean_path(name, clean, sizeof clean, e) < 0)
         return err_wrap(e, "%s", json_items_place(r->items));
+    if (!r->from->dir)
+        return 0;
     if (snprintf(path, sizeof path, "%s/%s", r->from->dir, clean) >= (int)sizeof path)
         return FAIL(e, ERR_INPUT, "%.80s...: the path is too long", r->from->dir);
     AUTO(image_free) struct image whole = { 0 };
@@ -222,11 +224,9 @@ static int spell(struct vocabulary *v, struct err *e)
     return 0;
 }
 
-int pairs_read(const struct pairs_source *s, struct vocabulary *v, struct pairs *out, struct err *e)
+int pairs_read_items(const struct pairs_source *s, struct json_items *items, struct vocabulary *v, struct pairs *out,
+                     struct err *e)
 {
-    AUTO(json_items_close) struct json_items *items = json_items_open(s->path, e);
-    if (!items)
-        return -1;
     struct reader r = { s, v, items };
     for (;;) {
         AUTO(json_decref) json_t *item = NULL;
@@ -242,4 +242,10 @@ int pairs_read(const struct pairs_source *s, struct vocabulary *v, struct pairs 
     if (out->n == 0)
         return FAIL(e, ERR_INPUT, "%s: it has no lines; each must be {\"image\", \"caption\", \"concepts\"}", s->path);
     return s->known_only ? 0 : spell(v, e);
+}
+
+int pairs_read(const struct pairs_source *s, struct vocabulary *v, struct pairs *out, struct err *e)
+{
+    AUTO(json_items_close) struct json_items *items = json_items_open(s->path, e);
+    return items ? pairs_read_items(s, items, v, out, e) : -1;
 }

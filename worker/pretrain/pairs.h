@@ -45,15 +45,19 @@ static inline UNUSED void pairs_free_cleanup(struct pairs *p)
     pairs_free(p);
 }
 
-/* Read the file `path` with pictures below `dir`, no edge longer than `edge` pixels (longer ones are shrunk). Words and
- * concepts that are new are added to `v`; with `known_only` they are dropped instead. Empty *out before. ERR_INPUT with
- * file:line. */
+/* Read the file `path` with pictures below `dir` (NULL: none are read), no edge longer than `edge` pixels (longer ones are
+ * shrunk). Words and concepts that are new are added to `v`, which was empty; with `known_only` they are dropped instead. Empty
+ * *out before. ERR_INPUT with file:line. */
 struct pairs_source {
     const char *path, *dir;
     uint32_t edge;
     bool known_only;
 };
 MUST_USE int pairs_read(const struct pairs_source *s, struct vocabulary *v, struct pairs *out, struct err *e);
+/* The same from a list that is open already. */
+struct json_items;
+MUST_USE int pairs_read_items(const struct pairs_source *s, struct json_items *items, struct vocabulary *v, struct pairs *out,
+                              struct err *e);
 
 /* Is every word of `part` in `whole`? Both ascending. */
 bool words_within(const struct ids *part, const struct ids *whole);

@@ -99,20 +99,27 @@ static int read_text(const struct reader *r, const json_t *item, struct text *t,
     return t->n ? 0 : fail_key(r, "conversations", "a list with an answer in it", e);
 }
 
-int texts_read(const char *path, bool answers_only, struct texts *out, struct err *e)
+int texts_read_items(struct json_items *items, const char *name, bool answers_only, struct texts *out, struct err *e)
 {
     size_t before = out->n;
-    AUTO(json_items_close) struct json_items *items = json_items_open(path, e);
     struct reader r = { items, answers_only };
-    for (int got = items ? 1 : -1; got;) {
+    for (;;) {
         AUTO(json_decref) json_t *item = NULL;
         AUTO(text_free) struct text t = { 0 };
+        int got = json_items_next(items, &item, e);
         TRY(got);
-        TRY(got = json_items_next(items, &item, e));
-        if (got && (read_text(&r, item, &t, e) < 0 || push(out, &t, e) < 0))
-            return -1;
+        if (got == 0)
+            break;
+        TRY(read_text(&r, item, &t, e));
+        TRY(push(out, &t, e));
     }
-    return out->n > before ? 0 : FAIL(e, ERR_INPUT, "%s: there is no text in it", path);
+    return out->n > before ? 0 : FAIL(e, ERR_INPUT, "%s: there is no text in it", name);
+}
+
+int texts_read(const char *path, bool answers_only, struct texts *out, struct err *e)
+{
+    AUTO(json_items_close) struct json_items *items = json_items_open(path, e);
+    return items ? texts_read_items(items, path, answers_only, out, e) : -1;
 }
 
 /* ---- ids ------------------------------------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ static inline UNUSED void texts_free_cleanup(struct texts *t)
 }
 /* Append those of a file. `answers_only`: of each conversation the first answer, as a caption: what stage 1 makes of it. */
 MUST_USE int texts_read(const char *path, bool answers_only, struct texts *out, struct err *e);
+/* The same from a list that is open already; `name` is the file's. */
+struct json_items;
+MUST_USE int texts_read_items(struct json_items *items, const char *name, bool answers_only, struct texts *out, struct err *e);
 
 /* Ids as stages 1 and 2 make them (conversation.h): a conversation by vicuna_v1, a caption with BOS and a newline; cut after
  * `most`. *masked: the label mask of stage 2 would leave this sample out (its counts of tokens do not agree). */
