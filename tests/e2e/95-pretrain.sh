@@ -74,19 +74,26 @@ expect 2 encoder clip clip
 has "$ERR" "--out: clip is there already"
 expect 2 acsweep-pretrain encoder --objective clip --data world/pretrain.jsonl --images world --out none
 has "$ERR" "either --steps or --seconds"
-expect 2 encoder clip none --patch 5
+expect 2 encoder clip none --patch 5 --batch 4
 has "$ERR" "--resolution must be a multiple of --patch"
 expect 3 encoder clip none --data world/talk1.json
 has "$ERR" "world/talk1.json:1"
 expect 3 encoder clip none --images nowhere
 has "$ERR" "nowhere/pictures/0.png"
-expect 3 llm none --vocab 300
+python3 -c 'import json; print(json.dumps({"caption": "".join(map(chr, range(0x4e00, 0x4e80)))}))' >signs.jsonl
+expect 3 llm none --vocab 300 --data signs.jsonl
 has "$ERR" "raise --vocab"
 expect 2 acsweep-pretrain llm --steps 1 --out none
-encoder clip none --steps 100000 2>/dev/null &
-sleep 3
-kill -TERM $! && wait $! && fail "a signal did not end it"
-[[ -e none || -n $(ls -d none.part* 2>/dev/null) ]] && fail "something was left behind: $(ls -d none*)"
+endless() { # endless COMMAND...: it is ended by a signal after its first steps
+    "$@" --steps 1000000 --report 1 --out none 2>"$ERR" &
+    until grep -q "step 2 of" "$ERR"; do sleep 0.1; done
+    kill -TERM $!
+    wait $!
+    same $? 5
+    [[ -z $(ls -d none* 2>/dev/null) ]] || fail "left behind by $2: $(ls -d none*)"
+}
+endless acsweep-pretrain encoder --objective clip --data world/pretrain.jsonl --images world --resolution 32 --width 32 --layers 1
+endless acsweep-pretrain llm --data world/talk.json --vocab 400 --width 32 --layers 1 --batch 2
 
 # ---- transformers -------------------------------------------------------------------------------------------------------
 

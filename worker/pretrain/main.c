@@ -90,6 +90,7 @@ static int run_encoder(const struct opts *o, struct err *e)
                              .dtype = dtype_of(o) };
     TRY(read_pace(o, &j.pace, e));
     th_set_threads((int)opts_int(o, "threads"));
+    pace_catch_signals();
     return encoder_train(&j, e);
 }
 
@@ -143,6 +144,7 @@ static int run_llm(const struct opts *o, struct err *e)
         return FAIL(e, ERR_USAGE, "give texts: --data FILE, --plain FILE, each once or more");
     TRY(read_pace(o, &j.pace, e));
     th_set_threads((int)opts_int(o, "threads"));
+    pace_catch_signals();
     return decoder_train(&j, e);
 }
 

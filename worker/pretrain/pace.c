@@ -1,11 +1,27 @@
 #include "worker/pretrain/pace.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "common/mono.h"
 
 #define WARMUP 0.05
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signo)
+{
+    (void)signo;
+    interrupted = 1;
+}
+
+void pace_catch_signals(void)
+{
+    struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART };
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+}
 
 int pace_begin(struct pace *p, struct err *e)
 {
@@ -60,6 +76,8 @@ int pace_step(struct pace *p, double loss, struct err *e)
     p->step++;
     if (!isfinite(loss))
         return FAIL(e, ERR_TASK, "the loss of step %lld is %g: lower --lr", (long long)p->step, loss);
+    if (interrupted)
+        return FAIL(e, ERR_INTERRUPTED, "interrupted at step %lld; nothing was written", (long long)p->step);
     p->sum += loss;
     p->summed++;
     return p->step % p->report == 0 || !pace_goes_on(p) ? report(p, e) : 0;

@@ -21,6 +21,9 @@ struct pace {
     json_t *losses;                /* [[step, mean since the one before], ...] */
 };
 
+/* From here on the first SIGINT or SIGTERM ends the training with ERR_INTERRUPTED at its next step, so that nothing is left behind;
+ * the second ends the program at once. */
+void pace_catch_signals(void);
 MUST_USE int pace_begin(struct pace *p, struct err *e);
 bool pace_goes_on(const struct pace *p);
 /* The next step's learning rate: up over the first twentieth, then down along a cosine to nothing. */
