@@ -5,7 +5,7 @@
 
 #define POINTS 16       /* of a picture that are compared */
 #define TRIES 8         /* for each, to find one that both views show */
-#define PATCH_SCALE 10  /* 1 / temperature */
+#define LARGEST_SCALE 100 /* 1 / temperature */
 #define WHOLE_SCALE 10
 #define SPACE 64        /* width of what is compared */
 
@@ -20,8 +20,8 @@ static void want_projector(struct heads *h, struct projector *p, int64_t width, 
 void dense_want(struct heads *h, int64_t width, int64_t words)
 {
     (void)words;
-    want_projector(h, &h->of_patch, width, "patch");
     want_projector(h, &h->of_whole, width, "whole");
+    params_want(h->params, &h->log_scale, PARAM_BIAS, TH_DIMS(1), "log_scale");
 }
 
 static struct tensor *project(const struct projector *p, struct tensor *x)
@@ -60,15 +60,18 @@ static size_t find_points(const struct lesson *l, struct point *out)
     return n;
 }
 
-/* (M,M): points of one picture that are less than a patch apart are no counterexamples. */
-static struct tensor *too_near(const struct lesson *l, const struct point *p, size_t n)
+/* (M,M): which pairs of points are no counterexamples: those of one picture that are less than a patch apart; with `own_only` all
+ * of different pictures too. */
+static struct tensor *not_apart(const struct lesson *l, const struct point *p, size_t n, bool own_only)
 {
     struct tensor *x = th_zeros(TH_DIMS((int64_t)n, (int64_t)n), TH_BOOL, TH_CPU);
     bool *skip = th_data(x);
     for (size_t i = 0; skip && i < n; i++)
-        for (size_t j = 0; j < n; j++)
-            skip[i * n + j] = i != j && p[i].picture == p[j].picture &&
-                              hypotf(p[i].at[0] - p[j].at[0], p[i].at[1] - p[j].at[1]) * (float)l->grid < 1;
+        for (size_t j = 0; j < n; j++) {
+            bool own = p[i].picture == p[j].picture;
+            float apart = own ? hypotf(p[i].at[0] - p[j].at[0], p[i].at[1] - p[j].at[1]) : 1;
+            skip[i * n + j] = i != j && (own ? apart * (float)l->grid < 1 : own_only);
+        }
     return x;
 }
 
@@ -108,11 +111,8 @@ static struct tensor *tokens_at(const struct lesson *l, const struct point *p, s
     return th_return(&s, th_sum(four, TH_DIMS(1), false));
 }
 
-static struct tensor *scale_of(double value)
-{
-    return th_full(TH_DIMS(1), value, TH_F32, TH_CPU);
-}
-
+/* Places of a picture among all of the batch, which is mostly to tell pictures apart, and among its own, which is what finding a
+ * point asks for. Tokens are compared as they are, for so they will be used. */
 static struct tensor *patch_loss(const struct lesson *l)
 {
     TH_SCOPE(s);
@@ -122,17 +122,20 @@ static struct tensor *patch_loss(const struct lesson *l)
     size_t n = find_points(l, p);
     if (n == 0) /* of one or two pictures only */
         return th_return(&s, th_mul_s(th_sum(l->tokens, TH_SCALAR_DIMS, false), 0));
-    struct tensor *a = project(&l->heads->of_patch, tokens_at(l, p, n, 0));
-    struct tensor *b = project(&l->heads->of_patch, tokens_at(l, p, n, 1));
-    return th_return(&s, info_nce(a, b, scale_of(PATCH_SCALE), too_near(l, p, n)));
+    struct tensor *a = th_normalize(tokens_at(l, p, n, 0), -1, 1e-6), *b = th_normalize(tokens_at(l, p, n, 1), -1, 1e-6);
+    struct tensor *scale = th_exp(th_clamp(l->heads->log_scale, -INFINITY, log(LARGEST_SCALE)));
+    struct tensor *among_all = info_nce(a, b, scale, not_apart(l, p, n, false));
+    struct tensor *among_own = info_nce(a, b, scale, not_apart(l, p, n, true));
+    return th_return(&s, th_mul_s(th_add(among_all, among_own), 0.5));
 }
 
 static struct tensor *whole_loss(const struct lesson *l)
 {
     TH_SCOPE(s);
     struct tensor *z = project(&l->heads->of_whole, th_select(l->tokens, 1, 0)); /* (2B,SPACE) */
+    struct tensor *scale = th_full(TH_DIMS(1), WHOLE_SCALE, TH_F32, TH_CPU);
     int64_t n = (int64_t)l->n;
-    return th_return(&s, info_nce(th_slice(z, 0, 0, n), th_slice(z, 0, n, 2 * n), scale_of(WHOLE_SCALE), NULL));
+    return th_return(&s, info_nce(th_slice(z, 0, 0, n), th_slice(z, 0, n, 2 * n), scale, NULL));
 }
 
 struct tensor *dense_loss(const struct lesson *l)

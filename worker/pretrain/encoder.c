@@ -126,10 +126,9 @@ static int make_heads(struct encoder *t, struct err *e)
     o->want(h, t->job->width, (int64_t)t->vocabulary.words.n);
     TRY(params_fresh(h->params, t->job->seed + 1, TH_F32, TH_CPU, e));
     TH_SCOPE(s);
-    if (h->log_scale) {
-        th_fill_(h->log_scale, log(o->first_scale));
+    th_fill_(h->log_scale, log(o->first_scale));
+    if (h->bias)
         th_fill_(h->bias, o->first_bias);
-    }
     return th_check(e);
 }
 

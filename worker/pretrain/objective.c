@@ -28,6 +28,7 @@ static const struct objective objectives[] = {
       .rules = { .smallest = 0.5, .stretch = 0.3, .turn = 20, .light = 0.15, .contrast = 0.3, .colour = 0.25, .grey = 0.1 },
       .batch = 64,
       .want = dense_want,
+      .first_scale = 10,
       .loss = dense_loss },
 };
 

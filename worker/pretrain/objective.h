@@ -7,7 +7,7 @@
 #include "worker/pretrain/pairs.h"
 #include "worker/pretrain/view.h"
 
-/* Two layers between the encoder and a comparison, so that its tokens need not be what is compared. */
+/* Two layers between a token and a comparison, so that the token itself need not forget what the comparison does not ask for. */
 struct projector {
     struct linear in, out;
 };
@@ -18,7 +18,7 @@ struct heads {
     struct tensor *words;                    /* (V,D), a row for each word */
     struct linear picture, text;             /* (D,D), into the space that both share */
     struct tensor *log_scale, *bias;         /* (1) */
-    struct projector of_patch, of_whole;
+    struct projector of_whole;               /* on the class token */
 };
 
 /* A step's batch: B pictures in K views. */
@@ -61,8 +61,8 @@ struct tensor *contrast_pictures(const struct heads *h, struct tensor *tokens);
 struct tensor *contrast_texts(const struct heads *h, const struct ids *texts, size_t n);
 
 /* ---- dense.c: two views of one picture ------------------------------------------------------------------------------
- * InfoNCE between what both views have at the same place of the picture, read between the patches' middles; and between their
- * class tokens (Chen et al. 2020). It stands for DINOv2's objectives, which need far more steps than a minute has. */
+ * InfoNCE between the tokens that both views have at the same place of the picture, read between the patches' middles, against other
+ * places of the batch and of the same picture; and between their class tokens, through a projector (Chen et al. 2020). It stands for DINOv2's objectives, which need far more steps than a minute has. */
 
 void dense_want(struct heads *h, int64_t width, int64_t words);
 struct tensor *dense_loss(const struct lesson *l);
