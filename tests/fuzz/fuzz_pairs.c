@@ -1,5 +1,5 @@
-/* Any bytes as pictures with captions (the pictures themselves are image's target): refused with the file's name, or samples whose
- * words are ascending numbers of the vocabulary, the concepts' among them. */
+/* Any bytes as pictures with captions (the pictures themselves are image's target): refused with the file's name, or
+ * samples whose words are ascending numbers of the vocabulary, the concepts' among them. */
 #include <stdlib.h>
 #include <string.h>
 

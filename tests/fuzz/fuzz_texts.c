@@ -1,5 +1,5 @@
-/* Any bytes as texts for a language model: refused with the file's name, or texts with turns, of which a vocabulary is learned that
- * is no larger than asked for and whose merges are of tokens that were there before. */
+/* Any bytes as texts for a language model: refused with the file's name, or texts with turns, of which a vocabulary is
+ * learned that is no larger than asked for and whose merges are of tokens that were there before. */
 #include <stdlib.h>
 #include <string.h>
 

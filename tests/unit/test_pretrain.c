@@ -1,4 +1,5 @@
-/* The losses of pretraining beside values worked out here another way. Training itself is tests/e2e/95-pretrain.sh's. */
+/* The losses of pretraining beside values worked out here another way. Training itself is tests/e2e/95-pretrain.sh's.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,7 +108,12 @@ static struct tensor *tokens_of_places(const struct view *views)
 static double dense_loss_of(const struct heads *h, const struct view *told, struct tensor *tokens)
 {
     struct err e = { 0 };
-    struct lesson l = { .heads = h, .tokens = tokens, .n = PICTURES, .views = told, .grid = GRID, .prefix = 1,
+    struct lesson l = { .heads = h,
+                        .tokens = tokens,
+                        .n = PICTURES,
+                        .views = told,
+                        .grid = GRID,
+                        .prefix = 1,
                         .dice = dice_at(3, DICE_POINTS, 0) };
     double loss = th_item(dense_loss(&l));
     if (th_check(&e) < 0)

@@ -90,7 +90,8 @@ static void test_views_show_the_picture(void **state)
         assert_true(fabsf(chw[i] - (i % 8 < 4 ? -1 : 1)) < 1e-5);
     struct view_rules grey = { .smallest = 1, .grey = 1 };
     render(&grey, false, &im, chw);
-    assert_true(fabsf(chw[0] - (2 * 0.299f - 1)) < 1e-5 && fabsf(chw[64] - chw[0]) < 1e-6 && fabsf(chw[128] - chw[0]) < 1e-6);
+    assert_true(fabsf(chw[0] - (2 * 0.299f - 1)) < 1e-5 && fabsf(chw[64] - chw[0]) < 1e-6 &&
+                fabsf(chw[128] - chw[0]) < 1e-6);
 }
 
 /* ---- captions -------------------------------------------------------------------------------------------------------
@@ -110,9 +111,10 @@ static void test_captions_become_words(void **state)
     AUTO(vocabulary_free) struct vocabulary v = { 0 };
     AUTO(pairs_free) struct pairs p = { 0 };
     AUTO(pairs_free) struct pairs more = { 0 };
-    const char *text = "{\"image\":\"1.png\",\"caption\":\"Two hot-dogs, two!\",\"concepts\":[\"hot-dog\"]}\n"
-                       "{\"image\":\"2.png\",\"caption\":\"a fire engine on the LEFT\",\"concepts\":[\"fire engine\"]}\n"
-                       "{\"image\":\"3.png\",\"caption\":\"leftover\",\"flip\":false}\n";
+    const char *text =
+        "{\"image\":\"1.png\",\"caption\":\"Two hot-dogs, two!\",\"concepts\":[\"hot-dog\"]}\n"
+        "{\"image\":\"2.png\",\"caption\":\"a fire engine on the LEFT\",\"concepts\":[\"fire engine\"]}\n"
+        "{\"image\":\"3.png\",\"caption\":\"leftover\",\"flip\":false}\n";
     assert_int_equal(read_pairs(text, false, &v, &p, &e), 0);
     assert_int_equal(p.n, 3);
     assert_int_equal(p.v[0].words.n, 3); /* two, hot-dogs, and the concept's hot-dog */
@@ -140,7 +142,8 @@ static void test_wrong_pairs_are_refused(void **state)
         { "{\"caption\":\"x\"}", "'image' must be" },
         { "{\"image\":\"/etc/1.png\",\"caption\":\"x\"}", "x.jsonl:1" },
         { "{\"image\":\"a/../../1.png\",\"caption\":\"x\"}", "x.jsonl:1" },
-        { "{\"image\":\"1.png\",\"caption\":\"x\"}\n{\"image\":\"1.png\",\"caption\":\"x\",\"concepts\":\"fox\"}", "x.jsonl:2" },
+        { "{\"image\":\"1.png\",\"caption\":\"x\"}\n{\"image\":\"1.png\",\"caption\":\"x\",\"concepts\":\"fox\"}",
+          "x.jsonl:2" },
         { "{\"image\":\"1.png\",\"caption\":\"x\",\"concepts\":[\"\"]}", "'concepts' must be" },
         { "{\"image\":\"1.png\",\"caption\":\"x\",\"flip\":1}", "'flip' must be" },
     };
@@ -158,7 +161,8 @@ static void test_wrong_pairs_are_refused(void **state)
 /* ---- vocabularies ---------------------------------------------------------------------------------------------------
  */
 
-/* Counted by hand: l o w is in both words (7 times); then U+2581 low (5); then e r and low e (2 each), of which e is older than low. */
+/* Counted by hand: l o w is in both words (7 times); then U+2581 low (5); then e r and low e (2 each), of which e is
+ * older than low. */
 static void test_the_most_frequent_pair_is_merged(void **state)
 {
     (void)state;
@@ -177,9 +181,10 @@ static void test_the_most_frequent_pair_is_merged(void **state)
     assert_int_equal(e.kind, ERR_INPUT);
 }
 
-static const char talk[] = "[{\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nWhat is it?\"},"
-                           "{\"from\":\"gpt\",\"value\":\"a red fox\"},{\"from\":\"human\",\"value\":\"How many? 12, 21!\"},"
-                           "{\"from\":\"gpt\",\"value\":\"one\"}]},{\"caption\":\" a red fox, na\\u00efve\"}]";
+static const char talk[] =
+    "[{\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nWhat is it?\"},"
+    "{\"from\":\"gpt\",\"value\":\"a red fox\"},{\"from\":\"human\",\"value\":\"How many? 12, 21!\"},"
+    "{\"from\":\"gpt\",\"value\":\"one\"}]},{\"caption\":\" a red fox, na\\u00efve\"}]";
 
 static void read_talk(bool answers_only, struct texts *out)
 {
@@ -198,7 +203,8 @@ static struct tokenizer *learn_tokenizer(const struct texts *t, const char *dir)
         for (size_t k = 0; k < t->v[i].n; k++)
             assert_int_equal(bpe_learner_add(l, t->v[i].turns[k].text, t->v[i].turns[k].len, 3, &e), 0);
     struct tokenizer *tokenizer = NULL;
-    if (bpe_learn(l, 400, &v, &e) < 0 || bpe_vocabulary_write(&v, dir, &e) < 0 || !(tokenizer = tokenizer_open(dir, &e)))
+    if (bpe_learn(l, 400, &v, &e) < 0 || bpe_vocabulary_write(&v, dir, &e) < 0 ||
+        !(tokenizer = tokenizer_open(dir, &e)))
         fail_msg("%s", e.text);
     return tokenizer;
 }
@@ -276,10 +282,14 @@ static void test_ridge_tells_classes_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_pass_holds_each_number_once), cmocka_unit_test(test_a_view_finds_its_points_again),
-        cmocka_unit_test(test_views_show_the_picture),           cmocka_unit_test(test_captions_become_words),
-        cmocka_unit_test(test_wrong_pairs_are_refused),          cmocka_unit_test(test_the_most_frequent_pair_is_merged),
-        cmocka_unit_test(test_texts_and_their_tokenizer),        cmocka_unit_test(test_ridge_tells_classes_apart),
+        cmocka_unit_test(test_each_pass_holds_each_number_once),
+        cmocka_unit_test(test_a_view_finds_its_points_again),
+        cmocka_unit_test(test_views_show_the_picture),
+        cmocka_unit_test(test_captions_become_words),
+        cmocka_unit_test(test_wrong_pairs_are_refused),
+        cmocka_unit_test(test_the_most_frequent_pair_is_merged),
+        cmocka_unit_test(test_texts_and_their_tokenizer),
+        cmocka_unit_test(test_ridge_tells_classes_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,7 +70,8 @@ static enum kind kind_of(int32_t c)
     return c >= 0x80 || isalpha(c) ? LETTER : OTHER;
 }
 
-/* A word is a blank and letters, or either alone, or one character of any other kind; control characters are left to bytes. */
+/* A word is a blank and letters, or either alone, or one character of any other kind; control characters are left to
+ * bytes. */
 int bpe_learner_add(struct bpe_learner *l, const char *text, size_t len, int64_t times, struct err *e)
 {
     AUTO(buf_free) struct buf word = BUF_INIT((size_t)1 << 20);
@@ -226,7 +227,8 @@ int bpe_learn(struct bpe_learner *l, size_t size, struct bpe_vocabulary *out, st
     TRY(add_fixed(out, e));
     TRY(prepare(&m, l, out, e));
     if (out->tokens.n > size)
-        return FAIL(e, ERR_INPUT, "the texts have %zu different characters, so a vocabulary needs %zu tokens at least; raise --vocab",
+        return FAIL(e, ERR_INPUT,
+                    "the texts have %zu different characters, so a vocabulary needs %zu tokens at least; raise --vocab",
                     out->tokens.n - BPE_ALPHABET, out->tokens.n);
     if (!(out->merges = calloc(most, sizeof *out->merges)))
         return FAIL_NOMEM(e);

@@ -1,19 +1,20 @@
-/* Learns a vocabulary of byte pair encoding (Sennrich et al. 2016), as SentencePiece does for LLaMA: blanks become U+2581 in front
- * of a word, what is not in the alphabet falls back to bytes. Merges stay inside of words, and letters are never merged with
- * digits or punctuation, nor these with one another, so that an answer is the same tokens wherever it stands. */
+/* Learns a vocabulary of byte pair encoding (Sennrich et al. 2016), as SentencePiece does for LLaMA: blanks become
+ * U+2581 in front of a word, what is not in the alphabet falls back to bytes. Merges stay inside of words, and letters
+ * are never merged with digits or punctuation, nor these with one another, so that an answer is the same tokens
+ * wherever it stands. */
 #ifndef ACSWEEP_WORKER_PRETRAIN_BPE_LEARN_H
 #define ACSWEEP_WORKER_PRETRAIN_BPE_LEARN_H
 
 #include "worker/pretrain/names.h"
 
-#define BPE_BYTES 3                     /* ids: unknown, begin, end; then a token for each byte; then the alphabet; then merges */
+#define BPE_BYTES 3 /* ids: unknown, begin, end; then a token for each byte; then the alphabet; then merges */
 #define BPE_ALPHABET (BPE_BYTES + 256)
 
 struct bpe_vocabulary {
     struct names tokens;
     struct bpe_merge {
         int32_t left, right;
-    } *merges; /* by rank; each makes the token of both texts together */
+    } * merges; /* by rank; each makes the token of both texts together */
     size_t n_merges;
 };
 void bpe_vocabulary_free(struct bpe_vocabulary *v);

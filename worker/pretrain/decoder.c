@@ -249,11 +249,12 @@ static int describe(const struct decoder *t, json_t *about, struct err *e)
 static int save(struct decoder *t, struct err *e)
 {
     const struct decoder_job *j = t->job;
-    AUTO(json_decref) json_t *about = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:O}", "objective", "next token", "texts", (json_int_t)t->train.n,
-        "tokens", (json_int_t)t->train.tokens, "vocab", (json_int_t)t->vocab, "steps", (json_int_t)t->pace.step, "batch",
-        (json_int_t)j->batch, "learning_rate", t->pace.rate, "weight_decay", j->weight_decay, "seed", (json_int_t)j->seed,
-        "losses", t->pace.losses);
+    AUTO(json_decref)
+    json_t *about =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:O}", "objective", "next token", "texts",
+                  (json_int_t)t->train.n, "tokens", (json_int_t)t->train.tokens, "vocab", (json_int_t)t->vocab, "steps",
+                  (json_int_t)t->pace.step, "batch", (json_int_t)j->batch, "learning_rate", t->pace.rate,
+                  "weight_decay", j->weight_decay, "seed", (json_int_t)j->seed, "losses", t->pace.losses);
     if (!about)
         return FAIL_NOMEM(e);
     TRY(describe(t, about, e));
@@ -276,7 +277,8 @@ int decoder_train(const struct decoder_job *job, struct err *e)
     fprintf(stderr, "llm: %zu texts, %lld tokens, a vocabulary of %zu; the decoder has %lld numbers\n", t.train.n,
             (long long)t.train.tokens, t.vocab, (long long)params_elements(llama_params(t.llama)));
     if (t.train.masked)
-        fprintf(stderr, "warning: stage 2 would leave out %zu of these texts, for LLaVA's label masks do not fit them\n",
+        fprintf(stderr,
+                "warning: stage 2 would leave out %zu of these texts, for LLaVA's label masks do not fit them\n",
                 t.train.masked);
     TRY(pace_begin(&t.pace, e));
     while (pace_goes_on(&t.pace))

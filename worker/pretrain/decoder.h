@@ -1,5 +1,5 @@
-/* Trains a small LLaMA from nothing on texts, its tokenizer too, and writes both as published ones are (LlamaForCausalLM), with
- * training.json: so that stage 2 has a language model to begin from. */
+/* Trains a small LLaMA from nothing on texts, its tokenizer too, and writes both as published ones are
+ * (LlamaForCausalLM), with training.json: so that stage 2 has a language model to begin from. */
 #ifndef ACSWEEP_WORKER_PRETRAIN_DECODER_H
 #define ACSWEEP_WORKER_PRETRAIN_DECODER_H
 

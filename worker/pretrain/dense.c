@@ -3,11 +3,11 @@
 #include "worker/pretrain/objective.h"
 #include "worker/torch/th_train.h"
 
-#define POINTS 16       /* of a picture that are compared */
-#define TRIES 8         /* for each, to find one that both views show */
+#define POINTS 16         /* of a picture that are compared */
+#define TRIES 8           /* for each, to find one that both views show */
 #define LARGEST_SCALE 100 /* 1 / temperature */
 #define WHOLE_SCALE 10
-#define SPACE 64        /* width of what is compared */
+#define SPACE 64 /* width of what is compared */
 
 static void want_projector(struct heads *h, struct projector *p, int64_t width, const char *name)
 {
@@ -34,9 +34,9 @@ static struct tensor *project(const struct projector *p, struct tensor *x)
  */
 
 struct point {
-    size_t picture;       /* of the batch */
-    float at[2];          /* in the picture */
-    float in[2][2];       /* in each view */
+    size_t picture; /* of the batch */
+    float at[2];    /* in the picture */
+    float in[2][2]; /* in each view */
 };
 
 static bool find_point(const struct lesson *l, size_t b, struct dice *d, struct point *out)
@@ -60,8 +60,8 @@ static size_t find_points(const struct lesson *l, struct point *out)
     return n;
 }
 
-/* (M,M): which pairs of points are no counterexamples: those of one picture that are less than a patch apart; with `own_only` all
- * of different pictures too. */
+/* (M,M): which pairs of points are no counterexamples: those of one picture that are less than a patch apart; with
+ * `own_only` all of different pictures too. */
 static struct tensor *not_apart(const struct lesson *l, const struct point *p, size_t n, bool own_only)
 {
     struct tensor *x = th_zeros(TH_DIMS((int64_t)n, (int64_t)n), TH_BOOL, TH_CPU);
@@ -78,7 +78,8 @@ static struct tensor *not_apart(const struct lesson *l, const struct point *p, s
 /* ---- what an encoder says there -------------------------------------------------------------------------------------
  */
 
-/* The four patches around a point of view `k` and their shares: rows of the tokens taken as (K B (prefix + grid^2), D). */
+/* The four patches around a point of view `k` and their shares: rows of the tokens taken as (K B (prefix + grid^2), D).
+ */
 static void around(const struct lesson *l, const struct point *p, int k, int64_t rows[4], float shares[4])
 {
     int64_t g = l->grid, first = ((int64_t)l->n * k + (int64_t)p->picture) * (l->prefix + g * g) + l->prefix;
@@ -111,8 +112,8 @@ static struct tensor *tokens_at(const struct lesson *l, const struct point *p, s
     return th_return(&s, th_sum(four, TH_DIMS(1), false));
 }
 
-/* Places of a picture among all of the batch, which is mostly to tell pictures apart, and among its own, which is what finding a
- * point asks for. Tokens are compared as they are, for so they will be used. */
+/* Places of a picture among all of the batch, which is mostly to tell pictures apart, and among its own, which is what
+ * finding a point asks for. Tokens are compared as they are, for so they will be used. */
 static struct tensor *patch_loss(const struct lesson *l)
 {
     TH_SCOPE(s);
@@ -122,7 +123,8 @@ static struct tensor *patch_loss(const struct lesson *l)
     size_t n = find_points(l, p);
     if (n == 0) /* of one or two pictures only */
         return th_return(&s, th_mul_s(th_sum(l->tokens, TH_SCALAR_DIMS, false), 0));
-    struct tensor *a = th_normalize(tokens_at(l, p, n, 0), -1, 1e-6), *b = th_normalize(tokens_at(l, p, n, 1), -1, 1e-6);
+    struct tensor *a = th_normalize(tokens_at(l, p, n, 0), -1, 1e-6),
+                  *b = th_normalize(tokens_at(l, p, n, 1), -1, 1e-6);
     struct tensor *scale = th_exp(th_clamp(l->heads->log_scale, -INFINITY, log(LARGEST_SCALE)));
     struct tensor *among_all = info_nce(a, b, scale, not_apart(l, p, n, false));
     struct tensor *among_own = info_nce(a, b, scale, not_apart(l, p, n, true));

@@ -1,6 +1,6 @@
-/* Random numbers that depend only on where they are used: (seed, purpose, number). So a thread that draws pictures ahead and
- * the loop that needs to know how they were drawn come to the same ones without talking. splitmix64 (Steele, Lea, Flood
- * 2014). */
+/* Random numbers that depend only on where they are used: (seed, purpose, number). So a thread that draws pictures
+ * ahead and the loop that needs to know how they were drawn come to the same ones without talking. splitmix64 (Steele,
+ * Lea, Flood 2014). */
 #ifndef ACSWEEP_WORKER_PRETRAIN_DICE_H
 #define ACSWEEP_WORKER_PRETRAIN_DICE_H
 

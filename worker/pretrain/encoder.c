@@ -10,9 +10,9 @@
 #include "worker/pretrain/output.h"
 #include "worker/torch/th_train.h"
 
-#define HEAD_WIDTH 32     /* of attention */
-#define KEPT_EDGE 1.25    /* edge of pictures in memory by the resolution: views cut some of it away */
-#define CLIP_NORM 1.0     /* of gradients */
+#define HEAD_WIDTH 32  /* of attention */
+#define KEPT_EDGE 1.25 /* edge of pictures in memory by the resolution: views cut some of it away */
+#define CLIP_NORM 1.0  /* of gradients */
 #define FOREVER ((size_t)1 << 40)
 
 struct encoder {
@@ -58,7 +58,9 @@ static void encoder_free_cleanup(struct encoder *t)
 static int read_data(struct encoder *t, struct err *e)
 {
     const struct encoder_job *j = t->job;
-    struct pairs_source s = { .path = j->data, .dir = j->images, .edge = (uint32_t)(KEPT_EDGE * (double)j->resolution) };
+    struct pairs_source s = { .path = j->data,
+                              .dir = j->images,
+                              .edge = (uint32_t)(KEPT_EDGE * (double)j->resolution) };
     TRY(pairs_read(&s, &t->vocabulary, &t->pairs, e));
     if (j->objective->captions && t->vocabulary.words.n == 0)
         return FAIL(e, ERR_INPUT, "%s: no caption has a word", j->data);
@@ -76,7 +78,8 @@ static int make_preprocess(struct encoder *t, struct err *e)
     AUTO(free) char *text = j ? json_dumps(j, 0) : NULL;
     if (!text)
         return FAIL_NOMEM(e);
-    TRY(preprocess_parse(text, strlen(text), "preprocessor_config.json", &(struct preprocess_options){ 0 }, &t->preprocess, e));
+    TRY(preprocess_parse(text, strlen(text), "preprocessor_config.json", &(struct preprocess_options){ 0 },
+                         &t->preprocess, e));
     for (int c = 0; c < 3; c++) {
         t->scale.mean[c] = t->preprocess.mean[c];
         t->scale.std[c] = t->preprocess.std[c];
@@ -100,7 +103,9 @@ static struct vit_config config_of(const struct encoder_job *j)
                                 .patch = j->patch,
                                 .channels = 3,
                                 .eps = f == VIT_CLIP ? 1e-5 : 1e-6,
-                                .activation = f == VIT_CLIP ? ACT_QUICK_GELU : f == VIT_SIGLIP ? ACT_GELU_TANH : ACT_GELU,
+                                .activation = f == VIT_CLIP     ? ACT_QUICK_GELU
+                                              : f == VIT_SIGLIP ? ACT_GELU_TANH
+                                                                : ACT_GELU,
                                 .class_token = f != VIT_SIGLIP,
                                 .pre_norm = f == VIT_CLIP,
                                 .patch_bias = f != VIT_CLIP,
@@ -258,12 +263,12 @@ static json_t *about_json(const struct encoder *t, struct err *e)
     char digest[DIGEST_HEX_SIZE];
     if (digest_file(j->data, digest, NULL, e) < 0)
         return NULL;
-    json_t *about = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:O}", "objective", j->objective->name,
-                              "data_sha256", digest, "pictures", (json_int_t)t->pairs.n, "concepts",
+    json_t *about = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:O}", "objective",
+                              j->objective->name, "data_sha256", digest, "pictures", (json_int_t)t->pairs.n, "concepts",
                               (json_int_t)t->vocabulary.concepts.n, "words", (json_int_t)t->vocabulary.words.n, "steps",
                               (json_int_t)t->pace.step, "batch", (json_int_t)j->batch, "learning_rate", t->pace.rate,
-                              "weight_decay", j->weight_decay, "word_dropout", j->word_dropout, "seed", (json_int_t)j->seed,
-                              "losses", t->pace.losses);
+                              "weight_decay", j->weight_decay, "word_dropout", j->word_dropout, "seed",
+                              (json_int_t)j->seed, "losses", t->pace.losses);
     return about ? about : FAIL_NULL(e, ERR_NOMEM, "out of memory");
 }
 
@@ -286,7 +291,8 @@ static int check_job(const struct encoder_job *j, struct err *e)
 {
     if (j->resolution % j->patch)
         return FAIL(e, ERR_USAGE, "--resolution must be a multiple of --patch");
-    return j->objective->captions && j->batch < 2 ? FAIL(e, ERR_USAGE, "--batch: nothing to compare in a batch of one") : 0;
+    return j->objective->captions && j->batch < 2 ? FAIL(e, ERR_USAGE, "--batch: nothing to compare in a batch of one")
+                                                  : 0;
 }
 
 int encoder_train(const struct encoder_job *job, struct err *e)
@@ -299,8 +305,8 @@ int encoder_train(const struct encoder_job *job, struct err *e)
     TRY(read_data(&t, e));
     TRY(make_preprocess(&t, e));
     TRY(make_model(&t, e));
-    fprintf(stderr, "%s: %zu pictures, %zu concepts, %zu words; the encoder has %lld numbers\n", job->objective->name, t.pairs.n,
-            t.vocabulary.concepts.n, t.vocabulary.words.n, (long long)params_elements(vit_params(t.vit)));
+    fprintf(stderr, "%s: %zu pictures, %zu concepts, %zu words; the encoder has %lld numbers\n", job->objective->name,
+            t.pairs.n, t.vocabulary.concepts.n, t.vocabulary.words.n, (long long)params_elements(vit_params(t.vit)));
     TRY(pace_begin(&t.pace, e));
     TRY(begin_batches(&t, e));
     while (pace_goes_on(&t.pace))

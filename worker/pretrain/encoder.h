@@ -1,6 +1,6 @@
-/* Trains a small encoder from nothing and writes it as published ones are: CLIPVisionModel, SiglipVisionModel or Dinov2Model in
- * Hugging Face layout, with preprocessor_config.json, and training.json that says how it came about. The projections beside the
- * encoder are not kept. */
+/* Trains a small encoder from nothing and writes it as published ones are: CLIPVisionModel, SiglipVisionModel or
+ * Dinov2Model in Hugging Face layout, with preprocessor_config.json, and training.json that says how it came about. The
+ * projections beside the encoder are not kept. */
 #ifndef ACSWEEP_WORKER_PRETRAIN_ENCODER_H
 #define ACSWEEP_WORKER_PRETRAIN_ENCODER_H
 

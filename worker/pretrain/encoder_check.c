@@ -11,7 +11,10 @@ static const struct {
     bool crops;
     double mean[3], std[3];
 } families[] = {
-    [VIT_CLIP] = { "CLIPImageProcessor", true, { 0.48145466, 0.4578275, 0.40821073 }, { 0.26862954, 0.26130258, 0.27577711 } },
+    [VIT_CLIP] = { "CLIPImageProcessor",
+                   true,
+                   { 0.48145466, 0.4578275, 0.40821073 },
+                   { 0.26862954, 0.26130258, 0.27577711 } },
     [VIT_SIGLIP] = { "SiglipImageProcessor", false, { 0.5, 0.5, 0.5 }, { 0.5, 0.5, 0.5 } },
     [VIT_DINOV2] = { "BitImageProcessor", true, { 0.485, 0.456, 0.406 }, { 0.229, 0.224, 0.225 } },
 };
@@ -22,13 +25,13 @@ json_t *encoder_preprocessor(enum vit_family f, int64_t resolution)
     json_int_t r = resolution;
     json_t *j = json_pack("{s:s, s:b, s:i, s:b, s:f, s:b, s:[f,f,f], s:[f,f,f], s:b}", "image_processor_type",
                           families[f].processor, "do_resize", 1, "resample", RESAMPLE_BICUBIC, "do_rescale", 1,
-                          "rescale_factor", 1.0 / 255, "do_normalize", 1, "image_mean", m[0], m[1], m[2], "image_std", s[0],
-                          s[1], s[2], "do_convert_rgb", 1);
+                          "rescale_factor", 1.0 / 255, "do_normalize", 1, "image_mean", m[0], m[1], m[2], "image_std",
+                          s[0], s[1], s[2], "do_convert_rgb", 1);
     json_t *edges = json_pack("{s:I, s:I}", "height", r, "width", r);
-    int rc = families[f].crops ? json_object_set_new(j, "size", json_pack("{s:I}", "shortest_edge", r)) |
-                                     json_object_set_new(j, "do_center_crop", json_true()) |
-                                     json_object_set(j, "crop_size", edges)
-                               : json_object_set(j, "size", edges);
+    int rc = families[f].crops
+                 ? json_object_set_new(j, "size", json_pack("{s:I}", "shortest_edge", r)) |
+                       json_object_set_new(j, "do_center_crop", json_true()) | json_object_set(j, "crop_size", edges)
+                 : json_object_set(j, "size", edges);
     json_decref(edges);
     if (rc == 0)
         return j;
@@ -56,7 +59,8 @@ static int64_t rank_of(const struct zero_shot *z, const struct pair *p, struct t
 {
     TH_SCOPE(s);
     struct tensor *picture = embed_picture(z, &p->picture, e);
-    struct tensor *near = picture ? th_reshape(th_matmul(names, th_transpose(picture, 0, 1)), TH_DIMS(-1)) : NULL; /* (C) */
+    struct tensor *near =
+        picture ? th_reshape(th_matmul(names, th_transpose(picture, 0, 1)), TH_DIMS(-1)) : NULL; /* (C) */
     double own = near ? th_item(th_select(near, 0, p->concepts.v[0])) : 0;
     int64_t before = near ? th_item_i64(th_sum(th_to(th_gt_s(near, own), TH_I64), TH_SCALAR_DIMS, false)) : 0;
     return th_check(e) < 0 || !picture ? -1 : before;
@@ -78,7 +82,8 @@ json_t *zero_shot_measure(const struct zero_shot *z, struct err *e)
         five += rank < 5;
     }
     if (n == 0)
-        return FAIL_NULL(e, ERR_INPUT, "--validation: no picture there has exactly one concept that the training has too");
+        return FAIL_NULL(e, ERR_INPUT,
+                         "--validation: no picture there has exactly one concept that the training has too");
     double top1 = (double)first / (double)n, top5 = (double)five / (double)n;
     fprintf(stderr, "zero-shot: the right one of %zu names for %.1f %% of %lld pictures, among five for %.1f %%\n",
             z->vocabulary->concepts.n, 100 * top1, (long long)n, 100 * top5);

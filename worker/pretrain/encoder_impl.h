@@ -6,8 +6,8 @@
 #include "worker/model/vit.h"
 #include "worker/pretrain/encoder.h"
 
-/* {"n": pictures, "top1": share, "top5": share}: how often the name of the only concept of a validation picture is the nearest
- * of all names, or among the nearest five. NULL on error. New reference. */
+/* {"n": pictures, "top1": share, "top5": share}: how often the name of the only concept of a validation picture is the
+ * nearest of all names, or among the nearest five. NULL on error. New reference. */
 struct zero_shot {
     const struct vit *vit;
     const struct heads *heads;

@@ -5,7 +5,9 @@
 
 static bool is_table(const char *name)
 {
-    static const char *const parts[] = { "position", "cls_token", "class_embedding", "embed_tokens", "lm_head", "words" };
+    static const char *const parts[] = {
+        "position", "cls_token", "class_embedding", "embed_tokens", "lm_head", "words"
+    };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (strstr(name, parts[i]))
             return true;

@@ -4,8 +4,9 @@
 
 #include "worker/model/params.h"
 
-/* The deviation 0.02 of large models leaves narrow ones nearly deaf: matrices between layers of a model that params_fresh made get
- * 1 / sqrt(3 inputs), as torch.nn.Linear begins with. Embeddings, positions and the head keep theirs. Errors are the thread's. */
+/* The deviation 0.02 of large models leaves narrow ones nearly deaf: matrices between layers of a model that
+ * params_fresh made get 1 / sqrt(3 inputs), as torch.nn.Linear begins with. Embeddings, positions and the head keep
+ * theirs. Errors are the thread's. */
 void fresh_widen(struct params *p);
 
 #endif

@@ -1,5 +1,5 @@
-/* acsweep-pretrain: trains small encoders and a small language model from nothing, so that a whole sweep can run where there are
- * neither weights nor data sets. Nothing of the product calls it; its results are checkpoints as any others. */
+/* acsweep-pretrain: trains small encoders and a small language model from nothing, so that a whole sweep can run where
+ * there are neither weights nor data sets. Nothing of the product calls it; its results are checkpoints as any others. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,7 +18,8 @@ static const struct opt run_options[] = {
       .help = "of weights, order, views and words" },
     { .name = "threads", .type = OPT_INT, .value = "N", .fallback = "1", .lo = 1, .hi = 1024,
       .help = "that compute; small models gain little from a second one: rather train two at a time" },
-    { .name = "dtype", .type = OPT_CHOICE, .choices = "fp32|bf16|fp16", .fallback = "fp16", .help = "type of the weights in the file" },
+    { .name = "dtype", .type = OPT_CHOICE, .choices = "fp32|bf16|fp16", .fallback = "fp16",
+      .help = "type of the weights in the file" },
     { .name = "report", .type = OPT_INT, .value = "N", .fallback = "25", .lo = 1, .hi = 1000000000,
       .help = "steps between two lines on standard error" },
     { .name = "out", .letter = 'o', .type = OPT_DIR, .value = "DIR", .required = true,
@@ -58,14 +59,18 @@ static const struct opt encoder_options[] = {
       .help = "clip: captions, softmax; siglip: captions, sigmoid; dense: two views, place by place (as DINOv2 is saved)" },
     { .name = "validation", .type = OPT_FILE, .value = "FILE",
       .help = "as --data, not trained on: how often the nearest name is the right one" },
-    { .name = "resolution", .type = OPT_INT, .value = "PIXELS", .fallback = "64", .lo = 8, .hi = 1024, .help = "edge of a picture" },
-    { .name = "patch", .type = OPT_INT, .value = "PIXELS", .fallback = "8", .lo = 1, .hi = 256, .help = "edge of a patch" },
+    { .name = "resolution", .type = OPT_INT, .value = "PIXELS", .fallback = "64", .lo = 8, .hi = 1024,
+      .help = "edge of a picture" },
+    { .name = "patch", .type = OPT_INT, .value = "PIXELS", .fallback = "8", .lo = 1, .hi = 256,
+      .help = "edge of a patch" },
     { .name = "width", .type = OPT_INT, .value = "N", .fallback = "96", .lo = 8, .hi = 4096, .help = "of the encoder" },
     { .name = "layers", .type = OPT_INT, .value = "N", .fallback = "3", .lo = 1, .hi = 100, .help = "of the encoder" },
     { .name = "batch", .type = OPT_INT, .value = "N", .lo = 1, .hi = 65536,
       .help = "pictures in a step; without it 128, and 64 in two views for dense" },
-    { .name = "lr", .type = OPT_REAL, .value = "X", .fallback = "0.001", .lo = 0, .hi = 1, .help = "the largest learning rate" },
-    { .name = "weight-decay", .type = OPT_REAL, .value = "X", .fallback = "0.05", .lo = 0, .hi = 1, .help = "of matrices (AdamW)" },
+    { .name = "lr", .type = OPT_REAL, .value = "X", .fallback = "0.001", .lo = 0, .hi = 1,
+      .help = "the largest learning rate" },
+    { .name = "weight-decay", .type = OPT_REAL, .value = "X", .fallback = "0.05", .lo = 0, .hi = 1,
+      .help = "of matrices (AdamW)" },
     { .name = "word-dropout", .type = OPT_REAL, .value = "X", .fallback = "0.7", .lo = 0, .hi = 1,
       .help = "how often a word that names no concept is left out of a caption" },
     { 0 },
@@ -97,11 +102,11 @@ static int run_encoder(const struct opts *o, struct err *e)
 static const struct cmd cmd_encoder = {
     .name = "encoder",
     .summary = "Train an encoder of pictures",
-    .details = "Writes config.json, model.safetensors, preprocessor_config.json and training.json. It cannot be interrupted and gone on\n"
-               "with: it takes minutes.\n"
+    .details = "Writes config.json, model.safetensors, preprocessor_config.json and training.json. There is no going on "
+               "after an interruption: it takes minutes.\n"
                "\n"
-               "  acsweep-pretrain encoder --objective clip --data pretrain.jsonl --images pictures \\\n"
-               "      --seconds 240 --out models/clip64",
+               "  acsweep-pretrain encoder --objective clip --data pretrain.jsonl \\\n"
+               "      --images pictures --seconds 240 --out models/clip64",
     .options = { picture_options, encoder_options, run_options },
     .run = run_encoder,
 };
@@ -114,15 +119,21 @@ static const struct opt llm_options[] = {
       .help = "conversations as LLaVA's stage 2 has them, or lines with a \"caption\"" },
     { .name = "plain", .type = OPT_FILE, .value = "FILE", .many = true,
       .help = "conversations of which only the first answer is read, as a caption: LLaVA's stage 1" },
-    { .name = "validation", .type = OPT_FILE, .value = "FILE", .help = "as --data, not trained on: the loss at the end" },
+    { .name = "validation", .type = OPT_FILE, .value = "FILE",
+      .help = "as --data, not trained on: the loss at the end" },
     { .name = "vocab", .type = OPT_INT, .value = "N", .fallback = "1024", .lo = 300, .hi = 65536,
       .help = "tokens at most; a tokenizer is learned from the texts" },
-    { .name = "width", .type = OPT_INT, .value = "N", .fallback = "128", .lo = 8, .hi = 4096, .help = "of the decoder" },
+    { .name = "width", .type = OPT_INT, .value = "N", .fallback = "128", .lo = 8, .hi = 4096,
+      .help = "of the decoder" },
     { .name = "layers", .type = OPT_INT, .value = "N", .fallback = "4", .lo = 1, .hi = 100, .help = "of the decoder" },
-    { .name = "batch", .type = OPT_INT, .value = "N", .fallback = "32", .lo = 1, .hi = 65536, .help = "texts in a step" },
-    { .name = "max-length", .type = OPT_INT, .value = "N", .fallback = "512", .lo = 2, .hi = 2048, .help = "tokens of a text" },
-    { .name = "lr", .type = OPT_REAL, .value = "X", .fallback = "0.002", .lo = 0, .hi = 1, .help = "the largest learning rate" },
-    { .name = "weight-decay", .type = OPT_REAL, .value = "X", .fallback = "0.05", .lo = 0, .hi = 1, .help = "of matrices (AdamW)" },
+    { .name = "batch", .type = OPT_INT, .value = "N", .fallback = "32", .lo = 1, .hi = 65536,
+      .help = "texts in a step" },
+    { .name = "max-length", .type = OPT_INT, .value = "N", .fallback = "512", .lo = 2, .hi = 2048,
+      .help = "tokens of a text" },
+    { .name = "lr", .type = OPT_REAL, .value = "X", .fallback = "0.002", .lo = 0, .hi = 1,
+      .help = "the largest learning rate" },
+    { .name = "weight-decay", .type = OPT_REAL, .value = "X", .fallback = "0.05", .lo = 0, .hi = 1,
+      .help = "of matrices (AdamW)" },
     { 0 },
 };
 
@@ -151,10 +162,11 @@ static int run_llm(const struct opts *o, struct err *e)
 static const struct cmd cmd_llm = {
     .name = "llm",
     .summary = "Train a language model and its tokenizer",
-    .details = "Writes config.json, model.safetensors, tokenizer.json, tokenizer_config.json and training.json. Pictures are left\n"
-               "out of the texts; all tokens are learned, questions too.\n"
+    .details = "Writes config.json, model.safetensors, tokenizer.json, tokenizer_config.json and training.json. Pictures are left out "
+               "of the texts; all tokens are learned, questions too.\n"
                "\n"
-               "  acsweep-pretrain llm --data stage2.json --plain stage1.json --seconds 120 --out models/llm",
+               "  acsweep-pretrain llm --data stage2.json --plain stage1.json \\\n"
+               "      --seconds 120 --out models/llm",
     .options = { llm_options, run_options },
     .run = run_llm,
 };
@@ -163,13 +175,15 @@ static const struct cmd cmd_llm = {
  */
 
 static const struct opt probe_options[] = {
-    { .name = "encoder", .type = OPT_DIR, .value = "DIR", .required = true, .help = "checkpoint in Hugging Face layout" },
+    { .name = "encoder", .type = OPT_DIR, .value = "DIR", .required = true,
+      .help = "checkpoint in Hugging Face layout" },
     { .name = "validation", .type = OPT_FILE, .value = "FILE", .required = true, .help = "as --data, to be named" },
     { .name = "layer", .type = OPT_INT, .value = "N", .fallback = "-1", .lo = -1000, .hi = 1000,
       .help = "hidden state: 0 what goes into the first block, negative from the end" },
     { .name = "lambda", .type = OPT_REAL, .value = "X", .fallback = "0.01", .lo = 1e-9, .hi = 1e9,
       .help = "penalty of ridge regression, for each picture" },
-    { .name = "seed", .type = OPT_INT, .value = "N", .fallback = "1", .lo = 0, .hi = INT64_MAX, .help = "of the weights at random" },
+    { .name = "seed", .type = OPT_INT, .value = "N", .fallback = "1", .lo = 0, .hi = INT64_MAX,
+      .help = "of the weights at random" },
     { .name = "threads", .type = OPT_INT, .value = "N", .fallback = "1", .lo = 1, .hi = 1024, .help = "that compute" },
     { .name = "json", .type = OPT_FLAG, .help = "one JSON object" },
     { 0 },
@@ -210,8 +224,8 @@ static int run_probe(const struct opts *o, struct err *e)
 static const struct cmd cmd_probe = {
     .name = "probe",
     .summary = "See what a linear reader finds in an encoder's features",
-    .details = "Pictures with exactly one concept are named by ridge regression from the mean of the patches' tokens; beside it what\n"
-               "the same encoder with random weights gives.",
+    .details = "Pictures with exactly one concept are named by ridge regression from the mean of the patches' tokens; beside it "
+               "what the same encoder with random weights gives.",
     .options = { picture_options, probe_options },
     .run = run_probe,
 };

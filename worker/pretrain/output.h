@@ -9,8 +9,8 @@
 struct output {
     char path[4000], draft[4096]; /* draft: "" while there is none */
 };
-/* Before the training: ERR_USAGE when `path` is there already, for models must not change under those who use them; ERR_ENV when
- * nothing can be made there. Leaves nothing but its parent. */
+/* Before the training: ERR_USAGE when `path` is there already, for models must not change under those who use them;
+ * ERR_ENV when nothing can be made there. Leaves nothing but its parent. */
 MUST_USE int output_check(struct output *o, const char *path, struct err *e);
 /* After it: an empty directory o->draft. */
 MUST_USE int output_begin(struct output *o, struct err *e);

@@ -10,19 +10,19 @@
 #include "common/own.h"
 
 struct pace {
-    int64_t steps;   /* or 0 */
-    double seconds;  /* where steps is 0 */
-    double rate;     /* the largest learning rate */
-    int64_t report;  /* steps between reports */
+    int64_t steps;  /* or 0 */
+    double seconds; /* where steps is 0 */
+    double rate;    /* the largest learning rate */
+    int64_t report; /* steps between reports */
     /* what happened */
     int64_t step, began, reported; /* done; ns */
     double sum;                    /* of losses since the last report */
     int64_t summed;
-    json_t *losses;                /* [[step, mean since the one before], ...] */
+    json_t *losses; /* [[step, mean since the one before], ...] */
 };
 
-/* From here on the first SIGINT or SIGTERM ends the training with ERR_INTERRUPTED at its next step, so that nothing is left behind;
- * the second ends the program at once. */
+/* From here on the first SIGINT or SIGTERM ends the training with ERR_INTERRUPTED at its next step, so that nothing is
+ * left behind; the second ends the program at once. */
 void pace_catch_signals(void);
 MUST_USE int pace_begin(struct pace *p, struct err *e);
 bool pace_goes_on(const struct pace *p);

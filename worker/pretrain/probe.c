@@ -44,7 +44,8 @@ static int choose(const struct pairs *p, const char *path, struct samples *out, 
  */
 
 /* Means over the tokens of pictures first .. first + n. */
-static int see(const struct vit *v, const struct preprocess *p, struct samples *s, size_t first, size_t n, struct err *e)
+static int see(const struct vit *v, const struct preprocess *p, struct samples *s, size_t first, size_t n,
+               struct err *e)
 {
     TH_SCOPE(scope);
     uint32_t w, h;

@@ -1,5 +1,6 @@
-/* What a linear reader finds in an encoder's features: the name of the one concept of each picture, by ridge regression from the
- * mean of the patches' tokens; beside it what the same encoder with weights at random gives, which is the floor. */
+/* What a linear reader finds in an encoder's features: the name of the one concept of each picture, by ridge regression
+ * from the mean of the patches' tokens; beside it what the same encoder with weights at random gives, which is the
+ * floor. */
 #ifndef ACSWEEP_WORKER_PRETRAIN_PROBE_H
 #define ACSWEEP_WORKER_PRETRAIN_PROBE_H
 

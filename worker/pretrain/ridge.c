@@ -119,8 +119,8 @@ static size_t rank_of(const struct ridge *r, size_t label)
     return before;
 }
 
-int ridge_classify(const struct ridge_data *train, const struct ridge_data *test, double lambda, struct ridge_score *out,
-                   struct err *e)
+int ridge_classify(const struct ridge_data *train, const struct ridge_data *test, double lambda,
+                   struct ridge_score *out, struct err *e)
 {
     AUTO(ridge_free) struct ridge r = { 0 };
     size_t first = 0, five = 0;

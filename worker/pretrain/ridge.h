@@ -16,8 +16,8 @@ struct ridge_data {
 struct ridge_score {
     double top1, top5; /* shares of the test rows */
 };
-/* Features are brought to mean 0 and deviation 1 (of `train`); one-hot labels are regressed on them and a constant, with a penalty
- * of `lambda` for each row of `train`; the largest of the outputs is the answer. */
+/* Features are brought to mean 0 and deviation 1 (of `train`); one-hot labels are regressed on them and a constant,
+ * with a penalty of `lambda` for each row of `train`; the largest of the outputs is the answer. */
 MUST_USE int ridge_classify(const struct ridge_data *train, const struct ridge_data *test, double lambda,
                             struct ridge_score *out, struct err *e);
 

@@ -1,5 +1,5 @@
-/* Views: what an encoder is shown of a picture while it learns; a cut, turned, mirrored, in other colours. Coordinates go from
- * 0 to 1 along each edge, of the view and of the picture. */
+/* Views: what an encoder is shown of a picture while it learns; a cut, turned, mirrored, in other colours. Coordinates
+ * go from 0 to 1 along each edge, of the view and of the picture. */
 #ifndef ACSWEEP_WORKER_PRETRAIN_VIEW_H
 #define ACSWEEP_WORKER_PRETRAIN_VIEW_H
 
@@ -10,12 +10,12 @@
 
 /* How much views may differ from their pictures. */
 struct view_rules {
-    double smallest;         /* edge of the cut, as a part of the picture's: from here to 1 */
-    double stretch;          /* width over height of the cut: from 1/(1+s) to 1+s */
-    double turn;             /* degrees to either side */
-    double light, contrast;  /* added, and multiplied by 1 +- this, of all channels */
-    double colour;           /* multiplied by 1 +- this, of each channel */
-    double grey;             /* how often it loses its colours */
+    double smallest;        /* edge of the cut, as a part of the picture's: from here to 1 */
+    double stretch;         /* width over height of the cut: from 1/(1+s) to 1+s */
+    double turn;            /* degrees to either side */
+    double light, contrast; /* added, and multiplied by 1 +- this, of all channels */
+    double colour;          /* multiplied by 1 +- this, of each channel */
+    double grey;            /* how often it loses its colours */
 };
 
 struct view {
@@ -30,7 +30,8 @@ void view_to_picture(const struct view *v, const float at[2], float out[2]);
 /* False when the picture's point is outside of the view. */
 bool view_from_picture(const struct view *v, const float at[2], float out[2]);
 
-/* Fill chw (3, edge, edge): bilinear, the picture's border repeated outside, values from 0 to 1, then minus mean, by std. */
+/* Fill chw (3, edge, edge): bilinear, the picture's border repeated outside, values from 0 to 1, then minus mean, by
+ * std. */
 struct view_scale {
     float mean[3], std[3];
 };
