@@ -88,6 +88,8 @@ static void test_views_show_the_picture(void **state)
     render(&as_it_is, true, &im, chw);
     for (int i = 0; i < 64; i++)
         assert_true(fabsf(chw[i] - (i % 8 < 4 ? -1 : 1)) < 1e-5);
+    assert_true(view_contrast(&im, (const float[]){ 0.5f, 0.3f }, 0.1f) > 0.9f); /* at the border of both */
+    assert_true(view_contrast(&im, (const float[]){ 0.2f, 0.3f }, 0.1f) < 0.01f);
     struct view_rules grey = { .smallest = 1, .grey = 1 };
     render(&grey, false, &im, chw);
     assert_true(fabsf(chw[0] - (2 * 0.299f - 1)) < 1e-5 && fabsf(chw[64] - chw[0]) < 1e-6 &&

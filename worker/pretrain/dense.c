@@ -4,7 +4,8 @@
 #include "worker/torch/th_train.h"
 
 #define POINTS 16         /* of a picture that are compared */
-#define TRIES 8           /* for each, to find one that both views show */
+#define TRIES 16          /* for each, to find one that both views show and where there is something to see */
+#define CONTRAST 0.08f    /* of levels from 0 to 1; less is flat ground, which is the same everywhere */
 #define LARGEST_SCALE 100 /* 1 / temperature */
 #define WHOLE_SCALE 10
 #define SPACE 64 /* width of what is compared */
@@ -44,7 +45,8 @@ static bool find_point(const struct lesson *l, size_t b, struct dice *d, struct 
     for (int i = 0; i < TRIES; i++) {
         *out = (struct point){ .picture = b, .in = { { (float)dice_real(d), (float)dice_real(d) } } };
         view_to_picture(&l->views[b], out->in[0], out->at);
-        if (view_from_picture(&l->views[l->n + b], out->at, out->in[1]))
+        if (view_from_picture(&l->views[l->n + b], out->at, out->in[1]) &&
+            view_contrast(&l->pairs[b]->picture, out->at, 0.5f / (float)l->grid) > CONTRAST)
             return true;
     }
     return false;
@@ -121,7 +123,7 @@ static struct tensor *patch_loss(const struct lesson *l)
     if (!p)
         return TH_FAIL(ERR_NOMEM, "out of memory");
     size_t n = find_points(l, p);
-    if (n == 0) /* of one or two pictures only */
+    if (n == 0) /* nothing but flat ground */
         return th_return(&s, th_mul_s(th_sum(l->tokens, TH_SCALAR_DIMS, false), 0));
     struct tensor *a = th_normalize(tokens_at(l, p, n, 0), -1, 1e-6),
                   *b = th_normalize(tokens_at(l, p, n, 1), -1, 1e-6);

@@ -1,5 +1,5 @@
 /* acsweep-pretrain: trains small encoders and a small language model from nothing, so that a whole sweep can run where
- * there are neither weights nor data sets. Nothing of the product calls it; its results are checkpoints as any others. */
+ * there are neither weights nor data sets. Nothing of the product calls it; what it writes are checkpoints as any. */
 #include <stdio.h>
 #include <string.h>
 
@@ -56,7 +56,7 @@ static int read_pace(const struct opts *o, struct pace *p, struct err *e)
 
 static const struct opt encoder_options[] = {
     { .name = "objective", .type = OPT_CHOICE, .choices = "clip|siglip|dense", .required = true,
-      .help = "clip: captions, softmax; siglip: captions, sigmoid; dense: two views, place by place (as DINOv2 is saved)" },
+      .help = "clip and siglip: captions, by softmax or sigmoid; dense: two views, saved as DINOv2" },
     { .name = "validation", .type = OPT_FILE, .value = "FILE",
       .help = "as --data, not trained on: how often the nearest name is the right one" },
     { .name = "resolution", .type = OPT_INT, .value = "PIXELS", .fallback = "64", .lo = 8, .hi = 1024,
@@ -102,8 +102,8 @@ static int run_encoder(const struct opts *o, struct err *e)
 static const struct cmd cmd_encoder = {
     .name = "encoder",
     .summary = "Train an encoder of pictures",
-    .details = "Writes config.json, model.safetensors, preprocessor_config.json and training.json. There is no going on "
-               "after an interruption: it takes minutes.\n"
+    .details = "Writes config.json, model.safetensors, preprocessor_config.json and training.json. There is no going "
+               "on after an interruption: it takes minutes.\n"
                "\n"
                "  acsweep-pretrain encoder --objective clip --data pretrain.jsonl \\\n"
                "      --images pictures --seconds 240 --out models/clip64",
@@ -162,8 +162,8 @@ static int run_llm(const struct opts *o, struct err *e)
 static const struct cmd cmd_llm = {
     .name = "llm",
     .summary = "Train a language model and its tokenizer",
-    .details = "Writes config.json, model.safetensors, tokenizer.json, tokenizer_config.json and training.json. Pictures are left out "
-               "of the texts; all tokens are learned, questions too.\n"
+    .details = "Writes config.json, model.safetensors, tokenizer.json, tokenizer_config.json and training.json. "
+               "Pictures are left out of the texts; all tokens are learned, questions too.\n"
                "\n"
                "  acsweep-pretrain llm --data stage2.json --plain stage1.json \\\n"
                "      --seconds 120 --out models/llm",
@@ -194,15 +194,15 @@ static int print_probe(const struct opts *o, const struct probe_result *r, struc
     int n = opts_flag(o, "json")
                 ? printf("{\"classes\":%zu,\"train\":%zu,\"test\":%zu,\"trained\":{\"top1\":%.6g,\"top5\":%.6g},"
                          "\"random\":{\"top1\":%.6g,\"top5\":%.6g},\"constant\":%.6g}\n",
-                         r->classes, r->train, r->test, r->trained.top1, r->trained.top5, r->random.top1, r->random.top5,
-                         r->constant)
+                         r->classes, r->train, r->test, r->trained.top1, r->trained.top5, r->random.top1,
+                         r->random.top5, r->constant)
                 : printf("%zu names, %zu pictures to learn from, %zu to name\n"
                          "                  top-1   top-5\n"
                          "trained encoder   %5.3f   %5.3f\n"
                          "random weights    %5.3f   %5.3f\n"
                          "one answer        %5.3f\n",
-                         r->classes, r->train, r->test, r->trained.top1, r->trained.top5, r->random.top1, r->random.top5,
-                         r->constant);
+                         r->classes, r->train, r->test, r->trained.top1, r->trained.top5, r->random.top1,
+                         r->random.top5, r->constant);
     return n < 0 ? FAIL(e, ERR_ENV, "cannot write to standard output") : 0;
 }
 
@@ -224,8 +224,8 @@ static int run_probe(const struct opts *o, struct err *e)
 static const struct cmd cmd_probe = {
     .name = "probe",
     .summary = "See what a linear reader finds in an encoder's features",
-    .details = "Pictures with exactly one concept are named by ridge regression from the mean of the patches' tokens; beside it "
-               "what the same encoder with random weights gives.",
+    .details = "Pictures with exactly one concept are named by ridge regression from the mean of the patches' tokens; "
+               "beside it what the same encoder with random weights gives.",
     .options = { picture_options, probe_options },
     .run = run_probe,
 };

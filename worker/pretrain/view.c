@@ -68,6 +68,22 @@ static void look(const struct image *im, const float at[2], float rgb[3])
     }
 }
 
+float view_contrast(const struct image *square, const float at[2], float reach)
+{
+    float low[3] = { 1, 1, 1 }, high[3] = { 0 }, most = 0;
+    for (int k = 0; k < 4; k++) {
+        float beside[2] = { at[0], at[1] }, rgb[3];
+        beside[k / 2] += k % 2 ? reach : -reach;
+        look(square, beside, rgb);
+        for (int c = 0; c < 3; c++) {
+            low[c] = fminf(low[c], rgb[c]);
+            high[c] = fmaxf(high[c], rgb[c]);
+            most = fmaxf(most, high[c] - low[c]);
+        }
+    }
+    return most;
+}
+
 static void recolour(const struct view *v, float rgb[3])
 {
     if (v->grey)

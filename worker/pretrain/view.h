@@ -30,6 +30,10 @@ void view_to_picture(const struct view *v, const float at[2], float out[2]);
 /* False when the picture's point is outside of the view. */
 bool view_from_picture(const struct view *v, const float at[2], float out[2]);
 
+/* How much there is to see around a point of a picture: the largest difference of a channel, from 0 to 1, between two
+ * of the four points that lie `reach` beside, above and below it. */
+float view_contrast(const struct image *square, const float at[2], float reach);
+
 /* Fill chw (3, edge, edge): bilinear, the picture's border repeated outside, values from 0 to 1, then minus mean, by
  * std. */
 struct view_scale {
