@@ -1,0 +1,25 @@
+/* Trains a small LLaMA from nothing on texts, its tokenizer too, and writes both as published ones are
+ * (LlamaForCausalLM), with training.json: so that stage 2 has a language model to begin from. */
+#ifndef ACSWEEP_WORKER_PRETRAIN_DECODER_H
+#define ACSWEEP_WORKER_PRETRAIN_DECODER_H
+
+#include "worker/pretrain/pace.h"
+#include "worker/torch/th.h"
+
+struct decoder_job {
+    const char *const *data; /* files as texts.h says */
+    size_t n_data;
+    const char *const *plain; /* of which only the answers are read, as captions */
+    size_t n_plain;
+    const char *validation; /* texts that are not trained on, or NULL */
+    const char *out;
+    int64_t vocab, width, layers, batch, max_length;
+    double weight_decay;
+    struct pace pace;
+    uint64_t seed;
+    enum th_dtype dtype; /* of the file */
+};
+
+MUST_USE int decoder_train(const struct decoder_job *job, struct err *e);
+
+#endif

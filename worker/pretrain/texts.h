@@ -1,0 +1,39 @@
+/* What a language model learns from: conversations, as LLaVA's stage 2 has them, and captions. Files are lists of
+ * objects (a JSON array, or one on a line): {"conversations": [{"from": "human", "value": ...}, ...]} or {"caption":
+ * ...}. Pictures are left out, with the `<image>` that stands for them. */
+#ifndef ACSWEEP_WORKER_PRETRAIN_TEXTS_H
+#define ACSWEEP_WORKER_PRETRAIN_TEXTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "worker/text/conversation.h"
+
+struct text {
+    bool talk;          /* turns of a conversation, else one caption */
+    struct turn *turns; /* each with a text of its own */
+    size_t n;
+};
+struct texts {
+    struct text *v;
+    size_t n, cap;
+};
+void texts_free(struct texts *t);
+static inline UNUSED void texts_free_cleanup(struct texts *t)
+{
+    texts_free(t);
+}
+/* Append those of a file. `answers_only`: of each conversation the first answer, as a caption: what stage 1 makes of
+ * it. */
+MUST_USE int texts_read(const char *path, bool answers_only, struct texts *out, struct err *e);
+/* The same from a list that is open already; `name` is the file's. */
+struct json_items;
+MUST_USE int texts_read_items(struct json_items *items, const char *name, bool answers_only, struct texts *out,
+                              struct err *e);
+
+/* Ids as stages 1 and 2 make them (conversation.h): a conversation by vicuna_v1, a caption with BOS and a newline; cut
+ * after `most`. *masked: the label mask of stage 2 would leave this sample out (its counts of tokens do not agree). */
+MUST_USE int text_encode(const struct text *t, const struct tokenizer *tokenizer, size_t most, struct ids *out,
+                         bool *masked, struct err *e);
+
+#endif
