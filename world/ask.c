@@ -76,12 +76,12 @@ static void place_answer(struct asked *q, size_t right)
     q->right = right;
 }
 
-void ask_options(struct asked *q, struct random *r, size_t right, size_t n_options, const char *answer,
-                 const char *const *pool, size_t n_pool)
+void ask_options(struct asked *q, struct random *r, size_t right, const char *answer, const char *const *pool,
+                 size_t n_pool)
 {
     snprintf(q->options[0], sizeof q->options[0], "%s", answer);
-    q->n_options = n_options;
-    for (size_t k = 1; k < n_options;) {
+    q->n_options = ASKED_OPTIONS;
+    for (size_t k = 1; k < ASKED_OPTIONS;) {
         const char *text = pool[random_below(r, (uint32_t)n_pool)];
         if (!has_option(q, k, text))
             snprintf(q->options[k++], sizeof q->options[0], "%s", text);
@@ -89,22 +89,23 @@ void ask_options(struct asked *q, struct random *r, size_t right, size_t n_optio
     place_answer(q, right);
 }
 
-static bool scene_has(const struct scene *s, const char *noun)
+bool ask_is_absent(const struct concept *c, const void *arg)
 {
+    const struct scene *s = arg;
     for (size_t i = 0; i < s->n; i++)
-        if (strcmp(s->things[i].noun, noun) == 0)
-            return true;
-    return false;
+        if (strcmp(s->things[i].noun, c->noun) == 0)
+            return false;
+    return true;
 }
 
-void ask_nouns(struct asked *q, struct random *r, size_t right, size_t n_options, const char *answer,
-               const struct scene *s)
+void ask_nouns(struct asked *q, struct random *r, size_t right, const char *answer, concept_test *wanted,
+               const void *arg)
 {
     snprintf(q->options[0], sizeof q->options[0], "%s", answer);
-    q->n_options = n_options;
-    for (size_t k = 1; k < n_options;) {
-        const char *text = concept_any(r)->noun;
-        if (!has_option(q, k, text) && !scene_has(s, text))
+    q->n_options = ASKED_OPTIONS;
+    for (size_t k = 1; k < ASKED_OPTIONS;) {
+        const char *text = concept_where(r, wanted, arg)->noun;
+        if (!has_option(q, k, text))
             snprintf(q->options[k++], sizeof q->options[0], "%s", text);
     }
     place_answer(q, right);

@@ -48,11 +48,13 @@ void ask_yes_no(struct random *r, uint64_t i, struct item *out);
 void ask_open(enum benchmark_kind kind, struct random *r, uint64_t i, struct item *out);
 
 /* Fill the options: `right` has the answer, the others are taken from the pool without what equals it. */
-void ask_options(struct asked *q, struct random *r, size_t right, size_t n_options, const char *answer,
-                 const char *const *pool, size_t n_pool);
-/* The same with nouns that nothing in the scene has. */
-void ask_nouns(struct asked *q, struct random *r, size_t right, size_t n_options, const char *answer,
-               const struct scene *s);
+void ask_options(struct asked *q, struct random *r, size_t right, const char *answer, const char *const *pool,
+                 size_t n_pool);
+/* The same with nouns: the others are of concepts that are `wanted`. */
+void ask_nouns(struct asked *q, struct random *r, size_t right, const char *answer, concept_test *wanted,
+               const void *arg);
+/* A test of concepts: nothing in the scene `arg` has this noun. */
+bool ask_is_absent(const struct concept *c, const void *arg);
 /* One thing. */
 const struct concept *ask_one(struct item *it, struct random *r);
 

@@ -17,7 +17,7 @@ static void make_name(struct random *r, size_t right, struct item *it)
 {
     const struct concept *c = ask_one(it, r);
     SAY(&it->asked[0], "What is in the picture?");
-    ask_nouns(&it->asked[0], r, right, 4, c->noun, &it->scene);
+    ask_nouns(&it->asked[0], r, right, c->noun, ask_is_absent, &it->scene);
 }
 
 static void make_count(struct random *r, size_t right, struct item *it)
@@ -28,7 +28,7 @@ static void make_count(struct random *r, size_t right, struct item *it)
         scene_add(&it->scene, c);
     scene_lay_out(&it->scene, r, CORNERS, NULL);
     SAY(&it->asked[0], "How many %s are there?", c->plural);
-    ask_options(&it->asked[0], r, right, 4, number_word(n), numbers, ARRAY_LEN(numbers));
+    ask_options(&it->asked[0], r, right, number_word(n), numbers, ARRAY_LEN(numbers));
 }
 
 static void make_corner(struct random *r, size_t right, struct item *it)
@@ -38,7 +38,7 @@ static void make_corner(struct random *r, size_t right, struct item *it)
     scene_add(&it->scene, c);
     scene_lay_out(&it->scene, r, CORNERS, &corner);
     SAY(&it->asked[0], "Where is the %s?", c->noun);
-    ask_options(&it->asked[0], r, right, 4, corners[corner], corners, ARRAY_LEN(corners));
+    ask_options(&it->asked[0], r, right, corners[corner], corners, ARRAY_LEN(corners));
 }
 
 static void colour_options(struct asked *q, struct random *r, size_t right, enum colour c)
@@ -46,7 +46,7 @@ static void colour_options(struct asked *q, struct random *r, size_t right, enum
     const char *pool[COLOURS];
     for (size_t i = 0; i < SHAPE_COLOURS; i++)
         pool[i] = colour_name(shape_at(0)->in[i].colour);
-    ask_options(q, r, right, 4, colour_name(c), pool, SHAPE_COLOURS);
+    ask_options(q, r, right, colour_name(c), pool, SHAPE_COLOURS);
 }
 
 static void make_colour(struct random *r, size_t right, struct item *it)
@@ -65,7 +65,7 @@ static void make_background(struct random *r, size_t right, struct item *it)
         pool[i] = colour_name(background_at(i));
     ask_one(it, r);
     SAY(&it->asked[0], "What color is the background?");
-    ask_options(&it->asked[0], r, right, 4, colour_name(it->scene.background), pool, BACKGROUNDS);
+    ask_options(&it->asked[0], r, right, colour_name(it->scene.background), pool, BACKGROUNDS);
 }
 
 static bool is_other(const struct concept *c, const void *arg)
@@ -86,7 +86,7 @@ static void make_present(struct random *r, size_t right, struct item *it)
 {
     add_two(r, random_chance(r, 50), it);
     SAY(&it->asked[0], "Which of these is in the picture?");
-    ask_nouns(&it->asked[0], r, right, 4, it->scene.things[random_below(r, 2)].noun, &it->scene);
+    ask_nouns(&it->asked[0], r, right, it->scene.things[random_below(r, 2)].noun, ask_is_absent, &it->scene);
 }
 
 static void make_side(struct random *r, size_t right, struct item *it)
@@ -95,7 +95,7 @@ static void make_side(struct random *r, size_t right, struct item *it)
     size_t asked = random_below(r, 2);
     add_two(r, random_chance(r, 50), it);
     SAY(&it->asked[0], "Where is the %s?", it->scene.things[asked].noun);
-    ask_options(&it->asked[0], r, right, 4, place_name(it->scene.things[asked].place), sides, ARRAY_LEN(sides));
+    ask_options(&it->asked[0], r, right, place_name(it->scene.things[asked].place), sides, ARRAY_LEN(sides));
 }
 
 static void make_relation(struct random *r, size_t right, struct item *it)
@@ -105,7 +105,7 @@ static void make_relation(struct random *r, size_t right, struct item *it)
     add_two(r, beside, it);
     SAY(&it->asked[0], "What is %s the %s?", beside ? (answer ? "right of" : "left of") : (answer ? "below" : "above"),
         it->scene.things[!answer].noun);
-    ask_nouns(&it->asked[0], r, right, 4, it->scene.things[answer].noun, &it->scene);
+    ask_nouns(&it->asked[0], r, right, it->scene.things[answer].noun, ask_is_absent, &it->scene);
 }
 
 /* ---- about groups and facts -----------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ static void group_options(struct asked *q, struct random *r, size_t right, enum 
     const char *pool[GROUPS];
     for (size_t i = 0; i < GROUPS; i++)
         pool[i] = group_facts((enum group)i)->name;
-    ask_options(q, r, right, 4, group_facts(g)->name, pool, GROUPS);
+    ask_options(q, r, right, group_facts(g)->name, pool, GROUPS);
 }
 
 static void make_group(struct random *r, size_t right, struct item *it)
@@ -141,7 +141,7 @@ static void make_group(struct random *r, size_t right, struct item *it)
 static void fact_options(struct asked *q, struct random *r, size_t right, const struct fact_question *f,
                          const char *answer)
 {
-    ask_options(q, r, right, 4, answer, f->answers, f->n);
+    ask_options(q, r, right, answer, f->answers, f->n);
 }
 
 static void make_fact(struct random *r, size_t right, struct item *it)
@@ -186,7 +186,7 @@ static void make_odd(struct random *r, size_t right, struct item *it)
     random_shuffle(r, places, 4);
     scene_lay_out(&it->scene, r, CORNERS, places);
     SAY(&it->asked[0], "Which place has the odd one?");
-    ask_options(&it->asked[0], r, right, 4, corners[places[0]], corners, ARRAY_LEN(corners));
+    ask_options(&it->asked[0], r, right, corners[places[0]], corners, ARRAY_LEN(corners));
     put_place(&it->asked[0]);
 }
 
@@ -197,7 +197,7 @@ static void make_sum(struct random *r, size_t right, struct item *it)
         scene_add(&it->scene, concept_any(r));
     scene_lay_out(&it->scene, r, CORNERS, NULL);
     SAY(&it->asked[0], "How many things are there?");
-    ask_options(&it->asked[0], r, right, 4, number_word(n), numbers, ARRAY_LEN(numbers));
+    ask_options(&it->asked[0], r, right, number_word(n), numbers, ARRAY_LEN(numbers));
     put_place(&it->asked[0]);
 }
 
@@ -223,26 +223,15 @@ static void make_class(struct random *r, size_t right, struct item *it)
     scene_lay_out(&it->scene, r, ALONE, NULL);
     it->asked[0].hint = class_hint;
     SAY(&it->asked[0], "Which class of animal is it?");
-    ask_options(&it->asked[0], r, right, 4, group_facts(g)->name, pool, ARRAY_LEN(classes));
+    ask_options(&it->asked[0], r, right, group_facts(g)->name, pool, ARRAY_LEN(classes));
 }
 
-/* Three options of other groups. */
 static void make_which_class(struct random *r, size_t right, struct item *it)
 {
     enum group g = classes[random_below(r, ARRAY_LEN(classes))];
-    const char *pool[8];
     it->pictured = false;
-    for (size_t i = 0; i < ARRAY_LEN(pool); i++)
-        pool[i] = concept_where(r, not_in_group, &g)->noun;
-    for (size_t i = 0; i < 3; i++) /* three that differ, whatever was drawn */
-        for (bool twice = true; twice;) {
-            twice = false;
-            for (size_t k = 0; k < i; k++)
-                twice |= strcmp(pool[k], pool[i]) == 0;
-            pool[i] = twice ? concept_where(r, not_in_group, &g)->noun : pool[i];
-        }
     SAY(&it->asked[0], "Which of these is a %s?", group_facts(g)->name);
-    ask_options(&it->asked[0], r, right, 4, concept_where(r, in_group, &g)->noun, pool, ARRAY_LEN(pool));
+    ask_nouns(&it->asked[0], r, right, concept_where(r, in_group, &g)->noun, not_in_group, &g);
 }
 
 /* "What does it eat?" -> "This is a cow. What does it eat?" */

@@ -13,27 +13,18 @@ typedef void maker(struct random *r, struct scene *s, struct both *b);
 
 #define SAY(text, ...) snprintf(text, sizeof text, __VA_ARGS__)
 
-/* Nothing that is in the scene. */
-static bool is_absent(const struct concept *c, const void *arg)
-{
-    const struct scene *s = arg;
-    for (size_t i = 0; i < s->n; i++)
-        if (s->things[i].concept == c)
-            return false;
-    return true;
-}
-
 static void add_different(struct random *r, struct scene *s, size_t n)
 {
     while (s->n < n)
-        scene_add(s, concept_where(r, is_absent, s));
+        scene_add(s, concept_where(r, ask_is_absent, s));
 }
 
 static void make_existence(struct random *r, struct scene *s, struct both *b)
 {
     add_different(r, s, 1 + random_below(r, 2));
     scene_lay_out_any(s, r);
-    const char *here = s->things[random_below(r, (uint32_t)s->n)].noun, *absent = concept_where(r, is_absent, s)->noun;
+    const char *here = s->things[random_below(r, (uint32_t)s->n)].noun,
+               *absent = concept_where(r, ask_is_absent, s)->noun;
     SAY(b->yes, "Is there %s %s?", article(here), here);
     SAY(b->no, "Is there %s %s?", article(absent), absent);
 }
@@ -91,15 +82,23 @@ static void make_text(struct random *r, struct scene *s, struct both *b)
     SAY(b->no, "Is the word %s?", words[other]);
 }
 
-/* "Is it an animal?" of an animal and of what is none, by turns. */
+/* Of no fruit is asked whether it is a plant, nor of a plant whether it is a fruit. */
+static bool is_far(enum group one, enum group two)
+{
+    enum kind a = group_facts(one)->kind, b = group_facts(two)->kind;
+    return a != b && !((a == FOOD || a == GROWTH) && (b == FOOD || b == GROWTH));
+}
+
 static void make_sense(struct random *r, struct scene *s, struct both *b)
 {
     add_different(r, s, 1);
     scene_lay_out(s, r, ALONE, NULL);
-    enum kind kind = group_facts(s->things[0].concept->group)->kind;
-    enum kind other = (enum kind)((kind + 1 + random_below(r, KINDS - 1)) % KINDS);
-    SAY(b->yes, "Is it %s %s?", article(kind_name(kind)), kind_name(kind));
-    SAY(b->no, "Is it %s %s?", article(kind_name(other)), kind_name(other));
+    enum group group = s->things[0].concept->group, other;
+    while (!is_far(group, other = (enum group)random_below(r, GROUPS))) {
+    }
+    const char *yes = group_facts(group)->name, *no = group_facts(other)->name;
+    SAY(b->yes, "Is it %s %s?", article(yes), yes);
+    SAY(b->no, "Is it %s %s?", article(no), no);
 }
 
 static void make_sum(struct random *r, struct scene *s, struct both *b)

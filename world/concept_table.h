@@ -5,7 +5,7 @@
  * left out where people would disagree. */
 
 /* Animals: home = where it lives, fact = what it eats. */
-C(1F415, "dog", 0, MAMMAL, ORANGE, "house", "meat")
+C(1F415, "dog", 0, MAMMAL, NO_COLOUR, "house", "meat")
 C(1F408, "cat", 0, MAMMAL, ORANGE, "house", "fish")
 C(1F40E, "horse", 0, MAMMAL, BROWN, "farm", "grass")
 C(1F404, "cow", 0, MAMMAL, NO_COLOUR, "farm", "grass")
@@ -102,10 +102,10 @@ C(1F340, "clover", 0, PLANT, GREEN, "field", 0)
 C(1F341, "leaf", "leaves", PLANT, ORANGE, "tree", 0)
 
 /* What people eat and drink: home = where it is made, fact = how it tastes. */
-C(1F35E, "bread", "breads", MEAL, BROWN, "bakery", 0)
+C(1F35E, "bread", "bread", MEAL, BROWN, "bakery", 0)
 C(1F950, "croissant", 0, MEAL, NO_COLOUR, "bakery", 0)
 C(1F968, "pretzel", 0, MEAL, BROWN, "bakery", "salty")
-C(1F9C0, "cheese", "cheeses", MEAL, YELLOW, "farm", "salty")
+C(1F9C0, "cheese", "cheese", MEAL, YELLOW, "farm", "salty")
 C(1F953, "bacon", "bacon", MEAL, NO_COLOUR, 0, "salty")
 C(1F354, "burger", 0, MEAL, NO_COLOUR, "kitchen", "salty")
 C(1F355, "pizza", 0, MEAL, NO_COLOUR, "kitchen", "salty")
@@ -125,7 +125,7 @@ C(1F36D, "lollipop", 0, SWEET, NO_COLOUR, 0, "sweet")
 C(1F36F, "honey", "honey", SWEET, NO_COLOUR, 0, "sweet")
 C(1F95B, "milk", "milk", DRINK, WHITE, "farm", 0)
 C(2615, "coffee", "coffees", DRINK, NO_COLOUR, "kitchen", "bitter")
-C(1F377, "wine", "wines", DRINK, RED, 0, "sour")
+C(1F377, "wine", "wine", DRINK, RED, 0, "sour")
 C(1F37A, "beer", 0, DRINK, YELLOW, 0, "bitter")
 
 /* Vehicles: home = on or in what they go. */
