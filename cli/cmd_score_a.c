@@ -22,7 +22,7 @@ static const struct opt score_a_options[] = {
       .value = "FILE",
       .many = true,
       .required = true,
-      .help = "tokens of a reference, of the same samples" },
+      .help = "tokens of a reference, of the same samples; further FILEs are references too" },
     { .name = "arith",
       .type = OPT_CHOICE,
       .choices = "fp32|bf16",
@@ -70,11 +70,12 @@ static void files_free_cleanup(struct files *f)
 static int read_files(const struct opts *o, struct files *f, struct err *e)
 {
     const char *const *paths;
-    size_t n = opts_list(o, "reference", &paths);
+    size_t named = opts_list(o, "reference", &paths), n = named + opts_n_args(o);
     if (!(f->items = calloc(n + 1, sizeof *f->items)))
         return FAIL_NOMEM(e);
     for (; f->n <= n; f->n++) {
-        f->items[f->n].path = f->n ? paths[f->n - 1] : opts_text(o, "target");
+        size_t i = f->n - 1; /* of the references */
+        f->items[f->n].path = f->n == 0 ? opts_text(o, "target") : i < named ? paths[i] : opts_arg(o, i - named);
         if (!(f->items[f->n].name = name_of(f->items[f->n].path, e)))
             return -1;
     }
@@ -125,6 +126,7 @@ static int run_score_a(const struct opts *o, struct err *e)
 const struct cmd cmd_score_a = {
     .name = "a",
     .summary = "Alignment score of tokens on disk",
+    .args = "[FILE...]",
     .details =
         "Each file has one tensor [tokens, width] for each sample: what a representation's trained connector gives the "
         "language model. Samples are matched by their names, which must be the same in all files. For each of the "

@@ -1,5 +1,5 @@
-/* acsweep extract, generate, evaluate and train: done by acsweep-exec, where libtorch is. This program only reads the command
- * line. */
+/* acsweep extract, generate, evaluate and train, done by acsweep-exec, where libtorch is; acsweep world, done by acsweep-world,
+ * where FreeType is. This program only reads the command line. */
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -7,18 +7,29 @@
 #include "cli/commands.h"
 #include "cli/programs.h"
 #include "worker/tool/tool_options.h"
+#include "world/world_options.h"
 
-/* Become acsweep-exec, with the same command. */
-static int hand_over(const struct opts *o, struct err *e)
+/* Become another program, with the same command. */
+static int become(const struct opts *o, const char *name, const char *missing, struct err *e)
 {
     char path[PATH_MAX];
-    if (!program_find("acsweep-exec", path, sizeof path))
-        return FAIL(e, ERR_ENV, "acsweep-exec, which computes, is neither beside acsweep nor in PATH; install it too");
+    if (!program_find(name, path, sizeof path))
+        return FAIL(e, ERR_ENV, "%s is neither beside acsweep nor in PATH; %s", name, missing);
     AUTO(opts_argv_free) char **argv = opts_argv(o, path, e);
     if (!argv)
         return -1;
     execv(path, argv);
     return FAIL(e, ERR_ENV, "cannot start %s: %s", path, strerror(errno));
+}
+
+static int hand_over(const struct opts *o, struct err *e)
+{
+    return become(o, "acsweep-exec", "it computes; install it too", e);
+}
+
+static int hand_over_world(const struct opts *o, struct err *e)
+{
+    return become(o, "acsweep-world", "it draws; install libfreetype-dev and build again", e);
 }
 
 const struct cmd cmd_extract = {
@@ -66,4 +77,12 @@ const struct cmd cmd_train = {
     .name = TOOL_TRAIN_NAME,
     .summary = tool_train_summary,
     .sub = (const struct cmd *const[]){ &cmd_stage1, &cmd_stage2, NULL },
+};
+
+const struct cmd cmd_world = {
+    .name = WORLD_NAME,
+    .summary = world_summary,
+    .details = world_details,
+    .options = { world_options },
+    .run = hand_over_world,
 };

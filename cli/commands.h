@@ -22,6 +22,7 @@ extern const struct cmd cmd_extract;
 extern const struct cmd cmd_generate;
 extern const struct cmd cmd_evaluate;
 extern const struct cmd cmd_train;
+extern const struct cmd cmd_world;
 extern const struct cmd cmd_inspect;
 extern const struct cmd cmd_keygen;
 extern const struct cmd cmd_keys;

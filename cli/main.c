@@ -81,6 +81,7 @@ static const struct cmd *const commands[] = {
     &cmd_train,
     &cmd_evaluate,
     &cmd_convert,
+    &cmd_world,
     &cmd_score,
     &cmd_report,
     &cmd_sql,

@@ -70,12 +70,16 @@ MUST_USE int plan_find_benchmark(struct plan_build *b, struct conf_text name, si
 json_t *plan_checkpoint_json(const struct plan_checkpoint *c);
 json_t *plan_image_set_json(const struct plan_image_set *s);
 
+/* How A scores are made, as identities have it. */
+json_t *plan_setting_a(const struct plan_build *b);
 MUST_USE int plan_space(struct plan_build *b, struct err *e);
 /* A name in the config at `line`, "a benchmark" or such: 1..max bytes, none of them a control character. */
 MUST_USE int plan_check_name(const struct conf *c, const char *what, const char *name, size_t max, int line, struct err *e);
 MUST_USE int plan_check_names(const struct sweep_conf *s, const struct conf *c, struct err *e);
 MUST_USE int plan_check_space(struct plan_build *b, struct err *e); /* before anything refers into the space */
 MUST_USE int plan_check(struct plan_build *b, struct err *e);
+/* Settings that native tasks would refuse. */
+MUST_USE int plan_check_native(struct plan_build *b, struct err *e);
 MUST_USE int plan_tasks(struct plan_build *b, struct err *e);
 MUST_USE int plan_check_bundle(const struct plan_build *b, enum plan_kind kind, struct err *e);
 /* Say of each task with which others it may run as one. */

@@ -224,6 +224,7 @@ int plan_check(struct plan_build *b, struct err *e)
     TRY(check_image_sets(b, e));
     for (int k = 0; k < KIND_FAKE; k++)
         TRY(check_executor(b, (enum plan_kind)k, e));
+    TRY(plan_check_native(b, e));
     for (size_t r = 0; b->replay && r < b->p->n_representations; r++)
         TRY(check_row(b, r, e));
     return 0;

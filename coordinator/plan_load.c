@@ -331,6 +331,15 @@ static int load_references(struct plan_build *b, struct err *e)
     return 0;
 }
 
+/* What came later is in it only where it is used: older results stay what they were. */
+json_t *plan_setting_a(const struct plan_build *b)
+{
+    json_t *setting = conf_json(&score_a_conf_table, &b->s->scores.a, CONF_IDENTITY);
+    if (b->s->scores.a.nearest)
+        json_object_set_new(setting, "nearest", json_true());
+    return setting;
+}
+
 static int load_settings(struct plan_build *b, struct err *e)
 {
     KEEP(b->p->score_settings, arena_array(b->arena, 2, sizeof *b->p->score_settings));
@@ -338,8 +347,7 @@ static int load_settings(struct plan_build *b, struct err *e)
     json_t *names = json_array();
     for (size_t i = 0; i < b->n_references; i++)
         json_array_append_new(names, json_string(b->p->representations[b->references[i]].name));
-    TRY(add_setting(b, "a", conf_json(&score_a_conf_table, &b->s->scores.a, CONF_IDENTITY), reference_identities(b), names,
-                    &b->setting_a, e));
+    TRY(add_setting(b, "a", plan_setting_a(b), reference_identities(b), names, &b->setting_a, e));
     return add_setting(b, "c", conf_json(&score_c_conf_table, &b->s->scores.c, CONF_IDENTITY), NULL, NULL, &b->setting_c,
                        e);
 }

@@ -323,7 +323,7 @@ static int fill_score_a(struct graph_make *g, struct draft *d, size_t r, size_t 
     json_t *names = describe_representation(b, d, r), *order = json_array(), *references = json_array();
     snprintf(d->label, sizeof d->label, "score_a %s %s", b->p->representations[r].name, b->p->benchmarks[benchmark].name);
     describe_benchmark(b, d, benchmark);
-    draft_put(d->identity, "setting", conf_json(&score_a_conf_table, &b->s->scores.a, CONF_IDENTITY));
+    draft_put(d->identity, "setting", plan_setting_a(b));
     draft_put(names, "benchmark", json_string(b->p->benchmarks[benchmark].name));
     draft_put(names, "references", order);
     draft_put(d->execution, "references", references);

@@ -157,6 +157,7 @@ static const struct conf_key score_a_keys[] = {
     { A_(CONF_INT, sample_seed), .fallback = "42", .lo = 0, .hi = 4294967295.0, ID, .help = "seed of the random sample" },
     { A_(CONF_CHOICE, arith), .fallback = "fp32", .choices = "fp32|bf16", ID, .help = "arithmetic; bf16 imitates the released code" },
     { A_(CONF_BOOL, exclude_self), .fallback = "false", ID, .help = "leave a reference out of its own score" },
+    { A_(CONF_BOOL, nearest), .fallback = "false", .help = "compare with one reference only, whose tokens are nearest in number" },
     { 0 },
 };
 const struct conf_table score_a_conf_table = { "scores.a", sizeof(struct score_a_conf), score_a_keys,

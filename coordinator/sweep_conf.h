@@ -64,7 +64,7 @@ struct score_a_conf {
     struct conf_list references; /* conf_text */
     int sample, arith;
     int64_t sample_size, sample_seed;
-    bool exclude_self;
+    bool exclude_self, nearest;
     int line;
 };
 struct score_c_conf {

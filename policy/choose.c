@@ -316,8 +316,8 @@ static void explain_default(const struct round *s, struct policy_choice *choice)
                  "largest expected improvement: %.4f over the best %.3f (mean %.3f, sd %.3f)%s", choice->value, g->best,
                  g->mean[r], g->sd[r], after);
     else
-        snprintf(choice->reason, sizeof choice->reason, "largest mean + 1 sd: %.3f + %.3f%s", g->mean[r], g->sd[r],
-                 after);
+        snprintf(choice->reason, sizeof choice->reason, "largest mean + 1 sd: %.3f + %.3f%s",
+                 fabs(g->mean[r]) < 0.0005 ? 0.0 : g->mean[r] /* no "-0.000" */, g->sd[r], after);
 }
 
 static int choose_default(struct round *s, struct err *e)

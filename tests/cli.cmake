@@ -31,5 +31,11 @@ acsweep_e2e_test(82-train 400)
 set_tests_properties(e2e.82-train PROPERTIES SKIP_RETURN_CODE 77)
 # Answers to benchmarks by hand; a whole sweep by native tasks alone (skipped, loudly, without libtorch).
 acsweep_e2e_test(76-evaluate 300)
+acsweep_e2e_test(86-alignment 300)
 acsweep_e2e_test(90-sweep 400)
-set_tests_properties(e2e.76-evaluate e2e.90-sweep PROPERTIES SKIP_RETURN_CODE 77)
+set_tests_properties(e2e.76-evaluate e2e.86-alignment e2e.90-sweep PROPERTIES SKIP_RETURN_CODE 77)
+# The sprite world by hand (skipped, loudly, without its fonts).
+if(TARGET acsweep-world)
+  acsweep_e2e_test(77-world 200)
+  set_tests_properties(e2e.77-world PROPERTIES SKIP_RETURN_CODE 77)
+endif()

@@ -74,6 +74,8 @@ has "$OUT" "mean       1.0000"
 cp "$A/CLIP@336.safetensors" $'n\xff.safetensors'
 expect 0 acsweep score a --target "$A/target.safetensors" -r $'n\xff.safetensors' --json
 same "$(json "$OUT" 'list(d["references"])')" "['n?']"
+expect 0 acsweep score a --target "$A/target.safetensors" --reference "$A/CLIP@336.safetensors" "$A/CLIP@224.safetensors" --json
+same "$(json "$OUT" 'list(d["references"])')" "['CLIP@336', 'CLIP@224']"
 wrong 3 "no reference is left" score a --target "$A/CLIP@336.safetensors" -r "$A/CLIP@336.safetensors" --exclude-self
 wrong 4 "nowhere: cannot open" score a --target nowhere -r "$A/CLIP@336.safetensors"
 

@@ -40,8 +40,39 @@ cmp one/answers.jsonl torn/answers.jsonl || fail "other answers after an interru
 expect 0 evaluate torn --batch 1 --json --max-tokens 1 # other settings begin anew
 same "$(json "$OUT" 'd["run"]["answered"]')" 16
 
+# A model that was trained again is another one, in the same directory or not.
+cp -r s2 again
+expect 0 evaluate twice --model again --json
+expect 0 evaluate twice --model again --json
+same "$(json "$OUT" 'd["run"]["answered"]')" 0
+touch again/config.json
+expect 0 evaluate twice --model again --json
+same "$(json "$OUT" 'd["run"]["answered"]')" 16
+
+# MMMU names its pictures by number, in any order and as often as it likes.
+python3 - <<'END'
+import json
+picture = {json.loads(line)["answers"][0]: json.loads(line)["image"] for line in open("data/words.jsonl")}
+asked = (("<image 2>\nWhat colour is it?", ["red", "blue"]), ("<image 1>\nWhat colour is it?", ["red", "blue"]),
+         ("<image 1> and <image 2> and <image 1>?", ["red", "blue"]))
+with open("data/mmmu.jsonl", "w") as f:
+    for i, (text, colours) in enumerate(asked):
+        f.write(json.dumps({"benchmark": "mmmu", "id": str(i), "question": text, "answer": colours[1 - i % 2],
+                            "image": [picture[c] for c in colours]}) + "\n")
+END
+expect 0 evaluate numbered --benchmark data/mmmu.jsonl --json
+same "$(head -2 numbered/answers.jsonl)" '{"id":"0","answer":"blue"}
+{"id":"1","answer":"red"}'
+
+# How it was trained to look is in the model.
+expect 0 evaluate other --layer -1 --grid 3 --batch 16
+has "$ERR" "warning: the model was trained with layer -2, here it is -1; give --layer -2"
+has "$ERR" "warning: the model was trained with grid 4, here it is 3; give --grid 4"
+
 # What LoRA left goes on its decoder.
-expect 0 evaluate small --model lora --llm "$GOLDEN/llm" --json
+expect 0 evaluate small/and/deep --model lora --llm "$GOLDEN/llm" --json
+expect 0 acsweep generate --model lora --llm "$GOLDEN/llm" --encoder "$GOLDEN/clip,$GOLDEN/dino" --image data/pictures/50.png --max-tokens 3 \
+    --prompt "What colour is it?"
 
 wrong() { # wrong CODE TEXT ARGUMENT...
     local code=$1 text=$2
@@ -51,7 +82,9 @@ wrong() { # wrong CODE TEXT ARGUMENT...
     [[ $(grep -vc "^Try '" "$ERR") == 1 ]] || { fail "more than one line for: $*"; cat "$ERR" >&2; }
 }
 wrong 2 "'$GOLDEN/none' is no directory" evaluate x --encoder "$GOLDEN/clip,$GOLDEN/none"
+wrong 2 "name the decoder" acsweep generate --model lora --prompt x
 wrong 3 "no metric" evaluate x --metric beauty
+[[ ! -e x/answers.log ]] || fail "it answered before it looked at the metric"
 wrong 3 "features" evaluate x --encoder "$GOLDEN/clip" # beside those given before: three encoders
 sed 's/pictures\/50/pictures\/none/' data/words.jsonl >data/broken.jsonl
 wrong 3 "none.png" evaluate x --benchmark data/broken.jsonl

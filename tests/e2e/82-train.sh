@@ -53,6 +53,21 @@ expect 3 train stage1 wild --epochs 15
 has "$ERR" "other settings"
 expect 0 train stage1 wild --epochs 1 --restart
 
+# A connector that was trained again is another beginning, though its path is the same.
+stage2() { train stage2 two-stages --connector "$SCRATCH/wild" --max-steps 1 --lora 2 "$@"; }
+expect 0 stage2
+expect 0 stage2
+expect 0 train stage1 wild --epochs 1 --seed 5 --restart
+expect 3 stage2
+has "$ERR" "other settings or data"
+expect 0 stage2 --restart
+
+# A model where an adapter was is read as a model.
+expect 0 train stage2 two-stages --connector "$SCRATCH/wild" --max-steps 1 --restart
+[[ ! -e $SCRATCH/two-stages/adapter_config.json ]] || fail "the adapter is still there beside the model"
+expect 0 stage2 --restart
+[[ ! -e $SCRATCH/two-stages/config.json ]] || fail "the model is still there beside the adapter"
+
 # ---- two processes: the same, but for the order of sums ----------------------------------------------------------------
 expect 0 train stage1 two --epochs 16 --json --processes 2
 python3 -c 'import sys; a, b = map(float, sys.argv[1:]); sys.exit(not abs(a - b) < 1e-4 * a)' "$(losses "$OUT")" "$CALM" ||

@@ -14,7 +14,9 @@ static void ask_all(const struct question_set *s)
     for (size_t i = 0; i < question_set_count(s); i++) {
         AUTO(buf_free) struct buf prompt = BUF_INIT(1 << 20);
         const struct question *q = question_set_at(s, i);
+        size_t pictures[4];
         benchmark_prompt(question_set_family(s), q, &prompt);
+        benchmark_prompt_pictures(question_set_family(s), q, pictures, ARRAY_LEN(pictures));
         if (question_set_find(s, q->id) != i || (!prompt.failed && !prompt.len))
             abort();
     }

@@ -9,6 +9,7 @@
 
 #include "common/mono.h"
 #include "worker/model/vit.h"
+#include "worker/torch/tune.h"
 
 #define GOLDEN SOURCE_DIR "/tests/golden/vit/"
 
@@ -155,6 +156,8 @@ int main(int argc, char **argv)
 {
     struct err e = { 0 };
     bool cpu = argc > 1 && strcmp(argv[1], "--cpu") == 0;
+    if (cpu)
+        tune_process(argv);
     device = cpu ? TH_CPU : TH_CUDA(0);
     if (cpu)
         th_set_threads(1);

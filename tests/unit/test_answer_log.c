@@ -113,12 +113,31 @@ static void another_run_begins_anew(void **state)
     }
 }
 
+/* A node that was given up goes on writing while another one has the task. */
+static void a_given_up_attempt_does_no_harm(void **state)
+{
+    (void)state;
+    AUTO(question_set_destroy) struct question_set *s = three();
+    put_text("log", "");
+    struct answer_log *old = open_log("r", s);
+    put(old, 0, "A");
+    struct answer_log *now = open_log("r", s);
+    assert_string_equal(answer_log_get(now, 0), "A");
+    put(old, 1, "of the old one, and long");
+    put(now, 2, "C");
+    put(old, 2, "D");
+    expect_text("log", "{\"run\":\"r\"}\n{\"id\":\"a\",\"answer\":\"A\"}\n{\"id\":\"c\",\"answer\":\"C\"}\n");
+    answer_log_close(old);
+    answer_log_close(now);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goes_on_where_it_was),
         cmocka_unit_test(a_broken_end_is_cut_off),
         cmocka_unit_test(another_run_begins_anew),
+        cmocka_unit_test(a_given_up_attempt_does_no_harm),
     };
     return cmocka_run_group_tests(tests, setup, scratch_remove);
 }

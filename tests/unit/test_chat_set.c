@@ -91,6 +91,9 @@ static void refused(void **state)
         { "[{\"image\":\"../a.jpg\"," TURNS "}]", "sample 0: 'image'" },
         { "[{\"image\":\"/a.jpg\"," TURNS "}]", "sample 0: 'image'" },
         { "[{\"image\":\"\"," TURNS "}]", "sample 0: 'image'" },
+        { "[{\"image\":\"a.jpg\",\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nWhat?\"},"
+          "{\"from\":\"gpt\",\"value\":\"an <image>\"}]}]",
+          "sample 0: 'conversations': <image> stands in 2 turns" },
         { "[{" TURNS "}", "x.json:1: the list is not closed" },
         { "[{" TURNS "},{\"a\"]", "x.json:1: not JSON" },
     };

@@ -273,7 +273,7 @@ static void written_png_reads_back(void **state)
 
     AUTO(buf_free) struct buf small = BUF_INIT(100);
     err_clear(&e);
-    assert_int_equal(png_encode(&im, &small, &e), -1);
+    assert_int_equal(png_encode(&im, PNG_SMALL, &small, &e), -1);
     assert_int_equal(e.kind, ERR_ENV);
 }
 

@@ -127,6 +127,41 @@ static void test_without_a_cache_it_is_the_same(void **state)
         check_generation(names[i], true);
 }
 
+/* A row ends with the context, whatever rows are beside it; a prompt that fills it is refused. */
+static void test_an_answer_ends_with_the_context(void **state)
+{
+    (void)state;
+    TH_SCOPE(s);
+    struct err e = { 0 };
+    struct generated out[2], alone[1];
+    AUTO(llama_destroy) struct llama *m = open_golden("grouped");
+    struct tensor *x = th_zeros(TH_DIMS(2, 9, 32), TH_F32, TH_CPU);
+    const int32_t none = -1;
+    const int64_t lengths[] = { 9, 4 };
+    for (int no_cache = 0; no_cache < 2; no_cache++) {
+        struct generate_options o = {
+            .max_new_tokens = 5, .context = 11, .stop = &none, .n_stop = 1, .no_cache = no_cache
+        };
+        FINE(llama_generate(m, x, lengths, &o, out, &e));
+        FINE(llama_generate(m, th_slice(th_slice(x, 0, 1, 2), 1, 0, 4), NULL, &o, alone, &e));
+        assert_int_equal(out[0].n, 2);
+        assert_int_equal(out[1].n, 5);
+        assert_false(out[0].stopped);
+        assert_int_equal(alone[0].n, 5);
+        assert_memory_equal(out[1].tokens, alone[0].tokens, 5 * sizeof(int32_t));
+        generated_free(out, 2);
+        generated_free(alone, 1);
+    }
+    struct generate_options full = { .max_new_tokens = 5, .context = 9 };
+    assert_int_equal(llama_generate(m, x, lengths, &full, out, &e), -1);
+    assert_int_equal(e.kind, ERR_INPUT);
+    AUTO(llama_destroy) struct llama *linear = open_golden("linear");
+    assert_int_equal(llama_context(llama_config(m)), 64);
+    const struct llama_config *c = llama_config(m);
+    assert_int_equal(llama_cache_bytes(m, 3, 5), c->layers * 2 * 3 * 5 * c->kv_heads * c->head_dim * 4);
+    assert_int_equal(llama_context(llama_config(linear)), 64);
+}
+
 /* Read in pieces, of unequal length, with padding between: each row's states are those of one pass over it alone. */
 static void test_what_is_read_in_pieces_is_what_is_read_at_once(void **state)
 {
@@ -371,6 +406,7 @@ int main(void)
         TORCH_TEST(test_the_loss_is_the_references),
         TORCH_TEST(test_a_batch_generates_what_the_reference_does_row_by_row),
         TORCH_TEST(test_without_a_cache_it_is_the_same),
+        TORCH_TEST(test_an_answer_ends_with_the_context),
         TORCH_TEST(test_what_is_read_in_pieces_is_what_is_read_at_once),
         TORCH_TEST(test_recomputed_blocks_and_a_loss_in_pieces_have_the_same_gradients),
         TORCH_TEST(test_without_targets_the_loss_is_nothing_and_so_are_its_gradients),

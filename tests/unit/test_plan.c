@@ -259,6 +259,18 @@ static void test_identity_parameters(void **state)
     }
 }
 
+/* It changes A scores and what looks at them, and is in no identity where it is off. */
+static void test_nearest_reference(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *before = edited_ok(NULL, NULL);
+    AUTO(plan_destroy) struct plan *off = edited_ok("references = [\"A\"]", "references = [\"A\"]; nearest = false");
+    AUTO(plan_destroy) struct plan *on = edited_ok("references = [\"A\"]", "references = [\"A\"]; nearest = true");
+    assert_int_equal(shared(before, off), before->n_tasks);
+    assert_int_equal(shared(before, on), before->n_tasks - count(before, "score_a"));
+    assert_non_null(strstr(on->score_settings[0].settings, "\"nearest\":true"));
+}
+
 #define HEX_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define HEX_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
@@ -580,6 +592,13 @@ static const char *const refused[][3] = {
     { "gpus = 1;", "environment = { A = 1; };", "s.cfg:12: executors.stage1: environment variable A must be a text" },
     { "stage1 = { gpus = 1; }", "score_a = { use = \"replay\"; }", "s.cfg: an executor replays, but replay.table names no" },
     { "executors =", "policy = { target = ( { benchmark = \"Z\"; } ); }; executors =", "s.cfg:12: no benchmark is called 'Z'" },
+    { "samples = 1000;", "samples = 1000; precision = \"fp16\";", "s.cfg:11: the native stage1 computes in bf16 or fp32, not in fp16" },
+    { "samples = 1000;", "samples = 1000; connector = \"linear\";", "s.cfg:11: the native stage1 has the connector mlp2x_gelu alone" },
+    { "samples = 1000;", "samples = 1000; tune = \"lora\";", "s.cfg:11: the native stage1 trains the connector alone" },
+    { "executors =", "stage2 = { precision = \"fp16\"; }; executors =", "s.cfg:12: the native stage2 computes in bf16" },
+    { "executors =", "evaluate = { temperature = 0.2; }; executors =", "s.cfg: evaluate.temperature = 0.2: the native evaluate" },
+    { "executors =", "evaluate = { judge = \"external\"; }; executors =", "s.cfg: evaluate.judge = \"external\": the native evaluate" },
+    { "max_size = 2;", "max_size = 2; fusion = \"normalised\";", "s.cfg: representation 'A': the native stage1 puts features side by side" },
     { "samples = 1000", "image_set = \"k\"", "s.cfg:11: no image set is called 'k'" },
     { "name = \"m1\";", "name = \"m1\"; digest = \"abc\";", "s.cfg:2: digest must be 64 lower-case hex digits" },
     { "images = 10000", "images = 1000000000000L", "s.cfg: image set 'i' needs more than 1000000 shards" },
@@ -904,6 +923,7 @@ int main(void)
         cmocka_unit_test(test_features_are_no_identity),
         cmocka_unit_test(test_features_of_one_content_under_two_names),
         cmocka_unit_test(test_features_that_are_computed_on_the_fly),
+        cmocka_unit_test(test_nearest_reference),
         cmocka_unit_test(test_content_is_identified_first),
         cmocka_unit_test(test_content_is_stated),
         cmocka_unit_test(test_content_of_other_executors),

@@ -29,8 +29,11 @@ const char *benchmark_family_names(void);
 /* The user's turn for a question: BENCHMARK_IMAGE + "\n" before the family's prompt, unless the prompt has places of
  * its own (MMMU) or the question no picture. What it appends is UTF-8; buf_check() says whether it fits. */
 void benchmark_prompt(const struct benchmark_family *f, const struct question *q, struct buf *to);
-/* How often BENCHMARK_IMAGE stands in a prompt. MMMU has prompts with several; of all other families only the first
- * picture of a question is asked about. */
-size_t benchmark_prompt_images(const char *prompt);
+/* Which of the question's pictures goes to each BENCHMARK_IMAGE of its prompt, from 0: in MMMU the one whose number stands
+ * there, which may come twice, late or not at all; in all other families one by one, so that only the first picture of a
+ * question is asked about. Returns how many places there are, of which `most` are written; a number may be beyond the
+ * pictures that there are. */
+size_t benchmark_prompt_pictures(const struct benchmark_family *f, const struct question *q, size_t *pictures,
+                                 size_t most);
 
 #endif

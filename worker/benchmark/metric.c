@@ -105,6 +105,12 @@ static int choose_metric(const struct benchmark_family *f, const char *name, con
     return FAIL(e, ERR_INPUT, "%s has no metric '%.60s'; it has %s", f->title, name, list);
 }
 
+int metric_check(const struct question_set *s, const char *metric, struct err *e)
+{
+    const char *chosen;
+    return choose_metric(question_set_family(s), metric, &chosen, e);
+}
+
 /* ---- chance ---------------------------------------------------------------------------------------------------------
  */
 

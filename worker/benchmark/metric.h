@@ -51,6 +51,8 @@ DEFINE_CLEANUP(metric_result_destroy, struct metric_result *)
  *  "values": {NAME: number}}; standard_error may be null. */
 json_t *metric_result_json(const struct metric_result *r, const struct question_set *s, struct err *e);
 
+/* Has the set's family this metric? NULL: its usual one. ERR_INPUT lists those that it has. */
+MUST_USE int metric_check(const struct question_set *s, const char *metric, struct err *e);
 MUST_USE int metric_unparsed_parse(const char *name, enum metric_unparsed *out, struct err *e); /* "wrong", "random" */
 
 /* ---- answers --------------------------------------------------------------------------------------------------------

@@ -44,27 +44,41 @@ static void ask_mme(const struct question *q, struct buf *to)
     buf_puts(to, "\n" WORD_PLEASE);
 }
 
+/* The digit of "<image N>" at the beginning of `text`, 1 to 7; 0 where it does not begin so. */
+static size_t place_number(struct text text)
+{
+    static const char before[] = "<image ";
+    size_t n = strlen(before);
+    bool place = text.len >= n + 2 && memcmp(text.at, before, n) == 0 && text.at[n] >= '1' && text.at[n] <= '7' &&
+                 text.at[n + 1] == '>';
+    return place ? (size_t)(text.at[n] - '0') : 0;
+}
+
 /* `text` with BENCHMARK_IMAGE where it says <image 1> to <image 7>. */
 static void put_places(struct text text, struct buf *to)
 {
-    static const char before[] = "<image ";
-    for (size_t at; (at = text_find(text, text_of(before))) != TEXT_NONE;) {
-        size_t end = at + strlen(before);
-        bool place = end + 1 < text.len && text.at[end] >= '1' && text.at[end] <= '7' && text.at[end + 1] == '>';
-        buf_add(to, text.at, place ? at : end);
+    for (size_t at; (at = text_find(text, text_of("<image "))) != TEXT_NONE;) {
+        bool place = place_number(text_from(text, at)) > 0;
+        buf_add(to, text.at, place ? at : at + 1);
         if (place)
             buf_puts(to, BENCHMARK_IMAGE);
-        text = text_from(text, place ? end + 2 : end);
+        text = text_from(text, place ? at + strlen("<image 1>") : at + 1);
     }
     buf_add(to, text.at, text.len);
+}
+
+/* Numbers and all. */
+static void write_mmmu(const struct question *q, struct buf *to)
+{
+    buf_printf(to, "%s\n", q->question);
+    put_options(q, to);
+    buf_puts(to, q->n_options ? "\nAnswer with the option letter from the given choices directly." : WORD_PLEASE);
 }
 
 static void ask_mmmu(const struct question *q, struct buf *to)
 {
     AUTO(buf_free) struct buf text = BUF_INIT(to->limit);
-    buf_printf(&text, "%s\n", q->question);
-    put_options(q, &text);
-    buf_puts(&text, q->n_options ? "\nAnswer with the option letter from the given choices directly." : WORD_PLEASE);
+    write_mmmu(q, &text);
     put_places(text_of(buf_text(&text)), to);
     to->failed |= text.failed;
 }
@@ -102,14 +116,6 @@ static void ask_seed(const struct question *q, struct buf *to)
     buf_puts(to, "\n" LETTER_PLEASE);
 }
 
-size_t benchmark_prompt_images(const char *prompt)
-{
-    size_t n = 0;
-    for (const char *p = prompt; (p = strstr(p, BENCHMARK_IMAGE)); p += strlen(BENCHMARK_IMAGE))
-        n++;
-    return n;
-}
-
 void benchmark_prompt(const struct benchmark_family *f, const struct question *q, struct buf *to)
 {
     static void (*const ask[BENCHMARK_FAMILIES])(const struct question *q, struct buf *to) = {
@@ -122,4 +128,35 @@ void benchmark_prompt(const struct benchmark_family *f, const struct question *q
         buf_puts(to, BENCHMARK_IMAGE "\n");
     buf_puts(to, buf_text(&text));
     to->failed |= text.failed;
+}
+
+/* Each place of the text in turn: by its number, or else the next picture. */
+static size_t list_places(struct text text, size_t *pictures, size_t most)
+{
+    size_t n = 0, next = 0;
+    for (size_t at; (at = text_find(text, text_of("<image"))) != TEXT_NONE; text = text_from(text, at + 1)) {
+        size_t number = place_number(text_from(text, at));
+        bool plain = text.len - at >= strlen(BENCHMARK_IMAGE) && text.at[at + strlen("<image")] == '>';
+        if (!number && !plain)
+            continue;
+        if (n < most)
+            pictures[n] = number ? number - 1 : next;
+        next += plain;
+        n++;
+    }
+    return n;
+}
+
+size_t benchmark_prompt_pictures(const struct benchmark_family *f, const struct question *q, size_t *pictures,
+                                 size_t most)
+{
+    AUTO(buf_free) struct buf text = BUF_INIT((size_t)1 << 20);
+    if (f->kind == MMMU)
+        write_mmmu(q, &text);
+    size_t n = f->kind == MMMU ? list_places(text_of(buf_text(&text)), pictures, most) : 0;
+    if (n > 0)
+        return n;
+    buf_clear(&text);
+    benchmark_prompt(f, q, &text);
+    return list_places(text_of(buf_text(&text)), pictures, most);
 }

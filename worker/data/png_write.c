@@ -8,7 +8,6 @@
 
 #include <png.h>
 
-#define LEVEL 6
 #define FILE_MOST ((size_t)1 << 30)
 
 struct job {
@@ -42,12 +41,12 @@ static void on_flush(png_structp png)
     (void)png;
 }
 
-static int write_all(struct job *j, const struct image *im)
+static int write_all(struct job *j, const struct image *im, int level)
 {
     if (setjmp(png_jmpbuf(j->png)))
         return -1;
     png_set_write_fn(j->png, j, on_write, on_flush);
-    png_set_compression_level(j->png, LEVEL);
+    png_set_compression_level(j->png, level);
     png_set_user_limits(j->png, IMAGE_MAX_EDGE, IMAGE_MAX_EDGE);
     png_set_IHDR(j->png, j->info, im->width, im->height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
@@ -58,13 +57,13 @@ static int write_all(struct job *j, const struct image *im)
     return buf_check(j->to, "a PNG", j->e);
 }
 
-int png_encode(const struct image *im, struct buf *to, struct err *e)
+int png_encode(const struct image *im, int level, struct buf *to, struct err *e)
 {
     struct err why = { 0 };
     struct job j = { .to = to, .e = e ? e : &why };
     j.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning);
     j.info = j.png ? png_create_info_struct(j.png) : NULL;
-    int rc = j.info ? write_all(&j, im) : FAIL_NOMEM(e);
+    int rc = j.info ? write_all(&j, im, level) : FAIL_NOMEM(e);
     png_destroy_write_struct(&j.png, &j.info);
     return rc;
 }
@@ -86,7 +85,7 @@ int png_write(const char *path, const struct image *im, struct err *e)
     AUTO(buf_free) struct buf b = BUF_INIT(FILE_MOST);
     if (snprintf(aside, sizeof aside, "%s.%d.part", path, (int)getpid()) >= (int)sizeof aside)
         return FAIL(e, ERR_ENV, "the path is too long: %.80s...", path);
-    TRY(png_encode(im, &b, e));
+    TRY(png_encode(im, PNG_SMALL, &b, e));
     int rc = write_file(aside, &b, e);
     if (rc == 0 && rename(aside, path) < 0)
         rc = FAIL(e, ERR_ENV, "%s: cannot create: %s", path, strerror(errno));

@@ -80,28 +80,39 @@ static size_t take_lines(struct answer_log *l, const struct buf *b, const char *
     return good;
 }
 
-static int begin_anew(struct answer_log *l, const char *run, struct err *e)
+static int begin_anew(struct buf *b, const char *run, struct err *e)
 {
     AUTO(json_decref) json_t *head = json_pack("{s:s}", "run", run);
     AUTO(free) char *text = head ? json_dumps(head, JSON_COMPACT) : NULL;
     if (!text)
         return FAIL_NOMEM(e);
-    if (file_write_all(l->fd, text, strlen(text)) < 0 || file_write_all(l->fd, "\n", 1) < 0)
-        return FAIL(e, ERR_ENV, "%s: %s", l->path, strerror(errno));
-    return 0;
+    buf_clear(b);
+    buf_printf(b, "%s\n", text);
+    return buf_check(b, "the log's first line", e);
 }
 
+static int read_old(const struct answer_log *l, struct buf *b, struct err *e)
+{
+    AUTO(close) int fd = open(l->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : FAIL(e, ERR_ENV, "%s: %s", l->path, strerror(errno));
+    return read_all(fd, b, l->path, e);
+}
+
+/* What counts of the old file goes into a file of its own: an attempt that was given up, but still runs somewhere, may
+ * go on writing the old one. */
 static int open_file(struct answer_log *l, const char *run, struct err *e)
 {
     AUTO(buf_free) struct buf b = BUF_INIT(FILE_MOST);
-    l->fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (l->fd < 0)
-        return FAIL(e, ERR_ENV, "%s: %s", l->path, strerror(errno));
-    TRY(read_all(l->fd, &b, l->path, e));
+    TRY(read_old(l, &b, e));
     size_t good = take_lines(l, &b, run);
-    if (ftruncate(l->fd, (off_t)good) < 0 || lseek(l->fd, (off_t)good, SEEK_SET) < 0)
-        return FAIL(e, ERR_ENV, "%s: %s", l->path, strerror(errno));
-    return good ? 0 : begin_anew(l, run, e);
+    if (good)
+        b.len = good;
+    else
+        TRY(begin_anew(&b, run, e));
+    TRY(file_replace(l->path, b.data, b.len, e));
+    l->fd = open(l->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    return l->fd < 0 ? FAIL(e, ERR_ENV, "%s: %s", l->path, strerror(errno)) : 0;
 }
 
 struct answer_log *answer_log_open(const char *path, const char *run, const struct question_set *s, struct err *e)

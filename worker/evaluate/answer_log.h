@@ -8,7 +8,8 @@
 struct answer_log;
 
 /* `path` is made, or read when it is there: answers after its last whole line, and those of another `run` (what decides
- * the answers, as text: model, prompts, settings), are given anew. ERR_ENV when it cannot be written. */
+ * the answers, as text: model, prompts, settings), are given anew. The log goes on in a file of its own, so that who
+ * still writes the old one does no harm. ERR_ENV when it cannot be written. */
 MUST_USE struct answer_log *answer_log_open(const char *path, const char *run, const struct question_set *s,
                                             struct err *e);
 void answer_log_close(struct answer_log *l);

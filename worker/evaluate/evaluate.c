@@ -9,6 +9,7 @@
 
 #define PROMPT_MOST ((size_t)1 << 20)
 #define BATCH_DEFAULT 8
+#define CACHE_CPU ((int64_t)8 << 30)
 _Static_assert(IMAGE_TOKEN == VLM_IMAGE, "conversations and models mark pictures alike");
 
 /* ---- prompts --------------------------------------------------------------------------------------------------------
@@ -26,8 +27,9 @@ int evaluate_prompt(const struct tokenizer *t, const struct question *q, const s
 
 struct prompt {
     struct ids ids;
-    size_t images;  /* places for pictures */
-    int64_t length;   /* tokens, pictures included */
+    size_t images;                        /* places for pictures */
+    size_t pictures[QUESTION_IMAGES_MAX]; /* which of the question's goes there */
+    int64_t length;                       /* tokens, pictures included */
     size_t question;
 };
 
@@ -43,6 +45,18 @@ static void prompts_free_cleanup(struct prompts *p)
     free(p->v);
 }
 
+static int find_pictures(const struct evaluate_job *j, const struct question *q, struct prompt *p, struct err *e)
+{
+    size_t n = benchmark_prompt_pictures(question_set_family(j->questions), q, p->pictures, QUESTION_IMAGES_MAX);
+    if (n != p->images || n > QUESTION_IMAGES_MAX)
+        return FAIL(e, ERR_INPUT, "its prompt has %zu places for pictures; %d can be asked about", p->images,
+                    QUESTION_IMAGES_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (p->pictures[i] >= q->n_images)
+            return FAIL(e, ERR_INPUT, "its text names picture %zu, but 'image' has %zu", p->pictures[i] + 1, q->n_images);
+    return n && !j->representation ? FAIL(e, ERR_INPUT, "it has a picture; name the model's encoders") : 0;
+}
+
 static int make_prompt(const struct evaluate_job *j, size_t i, int64_t tokens, struct prompt *p, struct err *e)
 {
     const struct question *q = question_set_at(j->questions, i);
@@ -52,12 +66,7 @@ static int make_prompt(const struct evaluate_job *j, size_t i, int64_t tokens, s
     for (size_t k = 0; k < p->ids.n; k++)
         p->images += p->ids.v[k] == IMAGE_TOKEN;
     p->length = (int64_t)(p->ids.n - p->images) + (int64_t)p->images * tokens;
-    if (p->images > q->n_images)
-        return FAIL(e, ERR_INPUT, "question '%.80s' has %zu places for pictures and %zu pictures", q->id, p->images,
-                    q->n_images);
-    if (p->images && !j->representation)
-        return FAIL(e, ERR_INPUT, "question '%.80s' has a picture; name the model's encoders", q->id);
-    return 0;
+    return find_pictures(j, q, p, e) < 0 ? err_wrap(e, "question '%.80s'", q->id) : 0;
 }
 
 static int longest_first(const void *a, const void *b)
@@ -120,8 +129,8 @@ static int take_pictures(const struct evaluate_job *j, const struct prompt *p, s
     for (size_t i = 0; i < n; i++) {
         const struct question *q = question_set_at(j->questions, p[i].question);
         for (size_t k = 0; k < p[i].images; k++, to->n++) {
-            to->names[to->n] = q->images[k];
-            if (representation_needs_pictures(j->representation) && load(j, q->images[k], &to->list[to->n], e) < 0)
+            const char *name = to->names[to->n] = q->images[p[i].pictures[k]];
+            if (representation_needs_pictures(j->representation) && load(j, name, &to->list[to->n], e) < 0)
                 return err_wrap(e, "question '%.80s'", q->id);
         }
     }
@@ -165,14 +174,30 @@ static int keep(const struct evaluate_job *j, const struct prompt *p, const stru
 /* Tokens that a row may come to. */
 static int64_t room(const struct evaluate_job *j)
 {
-    return llama_config(j->model->llama)->positions;
+    return llama_context(llama_config(j->model->llama));
 }
 
-static int64_t new_tokens(const struct evaluate_job *j, int64_t longest)
+static int64_t new_tokens(const struct evaluate_job *j)
 {
     int64_t most = question_set_family(j->questions)->max_new_tokens;
-    most = most ? most : j->max_new_tokens ? j->max_new_tokens : EVALUATE_NEW_TOKENS;
-    return most < room(j) - longest ? most : room(j) - longest;
+    return most ? most : j->max_new_tokens ? j->max_new_tokens : EVALUATE_NEW_TOKENS;
+}
+
+/* What keys and values of a batch may take. */
+static int cache_budget(const struct evaluate_job *j, int64_t *bytes, struct err *e)
+{
+    struct th_memory m;
+    TRY(th_device_memory(llama_options(j->model->llama).device, &m, e));
+    *bytes = m.total ? m.total / 4 : CACHE_CPU;
+    return 0;
+}
+
+/* How many of p[0 .. n-1], the longest first, go together. */
+static size_t batch_of(const struct evaluate_job *j, const struct prompt *p, size_t n, int64_t budget)
+{
+    int64_t most = p[0].length + new_tokens(j), columns = most < room(j) ? most : room(j);
+    int64_t rows = budget / llama_cache_bytes(j->model->llama, 1, columns);
+    return rows < 1 ? 1 : (uint64_t)rows < n ? (size_t)rows : n;
 }
 
 /* p[0 .. n-1], the longest first. */
@@ -190,7 +215,7 @@ static int answer_batch(const struct evaluate_job *j, const struct prompt *p, si
         samples[i] = (struct vlm_sample){ .ids = p[i].ids.v, .n = p[i].ids.n };
     TRY(look(j, p, n, &features, e));
     TRY(vlm_embed(j->model, samples, n, features, 0, &batch, e));
-    struct generate_options o = { .max_new_tokens = new_tokens(j, p[0].length) };
+    struct generate_options o = { .max_new_tokens = new_tokens(j), .context = room(j) };
     TRY(llama_generate(j->model->llama, batch.x, batch.lengths, &o, answers, e));
     int rc = keep(j, p, answers, n, log, c, e);
     generated_free(answers, n);
@@ -213,12 +238,14 @@ int evaluate_run(const struct evaluate_job *j, struct answer_log *log, struct ev
 {
     AUTO(prompts_free) struct prompts p = { 0 };
     size_t first = 0, batch = j->batch ? j->batch : BATCH_DEFAULT;
+    int64_t budget;
     *counts = (struct evaluate_counts){ 0 };
+    TRY(cache_budget(j, &budget, e));
     TRY(make_prompts(j, log, &p, e));
     size_t kept = question_set_count(j->questions) - p.n;
     TRY(skip_too_long(j, &p, &first, log, counts, e));
     while (first < p.n) {
-        size_t n = p.n - first < batch ? p.n - first : batch;
+        size_t n = batch_of(j, p.v + first, p.n - first < batch ? p.n - first : batch, budget);
         TRY(answer_batch(j, p.v + first, n, log, counts, e));
         first += n;
         if (j->progress)

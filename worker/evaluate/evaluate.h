@@ -1,8 +1,8 @@
 /* A multimodal model asked the questions of a benchmark: greedy answers in batches, kept question by question, so that
  * the numbers can be computed again from them (benchmark/metric.h).
  *
- * Conversations are vicuna_v1, as LLaVA-1.5 is evaluated. Every <image> of a prompt gets a picture of the question, in
- * order; where a prompt has fewer places than the question has pictures, the first ones. A prompt that is longer than
+ * Conversations are vicuna_v1, as LLaVA-1.5 is evaluated. Every <image> of a prompt gets a picture of the question: in
+ * MMMU the one that its text names there, else the first. A prompt that is longer than
  * the decoder's positions allow gets no answer (""), and is counted. */
 #ifndef ACSWEEP_WORKER_EVALUATE_EVALUATE_H
 #define ACSWEEP_WORKER_EVALUATE_EVALUATE_H
@@ -21,7 +21,8 @@ struct evaluate_job {
     const struct representation *representation; /* of the model; NULL when no question has a picture */
     const char *images;                          /* directory that the questions' paths are below */
     const struct question_set *questions;
-    size_t batch;           /* questions at a time; 0 = 8 */
+    size_t batch;           /* questions at a time; 0 = 8; fewer where their keys and values would take over a quarter of
+                             * a GPU's memory, or 8 GiB */
     int64_t max_new_tokens; /* for families without a limit; 0 = EVALUATE_NEW_TOKENS */
     /* After each batch: answers there are. -1 with `e` set ends the run. May be NULL. */
     int (*progress)(void *arg, size_t done, size_t questions, struct err *e);

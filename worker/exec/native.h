@@ -34,6 +34,8 @@ MUST_USE int native_device(const struct exec_task *t, struct th_device *out, str
 MUST_USE int native_text(json_t *o, const char *path, const char *fallback, const char **out, struct err *e);
 MUST_USE int native_int(json_t *o, const char *path, const int64_t *fallback, int64_t *out, struct err *e);
 MUST_USE int native_real(json_t *o, const char *path, double *out, struct err *e);
+/* "bf16", "fp16" or "fp32" */
+MUST_USE int native_dtype(json_t *o, const char *path, enum th_dtype *out, struct err *e);
 /* Where the data or checkpoint lies that execution.names calls `what`; NULL on error. */
 const char *native_path(const struct exec_task *t, const char *what, struct err *e);
 /* ERR_INTERRUPTED once the task was asked to stop; else reports progress, at most every second. */

@@ -74,6 +74,22 @@ int native_real(json_t *o, const char *path, double *out, struct err *e)
     return json_is_number(v) ? 0 : FAIL(e, ERR_INPUT, "the task's parameter %s is missing or no number", path);
 }
 
+int native_dtype(json_t *o, const char *path, enum th_dtype *out, struct err *e)
+{
+    static const struct {
+        const char *name;
+        enum th_dtype is;
+    } known[] = { { "bf16", TH_BF16 }, { "fp16", TH_F16 }, { "fp32", TH_F32 } };
+    const char *name;
+    TRY(native_text(o, path, NULL, &name, e));
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strcmp(known[i].name, name) == 0) {
+            *out = known[i].is;
+            return 0;
+        }
+    return FAIL(e, ERR_INPUT, "%s: there is no '%.40s'; use bf16, fp16 or fp32", path, name);
+}
+
 const char *native_path(const struct exec_task *t, const char *what, struct err *e)
 {
     char path[80];

@@ -34,14 +34,6 @@ struct evaluate_call {
     enum th_dtype precision;
 };
 
-static int read_precision(const struct exec_task *t, struct evaluate_call *c, struct err *e)
-{
-    const char *name;
-    TRY(native_text(t->identity, "setting.precision", NULL, &name, e));
-    c->precision = strcmp(name, "fp32") == 0 ? TH_F32 : strcmp(name, "fp16") == 0 ? TH_F16 : TH_BF16;
-    return 0;
-}
-
 static int read_call(const struct exec_task *t, struct evaluate_call *c, struct err *e)
 {
     double temperature;
@@ -57,7 +49,7 @@ static int read_call(const struct exec_task *t, struct evaluate_call *c, struct 
     if (strcmp(judge, "none") != 0)
         return FAIL(e, ERR_INPUT, "evaluate.judge = \"%.40s\" is not built in; take \"none\", or a program of your own",
                     judge);
-    return read_precision(t, c, e);
+    return native_dtype(t->identity, "setting.precision", &c->precision, e);
 }
 
 static int check(const struct exec_task *t, struct err *e)
@@ -250,7 +242,7 @@ static int run(const struct exec_task *t, struct exec_result *r, struct err *e)
     TRY(native_device(t, &device, e));
     const char *path = native_path(t, "image_set", e);
     AUTO(question_set_destroy) struct question_set *s = path ? question_set_load(path, e) : NULL;
-    struct evaluated *m = s ? get_model(t, &c, device, e) : NULL;
+    struct evaluated *m = s && metric_check(s, c.metric, e) == 0 ? get_model(t, &c, device, e) : NULL;
     AUTO(representation_close) struct representation *mine = NULL;
     const struct representation *seen = m ? get_representation(t, &c, device, m, &mine, e) : NULL;
     if (!seen || parts_path(t, &parts, &log_path, e) < 0)

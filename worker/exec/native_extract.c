@@ -23,7 +23,7 @@
 
 struct extract_call {
     struct extract_options o;
-    const char *checkpoint_name, *geometry, *pixels, *dtype;
+    const char *checkpoint_name, *geometry, *pixels;
     int64_t first, count;
 };
 
@@ -48,21 +48,6 @@ static int read_geometry(const struct exec_task *t, struct extract_call *c, stru
     return FAIL(e, ERR_INPUT, "no geometry '%.40s' with pixels '%.40s'", c->geometry, c->pixels);
 }
 
-static int read_dtype(const struct exec_task *t, struct extract_call *c, struct err *e)
-{
-    static const struct {
-        const char *name;
-        enum th_dtype is;
-    } known[] = { { "bf16", TH_BF16 }, { "fp16", TH_F16 }, { "fp32", TH_F32 } };
-    TRY(native_text(t->identity, "dtype", NULL, &c->dtype, e));
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (strcmp(known[i].name, c->dtype) == 0) {
-            c->o.dtype = known[i].is;
-            return 0;
-        }
-    return FAIL(e, ERR_INPUT, "features cannot be kept as '%.40s'; use bf16, fp16 or fp32", c->dtype);
-}
-
 static int read_call(const struct exec_task *t, struct extract_call *c, struct err *e)
 {
     int64_t layer, resolution;
@@ -76,7 +61,7 @@ static int read_call(const struct exec_task *t, struct extract_call *c, struct e
     TRY(native_int(t->identity, "images.count", NULL, &c->count, e));
     TRY(vit_positions_parse(positions, &c->o.positions, e));
     TRY(read_geometry(t, c, e));
-    TRY(read_dtype(t, c, e));
+    TRY(native_dtype(t->identity, "dtype", &c->o.dtype, e));
     c->o.layer = (int)layer;
     c->o.resolution = (uint32_t)resolution;
     return native_text(t->execution, "names.checkpoint", NULL, &c->checkpoint_name, e);

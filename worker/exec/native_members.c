@@ -11,20 +11,14 @@ static int refuse(json_t *o, const char *key, const char *only, struct err *e)
     return FAIL(e, ERR_INPUT, "%s = \"%.40s\" is not built in; take \"%s\", or a program of your own", key, value, only);
 }
 
-static int read_dtype(json_t *encoding, enum th_dtype *out, struct err *e)
+static int read_aspect(json_t *encoding, bool *pad, struct err *e)
 {
-    static const struct {
-        const char *name;
-        enum th_dtype is;
-    } known[] = { { "bf16", TH_BF16 }, { "fp16", TH_F16 }, { "fp32", TH_F32 } };
     const char *name;
-    TRY(native_text(encoding, "dtype", NULL, &name, e));
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (strcmp(known[i].name, name) == 0) {
-            *out = known[i].is;
-            return 0;
-        }
-    return FAIL(e, ERR_INPUT, "features cannot be kept as '%.40s'; use bf16, fp16 or fp32", name);
+    TRY(native_text(encoding, "image_aspect", "square", &name, e));
+    *pad = strcmp(name, "pad") == 0;
+    if (*pad || strcmp(name, "square") == 0)
+        return 0;
+    return FAIL(e, ERR_INPUT, "pictures have no image_aspect '%.40s'; use square or pad", name);
 }
 
 static int read_member(json_t *one, json_t *names, int64_t layer, struct representation_member *m, struct err *e)
@@ -46,18 +40,21 @@ int native_members_read(json_t *representation, json_t *encoding, json_t *names,
 {
     json_t *members = json_object_get(representation, "members"), *named = json_object_get(names, "members");
     int64_t layer;
+    bool pad;
     m->n = 0;
     TRY(refuse(representation, "fusion", "raw", e));
-    TRY(refuse(encoding, "image_aspect", "square", e));
-    TRY(read_dtype(encoding, &m->dtype, e));
+    TRY(read_aspect(encoding, &pad, e));
+    TRY(native_dtype(encoding, "dtype", &m->dtype, e));
     TRY(native_int(encoding, "select_layer", NULL, &layer, e));
     TRY(native_int(representation, "target_grid", &(int64_t){ 0 }, &m->grid, e));
     size_t n = json_array_size(members);
     if (n < 1 || n > NATIVE_MEMBERS_MAX || n != json_array_size(named))
         return FAIL(e, ERR_INPUT, "a representation of %zu encoders, %zu of them named; 1 to %d can be computed", n,
                     json_array_size(named), NATIVE_MEMBERS_MAX);
-    for (; m->n < n; m->n++)
+    for (; m->n < n; m->n++) {
         TRY(read_member(json_array_get(members, m->n), json_array_get(named, m->n), layer, &m->list[m->n], e));
+        m->list[m->n].encoder.pad = pad;
+    }
     return 0;
 }
 

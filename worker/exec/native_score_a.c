@@ -2,12 +2,13 @@
  * pictures.
  *
  *     identity   {"representation", "encoding": {"select_layer", "image_aspect", "dtype"}, "benchmark",
- *                 "setting": {"sample", "sample_size", "sample_seed", "arith"}}
+ *                 "setting": {"sample", "sample_size", "sample_seed", "arith", "nearest"}}
  *     execution  {"names": {"members", "llm", "image_set"}, "references": [{"representation", "names"}]}
  *     inputs     connector, reference:N: what their stage1 left
  *     metrics    a, samples, reference:NAME (A with that reference alone)
  *     artifacts  sample (sample.json): the questions, and each one's part of the score
  *
+ * With `nearest`, which may be missing, only the reference counts whose tokens are nearest in number to the target's.
  * Connectors compute in f32, or with arith = "bf16" in bf16, as the released code. */
 #include <libgen.h>
 #include <string.h>
@@ -49,6 +50,7 @@ struct score_call {
     enum a_arith arith;
     const char *sample;
     int64_t size, seed;
+    bool nearest;
     json_t *references; /* borrowed */
 };
 
@@ -68,6 +70,7 @@ static int read_call(const struct exec_task *t, struct score_call *c, struct err
     TRY(native_text(t->identity, "setting.sample", NULL, &c->sample, e));
     TRY(native_int(t->identity, "setting.sample_size", NULL, &c->size, e));
     TRY(native_int(t->identity, "setting.sample_seed", NULL, &c->seed, e));
+    c->nearest = json_is_true(json_object_get(json_object_get(t->identity, "setting"), "nearest"));
     c->references = json_object_get(t->execution, "references");
     size_t n = json_array_size(c->references);
     if (n < 1 || n > ALIGNMENT_REFERENCES_MAX || c->size < 1)
@@ -186,6 +189,22 @@ static int report(void *arg, size_t done, size_t n, struct err *e)
     return native_progress(arg, "pictures", done, n, e);
 }
 
+/* The side whose tokens are nearest in number to the target's; the first of equals. */
+static size_t nearest_side(const struct sides *sides)
+{
+    size_t best = 1;
+    int64_t target = representation_shape(sides->list[0].representation).tokens, least = INT64_MAX;
+    for (size_t i = 1; i < sides->n; i++) {
+        int64_t apart = representation_shape(sides->list[i].representation).tokens - target;
+        apart = apart < 0 ? -apart : apart;
+        if (apart < least) {
+            least = apart;
+            best = i;
+        }
+    }
+    return best;
+}
+
 static json_t *align(const struct exec_task *t, const struct score_call *c, const struct sides *sides,
                      const struct question_set *s, const char *path, struct err *e)
 {
@@ -206,6 +225,10 @@ static json_t *align(const struct exec_task *t, const struct score_call *c, cons
     for (size_t i = 0; i < sides->n; i++)
         list[i] = (struct alignment_side){ sides->list[i].name, sides->list[i].representation,
                                            sides->list[i].connector };
+    if (c->nearest) {
+        list[1] = list[nearest_side(sides)];
+        j.n_references = 1;
+    }
     j.target = list[0];
     j.sample = sample;
     j.images = dirname(copy);

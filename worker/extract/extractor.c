@@ -33,6 +33,7 @@ static int open_preprocess(struct extractor *x, struct err *e)
     const struct extract_options *o = &x->o;
     uint32_t own = (uint32_t)vit_config(x->model)->image;
     struct preprocess_options p = { .size = o->resolution, .half = o->geometry == EXTRACT_STRETCH_MISMATCH };
+    p.pad = o->pad && o->geometry == EXTRACT_OWN;
     if (o->geometry != EXTRACT_OWN) {
         p.geometry = o->geometry == EXTRACT_LETTERBOX ? PREPROCESS_LETTERBOX : PREPROCESS_STRETCH;
         p.size = o->resolution ? o->resolution : own;

@@ -27,6 +27,7 @@ struct extract_options {
     int layer;           /* hidden state, as vit_options.layer */
     bool final_norm, all_tokens;
     enum vit_positions positions;
+    bool pad; /* with EXTRACT_OWN: first to a square, on the encoder's mean colour (LLaVA's image_aspect_ratio = pad) */
     enum th_dtype compute, dtype; /* computed in; rounded to at the end */
     struct th_device device;
     int batch;        /* pictures at a time; 0 = 8 */

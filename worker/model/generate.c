@@ -9,6 +9,8 @@ struct run {
     const struct generate_options *o;
     int64_t rows, longest;
     int64_t *lengths; /* of the prompts */
+    int64_t *most;    /* (B) tokens that an answer may have */
+    int64_t most_any; /* the greatest of them */
     int64_t *next;    /* (B) the tokens chosen last; 0 for rows that are done */
     int64_t left;     /* rows that are not done */
     struct generated *out;
@@ -69,7 +71,7 @@ static int accept(struct run *r, struct err *e)
         g->tokens[g->n++] = (int32_t)r->next[b];
         if (r->o->token)
             TRY(r->o->token(r->o->arg, b, (int32_t)r->next[b], e));
-        if ((int64_t)g->n == r->o->max_new_tokens)
+        if ((int64_t)g->n == r->most[b])
             finish_row(r, b, false);
     }
     return 0;
@@ -122,8 +124,8 @@ static int read_next(struct run *r, struct llama_cache *cache, struct err *e)
 
 static int run_cached(struct run *r, struct tensor *x, struct err *e)
 {
-    int64_t room = r->longest + r->o->max_new_tokens;
-    AUTO(llama_cache_destroy) struct llama_cache *cache = llama_cache_create(r->m, r->rows, room, e);
+    AUTO(llama_cache_destroy)
+    struct llama_cache *cache = llama_cache_create(r->m, r->rows, r->longest + r->most_any, e);
     if (!cache)
         return -1;
     TRY(read_prompt(r, x, cache, e));
@@ -178,23 +180,31 @@ static int run_uncached(struct run *r, struct tensor *x, struct err *e)
 /* ---- all of it ------------------------------------------------------------------------------------------------------
  */
 
+static int prepare_row(struct run *r, int64_t b, int64_t length, int64_t n, struct err *e)
+{
+    int64_t context = r->o->context, most = r->o->max_new_tokens;
+    if (length < 1 || length > n)
+        return FAIL(e, ERR_BUG, "prompt %lld has %lld tokens of %lld", (long long)b, (long long)length, (long long)n);
+    if (context && length >= context)
+        return FAIL(e, ERR_INPUT, "a prompt of %lld tokens leaves no place for an answer: the decoder knows %lld positions",
+                    (long long)length, (long long)context);
+    r->lengths[b] = length;
+    r->most[b] = context && most > context - length ? context - length : most;
+    r->longest = length > r->longest ? length : r->longest;
+    r->most_any = r->most[b] > r->most_any ? r->most[b] : r->most_any;
+    return (r->out[b].tokens = malloc((size_t)r->most[b] * sizeof *r->out[b].tokens)) ? 0 : FAIL_NOMEM(e);
+}
+
 static int prepare(struct run *r, const int64_t *lengths, int64_t n, struct err *e)
 {
     r->lengths = calloc((size_t)r->rows + 1, sizeof *r->lengths);
+    r->most = calloc((size_t)r->rows + 1, sizeof *r->most);
     r->next = calloc((size_t)r->rows + 1, sizeof *r->next);
     r->done = calloc((size_t)r->rows + 1, sizeof *r->done);
-    if (!r->lengths || !r->next || !r->done)
+    if (!r->lengths || !r->most || !r->next || !r->done)
         return FAIL_NOMEM(e);
-    for (int64_t b = 0; b < r->rows; b++) {
-        r->lengths[b] = lengths ? lengths[b] : n;
-        if (r->lengths[b] < 1 || r->lengths[b] > n)
-            return FAIL(e, ERR_BUG, "prompt %lld has %lld tokens of %lld", (long long)b, (long long)r->lengths[b],
-                        (long long)n);
-        if (r->lengths[b] > r->longest)
-            r->longest = r->lengths[b];
-        if (!(r->out[b].tokens = malloc((size_t)r->o->max_new_tokens * sizeof *r->out[b].tokens)))
-            return FAIL_NOMEM(e);
-    }
+    for (int64_t b = 0; b < r->rows; b++)
+        TRY(prepare_row(r, b, lengths ? lengths[b] : n, n, e));
     return 0;
 }
 
@@ -221,6 +231,7 @@ int llama_generate(const struct llama *m, struct tensor *x, const int64_t *lengt
     if (rc < 0)
         generated_free(out, (size_t)r.rows);
     free(r.lengths);
+    free(r.most);
     free(r.next);
     free(r.done);
     return rc;

@@ -64,6 +64,8 @@ void llama_layer_size(const struct llama_config *c, enum llama_layer which, int6
 struct llama_cache;
 /* For `batch` rows of at most `capacity` tokens each, padding included; memory is taken at once. */
 struct llama_cache *llama_cache_create(const struct llama *m, int64_t batch, int64_t capacity, struct err *e);
+/* What its keys and values take on the device. */
+int64_t llama_cache_bytes(const struct llama *m, int64_t batch, int64_t capacity);
 void llama_cache_destroy(struct llama_cache *c);
 /* Forget what was read; the memory stays. */
 void llama_cache_clear(struct llama_cache *c);

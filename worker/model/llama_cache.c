@@ -30,6 +30,12 @@ static int make_room(const struct llama *m, struct llama_cache *c, struct err *e
     return th_check(e);
 }
 
+int64_t llama_cache_bytes(const struct llama *m, int64_t batch, int64_t capacity)
+{
+    const struct llama_config *c = &m->config;
+    return 2 * c->layers * batch * c->kv_heads * capacity * c->head_dim * (int64_t)th_dtype_size(m->options.dtype);
+}
+
 struct llama_cache *llama_cache_create(const struct llama *m, int64_t batch, int64_t capacity, struct err *e)
 {
     AUTO(llama_cache_destroy) struct llama_cache *c = calloc(1, sizeof *c);

@@ -92,6 +92,12 @@ const char *llama_rope_name(enum llama_rope r)
     return r == LLAMA_ROPE_PLAIN ? "none" : ropes[r].name;
 }
 
+int64_t llama_context(const struct llama_config *c)
+{
+    bool stretched = c->rope == LLAMA_ROPE_LINEAR || c->rope == LLAMA_ROPE_DYNAMIC;
+    return stretched ? (int64_t)((double)c->positions * c->rope_factor) : c->positions;
+}
+
 /* ---- reading --------------------------------------------------------------------------------------------------------
  */
 

@@ -40,6 +40,8 @@ MUST_USE int llama_config_check(struct llama_config *c, struct err *e);
 bool llama_config_matches(const struct hf_config *file);
 /* The config.json that says this, for LlamaForCausalLM. New reference; NULL without memory. */
 json_t *llama_config_json(const struct llama_config *c);
+/* Tokens that a text may have: the trained length, times the factor of linear and dynamic scaling (llama3's is trained). */
+int64_t llama_context(const struct llama_config *c);
 /* "none", "linear", "dynamic", "llama3". */
 const char *llama_rope_name(enum llama_rope r);
 

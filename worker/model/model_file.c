@@ -5,29 +5,22 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/file.h"
+
 #define MAX_COPY ((size_t)256 << 20) /* tokenizers have a few MiB */
 
-static int join(char out[4096], const char *dir, const char *name, const char *suffix, struct err *e)
+static int join(char out[4096], const char *dir, const char *name, struct err *e)
 {
-    if (snprintf(out, 4096, "%s/%s%s", dir, name, suffix) >= 4096)
+    if (snprintf(out, 4096, "%s/%s", dir, name) >= 4096)
         return FAIL(e, ERR_INPUT, "%.80s...: the path is too long", dir);
     return 0;
 }
 
 int model_file_write(const char *dir, const char *name, const void *bytes, size_t size, struct err *e)
 {
-    char path[4096], draft[4096];
-    TRY(join(path, dir, name, "", e));
-    TRY(join(draft, dir, name, ".part", e));
-    FILE *f = fopen(draft, "we");
-    bool good = f && fwrite(bytes, 1, size, f) == size && fflush(f) == 0 && fsync(fileno(f)) == 0;
-    if (f && fclose(f) != 0)
-        good = false;
-    if (good && rename(draft, path) == 0)
-        return 0;
-    FAIL(e, ERR_ENV, "%s: cannot write: %s", path, strerror(errno));
-    unlink(draft);
-    return -1;
+    char path[4096];
+    TRY(join(path, dir, name, e));
+    return file_replace(path, bytes, size, e);
 }
 
 int model_file_write_json(const char *dir, const char *name, const json_t *j, struct err *e)
@@ -44,7 +37,7 @@ int model_file_copy(const char *from, const char *dir, const char *name, struct 
 {
     char path[4096];
     struct stat st;
-    TRY(join(path, from, name, "", e));
+    TRY(join(path, from, name, e));
     if (stat(path, &st) < 0 && errno == ENOENT)
         return 0;
     AUTO(fclose) FILE *f = fopen(path, "re");

@@ -172,8 +172,8 @@ int vlm_embed(const struct vlm *v, const struct vlm_sample *samples, size_t n, s
     *out = (struct vlm_batch){ 0 };
     TRY(th_check(e));
     if (features && !th_is_shape(features, TH_DIMS(-1, -1, d)))
-        return FAIL(e, ERR_INPUT, "the connector takes features (pictures,tokens,%lld), not %s", (long long)d,
-                    th_describe(features, text, sizeof text));
+        return FAIL(e, ERR_INPUT, "the connector takes features (pictures,tokens,%lld), not %s: name the encoders that it was "
+                    "trained with", (long long)d, th_describe(features, text, sizeof text));
     struct plan p = { .samples = samples,
                       .n = n,
                       .vocab = llama_config(v->llama)->vocab,

@@ -98,6 +98,18 @@ static int read_image(const json_t *j, struct chat_sample *out, struct err *e)
     return out->image ? 0 : FAIL_NOMEM(e);
 }
 
+/* Marks of one turn come to one picture (LLaVA puts it first); a second turn's would be a second picture. */
+static int check_marks(const struct chat_sample *sample, struct err *e)
+{
+    size_t turns = 0;
+    for (size_t i = 0; sample->image && i < sample->n_turns; i++)
+        turns += memmem(sample->turns[i].text, sample->turns[i].len, CONVERSATION_IMAGE, strlen(CONVERSATION_IMAGE)) != NULL;
+    if (turns <= 1)
+        return 0;
+    return FAIL(e, ERR_INPUT, "'conversations': " CONVERSATION_IMAGE " stands in %zu turns, but a sample has one picture; leave "
+                "it in the first of them", turns);
+}
+
 /* Takes the reference to `j`. */
 static int parse_sample(json_t *j, struct chat_sample *out, struct err *e)
 {
@@ -105,7 +117,8 @@ static int parse_sample(json_t *j, struct chat_sample *out, struct err *e)
     out->json = j;
     TRY(read_id(json_object_get(j, "id"), out, e));
     TRY(read_image(json_object_get(j, "image"), out, e));
-    return read_turns(json_object_get(j, "conversations"), out, e);
+    TRY(read_turns(json_object_get(j, "conversations"), out, e));
+    return check_marks(out, e);
 }
 
 int chat_set_read(const struct chat_set *s, size_t i, struct chat_sample *out, struct err *e)

@@ -1,5 +1,6 @@
 #include "worker/tool/evaluate_tool.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -12,6 +13,7 @@
 #include "common/file.h"
 #include "common/mono.h"
 #include "worker/evaluate/evaluate.h"
+#include "worker/layout.h"
 #include "worker/tool/interrupt.h"
 #include "worker/tool/members.h"
 
@@ -63,31 +65,65 @@ static int open_all(struct evaluation *v, struct err *e)
 {
     if (!(v->questions = question_set_load(opts_text(v->o, "benchmark"), e)))
         return -1;
+    TRY(metric_check(v->questions, opts_text(v->o, "metric"), e)); /* not only when all is answered */
     bool sees = has_pictures(v->questions);
     if (sees && v->members.n == 0)
         return FAIL(e, ERR_USAGE, "the questions have pictures: give the model's encoders, --encoder DIR[,DIR...]");
     TRY(open_model(v, e));
     if (sees)
         v->representation = tool_representation(v->o, &v->members, v->compute, v->device, e);
+    if (v->representation)
+        tool_compare(v->model, &v->members, v->representation, "evaluate");
     return sees && !v->representation ? -1 : 0;
 }
 
-/* What decides the answers, by the names that the user gave; with it an interrupted evaluation is known again. */
+static int is_shown(const struct dirent *d)
+{
+    return d->d_name[0] != '.';
+}
+
+/* What lies in a directory, by names, sizes and times: a model that was trained again is another one. */
+static json_t *files_of(const char *dir)
+{
+    struct dirent **list;
+    json_t *files = json_array();
+    int n = dir ? scandir(dir, &list, is_shown, alphasort) : -1;
+    for (int i = 0; i < n; i++) {
+        char path[PATH_MAX];
+        struct stat st;
+        if (snprintf(path, sizeof path, "%s/%s", dir, list[i]->d_name) < PATH_MAX && stat(path, &st) == 0 &&
+            S_ISREG(st.st_mode))
+            json_array_append_new(files, json_pack("[s, I, I, I]", list[i]->d_name, (json_int_t)st.st_size,
+                                                   (json_int_t)st.st_mtim.tv_sec, (json_int_t)st.st_mtim.tv_nsec));
+        free(list[i]);
+    }
+    if (n >= 0)
+        free(list);
+    return files;
+}
+
+/* What decides the answers, by the names that the user gave and the files there; with it an interrupted evaluation is
+ * known again. */
 static int describe(const struct evaluation *v, char **text, struct err *e)
 {
     static const char *const keys[] = { "model", "llm", "compute" };
     static const char *const numbers[] = { "layer", "resolution", "grid", "max-tokens" };
     char digest[DIGEST_HEX_SIZE];
     TRY(digest_file(opts_text(v->o, "benchmark"), digest, NULL, e));
-    AUTO(json_decref) json_t *run = json_pack("{s:s, s:[]}", "benchmark", digest, "encoders");
+    AUTO(json_decref)
+    json_t *run = json_pack("{s:s, s:[], s:[o, o]}", "benchmark", digest, "encoders", "files",
+                            files_of(opts_text(v->o, "model")), files_of(opts_text(v->o, "llm")));
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         const char *value = opts_text(v->o, keys[i]);
         json_object_set_new(run, keys[i], value ? json_string(value) : json_null());
     }
+    json_object_set_new(run, "pad", json_boolean(opts_flag(v->o, "pad")));
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         json_object_set_new(run, numbers[i], json_integer(opts_int(v->o, numbers[i])));
-    for (size_t i = 0; i < v->members.n; i++)
+    for (size_t i = 0; i < v->members.n; i++) {
         json_array_append_new(json_object_get(run, "encoders"), json_string(v->members.texts[i]));
+        json_array_append_new(json_object_get(run, "files"), files_of(v->members.texts[i]));
+    }
     *text = json_dumps(run, JSON_COMPACT | JSON_SORT_KEYS);
     return *text ? 0 : FAIL(e, ERR_USAGE, "a path on the command line is not UTF-8");
 }
@@ -192,8 +228,7 @@ static int evaluate(struct evaluation *v, struct err *e)
     struct evaluate_counts counts;
     AUTO(free) char *run = NULL;
     TRY(describe(v, &run, e));
-    if (mkdir(opts_text(v->o, "out"), 0777) < 0 && errno != EEXIST)
-        return FAIL(e, ERR_ENV, "--out: %s: %s", opts_text(v->o, "out"), strerror(errno));
+    TRY(make_dirs(opts_text(v->o, "out"), e));
     TRY(out_path(v, "answers.log", path, e));
     AUTO(answer_log_close) struct answer_log *log = answer_log_open(path, run, v->questions, e);
     if (!log)

@@ -10,6 +10,7 @@
 #include "worker/model/vlm.h"
 #include "worker/text/conversation.h"
 #include "worker/tool/members.h"
+#include "worker/train/adapter.h"
 
 #define MAX_ANSWER ((size_t)64 << 20)
 
@@ -18,8 +19,8 @@ struct answer_job {
     enum th_dtype compute;
     struct th_device device;
     struct tokenizer *tokenizer;
-    struct llama *llama; /* without pictures */
-    struct vlm *vlm;     /* with them; it has its own decoder */
+    struct llama *llama; /* a decoder alone; or */
+    struct vlm *vlm;     /* with pictures or an adapter, which has its own */
     const char *const *pictures;
     size_t n_pictures;
     struct tokenizer_stream stream;
@@ -38,6 +39,8 @@ static int check_combination(const struct opts *o, struct err *e)
         return FAIL(e, ERR_USAGE, "--image needs --encoder DIR: which encoders make the connector's representation?");
     if (!pictures && (encoders || opts_given(o, "connector")))
         return FAIL(e, ERR_USAGE, "--%s is for pictures; give --image FILE", encoders ? "encoder" : "connector");
+    if (opts_given(o, "connector") && opts_given(o, "llm"))
+        return FAIL(e, ERR_USAGE, "--connector goes with the decoder of --model; give either it or --llm");
     if (!pictures && !opts_text(o, "prompt")[0])
         return FAIL(e, ERR_USAGE, "nothing to ask: give --prompt TEXT, --image FILE, or both");
     return 0;
@@ -95,7 +98,10 @@ static struct tensor *look(const struct answer_job *j, struct err *e)
         return NULL;
     AUTO(representation_close)
     struct representation *r = tool_representation(j->o, &members, j->compute, j->device, e);
-    return r ? representation_files(r, j->pictures, j->n_pictures, e) : NULL;
+    if (!r)
+        return NULL;
+    tool_compare(j->vlm, &members, r, "generate");
+    return representation_files(r, j->pictures, j->n_pictures, e);
 }
 
 /* The decoder's input, (1,N,D) */
@@ -105,8 +111,8 @@ static struct tensor *embed(const struct answer_job *j, const struct ids *ids, s
     struct vlm_sample sample = { .ids = ids->v, .n = ids->n };
     AUTO(vlm_batch_free) struct vlm_batch b = { 0 };
     if (j->vlm) {
-        struct tensor *features = look(j, e);
-        if (!features || vlm_embed(j->vlm, &sample, 1, features, 0, &b, e) < 0)
+        struct tensor *features = j->n_pictures ? look(j, e) : NULL;
+        if ((j->n_pictures && !features) || vlm_embed(j->vlm, &sample, 1, features, 0, &b, e) < 0)
             return NULL;
         return th_return(&s, b.x);
     }
@@ -182,13 +188,16 @@ static int print_json(const struct answer_job *j, int64_t prompt, const struct g
 
 static int open_model(struct answer_job *j, struct err *e)
 {
-    const char *dir = opts_text(j->o, "model");
+    const char *dir = opts_text(j->o, "model"), *llm = opts_text(j->o, "llm");
     struct llama_options lo = { j->compute, j->device };
     struct vlm_options vo = { .connector = opts_text(j->o, "connector"), .dtype = j->compute, .device = j->device };
-    if (!(j->tokenizer = tokenizer_open(dir, e)))
+    bool adapter = adapter_is_in(dir);
+    if ((llm || !adapter) && !(j->tokenizer = tokenizer_open(llm ? llm : dir, e)))
         return -1;
-    if (j->n_pictures)
+    if (vo.connector)
         j->vlm = vlm_open(dir, &vo, e);
+    else if (j->n_pictures || llm || adapter)
+        j->vlm = tool_model(dir, llm, j->compute, j->device, e);
     else
         j->llama = llama_open(dir, &lo, e);
     return j->vlm || j->llama ? 0 : -1;
@@ -207,7 +216,10 @@ static int answer(struct answer_job *j, struct err *e)
         return -1;
     int32_t eos = tokenizer_eos(j->tokenizer);
     const struct llama *m = j->vlm ? j->vlm->llama : j->llama;
-    struct generate_options o = { .max_new_tokens = opts_int(j->o, "max-tokens"), .token = take_token, .arg = j };
+    struct generate_options o = { .max_new_tokens = opts_int(j->o, "max-tokens"),
+                                  .context = llama_context(llama_config(m)),
+                                  .token = take_token,
+                                  .arg = j };
     if (llama_config(m)->n_eos == 0 && eos >= 0) {
         o.stop = &eos;
         o.n_stop = 1;

@@ -53,6 +53,7 @@ int tool_members_read(const struct opts *o, enum th_dtype compute, struct tool_m
         m->list[i].encoder.layer = (int)opts_int(o, "layer");
         m->list[i].encoder.resolution = opts_has(o, "resolution") ? (uint32_t)opts_int(o, "resolution") : 0;
         m->list[i].encoder.compute = compute;
+        m->list[i].encoder.pad = opts_flag(o, "pad");
     }
     for (size_t i = 0; i < n; i++)
         TRY(add_list(m, given[i], e));
@@ -77,6 +78,26 @@ struct vlm *tool_model(const char *dir, const char *llm, enum th_dtype compute, 
         return adapter_open_model(dir, llm, &o, e);
     o.connector = llm ? dir : NULL;
     return vlm_open(llm ? llm : dir, &o, e);
+}
+
+static void warn(const char *command, const char *what, long long trained, long long here)
+{
+    fprintf(stderr, "acsweep %s: warning: the model was trained with %s %lld, here it is %lld; give --%s %lld\n", command,
+            what, trained, here, what, trained);
+}
+
+void tool_compare(const struct vlm *v, const struct tool_members *m, const struct representation *r, const char *command)
+{
+    const json_t *trained = json_object_get(v->about, "representation");
+    const json_t *grid = json_object_get(trained, "grid"), *members = json_object_get(trained, "members");
+    int64_t own = representation_shape(r).grid;
+    if (json_is_integer(grid) && json_integer_value(grid) != own)
+        warn(command, "grid", json_integer_value(grid), own);
+    for (size_t i = 0; i < m->n; i++) {
+        const json_t *layer = json_object_get(json_array_get(members, i), "layer");
+        if (json_is_integer(layer) && json_integer_value(layer) != m->list[i].encoder.layer)
+            return warn(command, "layer", json_integer_value(layer), m->list[i].encoder.layer);
+    }
 }
 
 /* ---- where and how --------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 /* The representation of a command: its encoders, as `--encoder DIR[,DIR...]` (also given again and again) names them, and
- * the options --layer, --resolution and --grid where the command has them. */
+ * the options --layer, --pad, --grid, and --resolution where the command has it. */
 #ifndef ACSWEEP_WORKER_TOOL_MEMBERS_H
 #define ACSWEEP_WORKER_TOOL_MEMBERS_H
 
@@ -29,6 +29,9 @@ struct representation *tool_representation(const struct opts *o, const struct to
 
 /* The whole model in `dir`; or, with `llm`, its decoder with the connector, and the adapter if there is one, of `dir`. */
 struct vlm *tool_model(const char *dir, const char *llm, enum th_dtype compute, struct th_device device, struct err *e);
+
+/* Warn on standard error where the model says that it was trained with another grid or layer than `r`, made of `m`, has. */
+void tool_compare(const struct vlm *v, const struct tool_members *m, const struct representation *r, const char *command);
 
 /* --compute fp32|bf16|fp16, --device, --threads (else the processors this process may use). */
 enum th_dtype tool_dtype(const struct opts *o, const char *option);

@@ -55,7 +55,7 @@ const char tool_generate_summary[] = "Let a model answer, with pictures or witho
 
 const char tool_generate_details[] =
     "DIR of --model is a decoder in Hugging Face layout with its tokenizer, or a whole model that has a connector too, as "
-    "acsweep and LLaVA write it. The connector wants the representation that it was trained with: the same encoders in "
+    "acsweep and LLaVA write it; what stage 2 made with --lora goes on the decoder of --llm. The connector wants the representation that it was trained with: the same encoders in "
     "the same order, layer and grid. Where <image> stands in the text a picture goes, in the order of --image; without "
     "it they come first, each on a line of its own. Decoding is greedy, and tokens are printed as they come.\n"
     "\n"
@@ -68,6 +68,7 @@ const char tool_generate_details[] =
 const struct opt tool_generate_options[] = {
     { .name = "model", .letter = 'm', .type = OPT_DIR, .value = "DIR", .required = true,
       .help = "the decoder and its tokenizer, and the connector if it is there" },
+    { .name = "llm", .type = OPT_DIR, .value = "DIR", .help = "decoder and tokenizer, where --model has none" },
     { .name = "connector", .type = OPT_FILE, .value = "PATH", .help = "the connector, where DIR has none or another one" },
     { .name = "encoder", .type = OPT_TEXT, .value = "DIR[,DIR...]", .many = true,
       .help = "the encoders of the representation, in order" },
@@ -79,6 +80,7 @@ const struct opt tool_generate_options[] = {
       .help = "hidden state of the encoders, negative from the end" },
     { .name = "resolution", .type = OPT_INT, .value = "PIXELS", .lo = 1, .hi = 8192,
       .help = "edge of the encoders' square; without it each encoder's own" },
+    { .name = "pad", .type = OPT_FLAG, .help = "pictures to a square first, instead of the encoder's own crop; as trained" },
     { .name = "grid", .type = OPT_INT, .value = "N", .lo = 1, .hi = 1024,
       .help = "tokens along an edge of the representation; without it the finest encoder's" },
     { .name = "max-tokens", .letter = 'n', .type = OPT_INT, .value = "N", .fallback = "1024", .lo = 1, .hi = 1000000,
@@ -125,6 +127,7 @@ const struct opt tool_evaluate_options[] = {
       .help = "hidden state of the encoders, negative from the end" },
     { .name = "resolution", .type = OPT_INT, .value = "PIXELS", .lo = 1, .hi = 8192,
       .help = "edge of the encoders' square; without it each encoder's own" },
+    { .name = "pad", .type = OPT_FLAG, .help = "pictures to a square first, instead of the encoder's own crop; as trained" },
     { .name = "grid", .type = OPT_INT, .value = "N", .lo = 1, .hi = 1024,
       .help = "tokens along an edge of the representation; without it the finest encoder's" },
     { .name = "max-tokens", .letter = 'n', .type = OPT_INT, .value = "N", .fallback = "1024", .lo = 1, .hi = 1000000,

@@ -32,6 +32,7 @@ const struct opt tool_train_options[] = {
       .help = "N x N tokens of a picture; without it as many as the finest encoder has" },
     { .name = "layer", .type = OPT_INT, .value = "N", .fallback = "-2", .lo = -1000, .hi = 1000,
       .help = "hidden state of the encoders" },
+    { .name = "pad", .type = OPT_FLAG, .help = "pictures to a square first, instead of the encoder's own crop" },
     { .name = "samples", .type = OPT_INT, .value = "N", .lo = 1, .hi = 1000000000, .help = "of the data, the first ones; without it all" },
     { .name = "epochs", .type = OPT_REAL, .value = "N", .lo = 0, .hi = 1000, .help = "passes over them (1)" },
     { .name = "batch", .letter = 'b', .type = OPT_INT, .value = "N", .lo = 1, .hi = 1048576,

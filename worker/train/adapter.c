@@ -1,11 +1,11 @@
 #include "worker/train/adapter.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/digest.h"
+#include "worker/model/model_file.h"
 #include "worker/torch/th_train.h"
 
 struct adapter {
@@ -148,21 +148,6 @@ static json_t *config_json(const struct adapter *a, const char *base)
                      0.0, "bias", "none", "fan_in_fan_out", 0, "inference_mode", 1, "target_modules", targets);
 }
 
-static int write_config(const struct adapter *a, const char *dir, const char *base, struct err *e)
-{
-    char path[4096], draft[4200];
-    AUTO(json_decref) json_t *j = config_json(a, base);
-    if (!j)
-        return FAIL_NOMEM(e);
-    snprintf(path, sizeof path, "%s/adapter_config.json", dir);
-    snprintf(draft, sizeof draft, "%s.part", path);
-    AUTO(fclose) FILE *f = fopen(draft, "we");
-    if (!f || json_dumpf(j, f, JSON_INDENT(2) | JSON_SORT_KEYS) < 0 || fputc('\n', f) == EOF || fflush(f) != 0 ||
-        fsync(fileno(f)) != 0 || rename(draft, path) != 0)
-        return FAIL(e, ERR_ENV, "%s: cannot write: %s", path, strerror(errno));
-    return 0;
-}
-
 int adapter_save(const struct adapter *a, const char *dir, const char *base, enum th_dtype t, struct err *e)
 {
     char path[4096];
@@ -175,7 +160,8 @@ int adapter_save(const struct adapter *a, const char *dir, const char *base, enu
     TRY(declare_or_put(a, w, t, true, e));
     TRY(declare_or_put(a, w, t, false, e));
     TRY(st_writer_commit(w, e));
-    return write_config(a, dir, base, e);
+    AUTO(json_decref) json_t *config = config_json(a, base);
+    return config ? model_file_write_json(dir, "adapter_config.json", config, e) : FAIL_NOMEM(e);
 }
 
 static int read_config(const char *dir, int64_t *rank, double *alpha, struct err *e)

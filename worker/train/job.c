@@ -50,9 +50,9 @@ static json_t *member_json(const struct representation_member *m)
     json_t *files = json_array();
     for (size_t i = 0; i < m->n_features; i++)
         json_array_append_new(files, json_string(m->features[i]));
-    return json_pack("{s:s*, s:s*, s:i, s:I, s:i, s:b, s:s, s:o}", "name", m->name, "checkpoint", m->encoder.checkpoint,
+    return json_pack("{s:s*, s:s*, s:i, s:I, s:i, s:b, s:b, s:s, s:o}", "name", m->name, "checkpoint", m->encoder.checkpoint,
                      "geometry", (int)m->encoder.geometry, "resolution", (json_int_t)m->encoder.resolution, "layer",
-                     m->encoder.layer, "final_norm", (int)m->encoder.final_norm, "positions",
+                     m->encoder.layer, "final_norm", (int)m->encoder.final_norm, "pad", (int)m->encoder.pad, "positions",
                      vit_positions_name(m->encoder.positions), "features", files);
 }
 
@@ -105,17 +105,18 @@ static int read_member(struct representation_member *m, json_t *from, struct err
     const char *positions;
     json_t *files;
     json_int_t resolution;
-    int geometry, final_norm;
+    int geometry, final_norm, pad;
     struct extract_options *x = &m->encoder;
     json_error_t bad;
     *m = (struct representation_member){ .encoder = EXTRACT_DEFAULTS };
-    if (json_unpack_ex(from, &bad, 0, "{s?:s, s?:s, s:i, s:I, s:i, s:b, s:s, s:o}", "name", &m->name, "checkpoint",
+    if (json_unpack_ex(from, &bad, 0, "{s?:s, s?:s, s:i, s:I, s:i, s:b, s:b, s:s, s:o}", "name", &m->name, "checkpoint",
                        &x->checkpoint, "geometry", &geometry, "resolution", &resolution, "layer", &x->layer,
-                       "final_norm", &final_norm, "positions", &positions, "features", &files) < 0)
+                       "final_norm", &final_norm, "pad", &pad, "positions", &positions, "features", &files) < 0)
         return FAIL(e, ERR_INPUT, "a member of the job: %s", bad.text);
     x->geometry = (enum extract_geometry)geometry;
     x->resolution = (uint32_t)resolution;
     x->final_norm = final_norm;
+    x->pad = pad;
     TRY(vit_positions_parse(positions, &x->positions, e));
     return read_texts(files, &m->features, &m->n_features, e);
 }

@@ -14,24 +14,50 @@
 static json_t *member_json(const struct representation_member *m)
 {
     const struct extract_options *x = &m->encoder;
-    return json_pack("{s:s, s:i, s:I, s:i, s:b, s:s}", "encoder", m->name ? m->name : x->checkpoint ? x->checkpoint : "",
+    return json_pack("{s:s, s:i, s:I, s:i, s:b, s:b, s:s}", "encoder", m->name ? m->name : x->checkpoint ? x->checkpoint : "",
                      "geometry", (int)x->geometry, "resolution", (json_int_t)x->resolution, "layer", x->layer,
-                     "final_norm", (int)x->final_norm, "positions", vit_positions_name(x->positions));
+                     "final_norm", (int)x->final_norm, "pad", (int)x->pad, "positions", vit_positions_name(x->positions));
+}
+
+/* Digests of the connector's numbers as it begins: its path may have another one by now. */
+static json_t *beginning(const struct trainer *t, struct err *e)
+{
+    TH_SCOPE(s);
+    const char *name;
+    struct tensor *x;
+    json_t *list = json_array();
+    for (size_t i = 0; (x = params_next(connector_params(t->model->connector), &i, &name));) {
+        char hex[DIGEST_HEX_SIZE];
+        x = th_contiguous(th_to_device(th_detach(x), TH_CPU));
+        const void *data = th_data(x);
+        if (th_check(e) < 0) {
+            json_decref(list);
+            return NULL;
+        }
+        digest_bytes(data, (size_t)th_bytes(x), hex);
+        json_array_append_new(list, json_string(hex));
+    }
+    return list ? list : FAIL_NULL(e, ERR_NOMEM, "out of memory");
 }
 
 int trainer_config(struct trainer *t, struct err *e)
 {
     char data[DIGEST_HEX_SIZE];
     json_t *members = json_array();
+    AUTO(json_decref) json_t *connector = beginning(t, e);
+    if (!connector) {
+        json_decref(members);
+        return -1;
+    }
     chat_set_digest(t->data, data);
     for (size_t i = 0; i < t->job.n_members; i++)
         json_array_append_new(members, member_json(&t->job.members[i]));
     struct representation_shape s = representation_shape(t->representation);
     AUTO(json_decref)
-    json_t *j = json_pack("{s:o, s:o, s:I, s:I, s:s, s:s, s:s, s:s, s:I}", "training", train_recipe_json(&t->job.recipe),
+    json_t *j = json_pack("{s:o, s:o, s:I, s:I, s:s, s:s, s:s, s:O, s:I}", "training", train_recipe_json(&t->job.recipe),
                           "members", members, "grid", (json_int_t)s.grid, "channels", (json_int_t)s.channels, "features",
-                          th_dtype_name(s.dtype), "data", data, "llm", t->job.llm, "connector",
-                          t->job.connector ? t->job.connector : "", "samples", (json_int_t)t->n_samples);
+                          th_dtype_name(s.dtype), "data", data, "llm", t->job.llm, "connector", connector,
+                          "samples", (json_int_t)t->n_samples);
     return j ? digest_json(j, t->config, e) : FAIL_NOMEM(e);
 }
 

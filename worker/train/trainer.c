@@ -1,8 +1,10 @@
 #include "worker/train/trainer.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/mono.h"
@@ -286,6 +288,15 @@ static void tower_name(const struct trainer *t, char *out, size_t size)
     }
 }
 
+/* A result of another kind that an earlier training left in the same directory. */
+static int drop_older(const char *dir, const char *name, struct err *e)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
+        return FAIL(e, ERR_INPUT, "%.80s...: the path is too long", dir);
+    return unlink(path) == 0 || errno == ENOENT ? 0 : FAIL(e, ERR_ENV, "%s: %s", path, strerror(errno));
+}
+
 static int save_model(struct trainer *t, const char *dir, struct err *e)
 {
     char tower[4096];
@@ -293,6 +304,7 @@ static int save_model(struct trainer *t, const char *dir, struct err *e)
     if (!about)
         return FAIL_NOMEM(e);
     tower_name(t, tower, sizeof tower);
+    TRY(drop_older(dir, "adapter_config.json", e)); /* it would be read in place of the model */
     struct vlm_about a = { .vision_tower = tower,
                            .select_layer = t->job.members[0].encoder.layer,
                            .tokenizer_from = t->job.llm,
@@ -308,6 +320,7 @@ int trainer_save(struct trainer *t, const char *dir, struct err *e)
         return 0;
     if (t->job.recipe.tune == TRAIN_FULL || (t->job.recipe.stage == TRAIN_STAGE2 && !t->adapter))
         return save_model(t, dir, e);
+    TRY(drop_older(dir, t->adapter ? "config.json" : "adapter_config.json", e));
     TRY(connector_save(t->model->connector, dir, dtype, e));
     return t->adapter ? adapter_save(t->adapter, dir, t->job.llm, dtype, e) : 0;
 }

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The sprite world by hand: made, kept, refused; its benchmarks scored; needs the fonts (skipped, loudly, without them).
+. "$(dirname "$0")/lib.sh"
+cd "$SCRATCH" || exit 1
+if [[ ! -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf || ! -e /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf ]]; then
+    echo "SKIPPED: install fonts-noto-color-emoji and fonts-dejavu-core" >&2
+    exit 77
+fi
+
+small=(--pretrain 60 --stage1 30 --stage2 80 --questions 240 --pairs 50)
+expect 0 acsweep world --out w "${small[@]}" --contact-sheet sheet.png --json
+pictures=$(json "$OUT" 'd["pictures"]')
+same "$pictures" "$(find w -name '*.png' | wc -l)"
+[[ $(head -c 4 sheet.png | tail -c 3) == PNG ]] || fail "the contact sheet is no PNG"
+expect 0 acsweep world --out w "${small[@]}"
+has "$OUT" "w is there already: $pictures pictures"
+
+expect 2 acsweep world --out w "${small[@]}" --seed 2
+has "$ERR" "another sprite world"
+mkdir mine && touch mine/letter
+expect 2 acsweep world --out mine "${small[@]}" --force
+has "$ERR" "mine exists and is no sprite world"
+same "$(ls mine)" letter
+expect 4 acsweep world --out x --fonts mine
+has "$ERR" "apt-get install fonts-noto-color-emoji"
+expect 2 acsweep world
+has "$ERR" "give --out DIR"
+[[ ! -e x ]] || fail "something is left of a world that could not be made"
+
+# One and the same answer to everything is worth what 'score answers' calls chance, and that is little; the right ones all.
+cat >answer.py <<'PY'
+import json, sys
+path, constant = sys.argv[1:]
+for line in open(path):
+    q = json.loads(line)
+    right = q.get("answer") or q["answers"][0]
+    print(json.dumps({"id": q["id"], "answer": constant or right}))
+PY
+while read -r name constant chance full; do
+    questions=w/benchmarks/$name/questions.jsonl
+    python3 answer.py "$questions" "$constant" >constant.jsonl
+    python3 answer.py "$questions" "" >right.jsonl
+    expect 0 acsweep score answers --benchmark "$questions" --answers constant.jsonl --json
+    same "$name $(json "$OUT" 'round(d["performance"], 6), round(d["chance"], 6)')" "$name ($chance, $chance)"
+    expect 0 acsweep score answers --benchmark "$questions" --answers right.jsonl --json
+    same "$name $(json "$OUT" 'd["performance"], d["unparsed"]')" "$name ($full, 0)"
+done <<'EOT'
+mmbench A 0.0 100.0
+mme Yes 300.0 1200.0
+mmmu C 25.0 100.0
+vizwiz unanswerable 20.0 100.0
+scienceqa D 25.0 100.0
+seed B 25.0 100.0
+EOT
+for name in okvqa textvqa; do
+    python3 answer.py w/benchmarks/$name/questions.jsonl "" >right.jsonl
+    expect 0 acsweep score answers --benchmark w/benchmarks/$name/questions.jsonl --answers right.jsonl --json
+    same "$name $(json "$OUT" 'd["performance"], d["chance"] < 8')" "$name (100.0, True)"
+done
+exit

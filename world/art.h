@@ -1,0 +1,49 @@
+/* The drawings: sprites from Noto Color Emoji, letters from DejaVu, read by FreeType, which is known here alone. */
+#ifndef ACSWEEP_WORLD_ART_H
+#define ACSWEEP_WORLD_ART_H
+
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/own.h"
+
+/* A drawing without its empty border: (height, width, 4) bytes red, green, blue, alpha, the colours premultiplied. */
+struct sprite {
+    uint32_t code;
+    int width, height;
+    int left, top; /* where the border ended: what is at x, y of the font's bitmap is at x - left, y - top */
+    uint8_t *rgba;
+    char hash[17]; /* the first 16 digits of the SHA-256 of the bitmap: is it the drawing that was annotated? */
+};
+
+/* How opaque a line of text is: (height, width) bytes. */
+struct mask {
+    int width, height;
+    uint8_t *alpha;
+};
+void mask_free(struct mask *m);
+static inline UNUSED void mask_free_cleanup(struct mask *m)
+{
+    mask_free(m);
+}
+
+enum typeface { SANS, SERIF, MONO, TYPEFACES };
+
+struct art;
+/* `dir`: where the fonts lie; NULL: where Debian puts them. ERR_ENV names the package that lacks. */
+MUST_USE struct art *art_open(const char *dir, struct err *e);
+void art_close(struct art *a);
+DEFINE_CLEANUP(art_close, struct art *)
+
+/* The drawing of a code point, kept by `a`; NULL and ERR_ENV when the font has none. */
+MUST_USE const struct sprite *art_sprite(struct art *a, uint32_t code, struct err *e);
+/* A line of ASCII, `size` pixels to the em, as narrow as its ink. */
+MUST_USE int art_text(struct art *a, enum typeface face, const char *text, int size, struct mask *out, struct err *e);
+
+/* The fonts' files and digests, for the record of what was drawn from. */
+#define ART_FONTS (1 + TYPEFACES)
+const char *art_font_name(size_t i);
+const char *art_font_digest(const struct art *a, size_t i);
+
+#endif

@@ -1,0 +1,209 @@
+#include "world/ask.h"
+
+#include <string.h>
+
+void ask(enum benchmark_kind kind, struct random *r, uint64_t i, struct item *out)
+{
+    *out = (struct item){ .pictured = true, .n = 1 };
+    scene_begin(&out->scene, r);
+    if (kind == MME)
+        ask_yes_no(r, i, out);
+    else if (kind == OKVQA || kind == TEXTVQA || kind == VIZWIZ)
+        ask_open(kind, r, i, out);
+    else
+        ask_choice(kind, r, i, out);
+}
+
+void ask_view(const struct asked *a, const char *image, struct ask_view *out)
+{
+    for (size_t k = 0; k < a->n_options; k++)
+        out->options[k] = a->options[k];
+    out->letter[0] = (char)('A' + a->right);
+    out->letter[1] = '\0';
+    out->images[0] = image;
+    out->answers[0] = a->n_options ? out->letter : a->answer;
+    out->question = (struct question){ .images = out->images,
+                                       .n_images = image != NULL,
+                                       .question = a->question,
+                                       .options = out->options,
+                                       .n_options = a->n_options,
+                                       .answers = out->answers,
+                                       .n_answers = 1,
+                                       .category = a->category,
+                                       .hint = a->hint };
+}
+
+void ask_more(const struct scene *s, struct random *r, struct asked *out)
+{
+    const struct thing *t = &s->things[0];
+    *out = (struct asked){ .category = "more" };
+    switch (s->n ? random_below(r, 3) : 0) {
+    case 0:
+        snprintf(out->question, sizeof out->question, "What color is the background?");
+        snprintf(out->answer, sizeof out->answer, "%s", colour_name(s->background));
+        break;
+    case 1:
+        snprintf(out->question, sizeof out->question, "How many things are there?");
+        snprintf(out->answer, sizeof out->answer, "%s", number_word(s->n));
+        break;
+    default:
+        if (s->n == 1)
+            snprintf(out->question, sizeof out->question, "What is in the picture?");
+        else
+            snprintf(out->question, sizeof out->question, "What is at the %s?", place_name(t->place));
+        snprintf(out->answer, sizeof out->answer, "%s", t->noun);
+    }
+}
+
+/* ---- options --------------------------------------------------------------------------------------------------------
+ */
+
+static bool has_option(const struct asked *q, size_t upto, const char *text)
+{
+    for (size_t k = 0; k < upto; k++)
+        if (strcmp(q->options[k], text) == 0)
+            return true;
+    return false;
+}
+
+/* The answer goes first while the others are chosen, then to its place. */
+static void place_answer(struct asked *q, size_t right)
+{
+    char answer[sizeof q->options[0]];
+    memcpy(answer, q->options[0], sizeof answer);
+    memcpy(q->options[0], q->options[right], sizeof answer);
+    memcpy(q->options[right], answer, sizeof answer);
+    q->right = right;
+}
+
+void ask_options(struct asked *q, struct random *r, size_t right, size_t n_options, const char *answer,
+                 const char *const *pool, size_t n_pool)
+{
+    snprintf(q->options[0], sizeof q->options[0], "%s", answer);
+    q->n_options = n_options;
+    for (size_t k = 1; k < n_options;) {
+        const char *text = pool[random_below(r, (uint32_t)n_pool)];
+        if (!has_option(q, k, text))
+            snprintf(q->options[k++], sizeof q->options[0], "%s", text);
+    }
+    place_answer(q, right);
+}
+
+static bool scene_has(const struct scene *s, const char *noun)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->things[i].noun, noun) == 0)
+            return true;
+    return false;
+}
+
+void ask_nouns(struct asked *q, struct random *r, size_t right, size_t n_options, const char *answer,
+               const struct scene *s)
+{
+    snprintf(q->options[0], sizeof q->options[0], "%s", answer);
+    q->n_options = n_options;
+    for (size_t k = 1; k < n_options;) {
+        const char *text = concept_any(r)->noun;
+        if (!has_option(q, k, text) && !scene_has(s, text))
+            snprintf(q->options[k++], sizeof q->options[0], "%s", text);
+    }
+    place_answer(q, right);
+}
+
+const struct concept *ask_one(struct item *it, struct random *r)
+{
+    const struct concept *c = concept_any(r);
+    scene_add(&it->scene, c);
+    scene_lay_out(&it->scene, r, ALONE, NULL);
+    return c;
+}
+
+/* ---- facts ----------------------------------------------------------------------------------------------------------
+ */
+
+const char *fact_answer(const struct fact_question *f, const struct concept *c)
+{
+    const struct group_facts *g = group_facts(c->group);
+    const char *asked = f->home ? g->home_question : g->fact_question;
+    return asked && strcmp(asked, f->text) == 0 ? (f->home ? c->home : c->fact) : NULL;
+}
+
+static void fill_answers(struct fact_question *f)
+{
+    f->n = 0;
+    for (size_t i = 0; i < concept_count() && f->n < FACT_ANSWERS; i++) {
+        const char *answer = fact_answer(f, concept_at(i));
+        size_t k = 0;
+        while (answer && k < f->n && strcmp(f->answers[k], answer) != 0)
+            k++;
+        if (answer && k == f->n)
+            f->answers[f->n++] = answer;
+    }
+}
+
+/* Groups share questions: count each text once, at the first group that has it. */
+static bool is_first(size_t g, bool home, const char *text)
+{
+    for (size_t k = 0; k < g; k++) {
+        const char *other =
+            home ? group_facts((enum group)k)->home_question : group_facts((enum group)k)->fact_question;
+        if (other && strcmp(other, text) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Number `wanted` of the questions, or how many there are. */
+static size_t find_question(size_t wanted, struct fact_question *out)
+{
+    size_t n = 0;
+    for (size_t g = 0; g < 2 * GROUPS; g++) {
+        const struct group_facts *facts = group_facts((enum group)(g % GROUPS));
+        bool home = g < GROUPS;
+        const char *text = home ? facts->home_question : facts->fact_question;
+        if (!text || !is_first(g % GROUPS, home, text))
+            continue;
+        if (n++ == wanted)
+            *out = (struct fact_question){ .text = text, .home = home };
+    }
+    return n;
+}
+
+size_t fact_question_count(void)
+{
+    struct fact_question unused;
+    return find_question(SIZE_MAX, &unused);
+}
+
+void fact_question_at(size_t i, struct fact_question *out)
+{
+    find_question(i % fact_question_count(), out);
+    fill_answers(out);
+}
+
+struct fact_wanted {
+    const struct fact_question *f;
+    const char *answer;
+};
+
+static bool gives_answer(const struct concept *c, const void *arg)
+{
+    const struct fact_wanted *w = arg;
+    const char *answer = fact_answer(w->f, c);
+    return answer && strcmp(answer, w->answer) == 0;
+}
+
+const struct concept *fact_concept(const struct fact_question *f, const char *answer, struct random *r)
+{
+    return concept_where(r, gives_answer, &(struct fact_wanted){ f, answer });
+}
+
+const char *const *word_list(size_t *n)
+{
+    static const char *const words[] = { "sun",  "cat",  "go",  "stop", "yes",  "no",  "hot", "cold", "open", "shop",
+                                         "bus",  "tea",  "map", "one",  "two",  "red", "sea", "box",  "cup",  "dog",
+                                         "exit", "food", "gas", "help", "ice",  "joy", "key", "left", "milk", "new",
+                                         "old",  "park", "run", "sale", "taxi", "up",  "van", "way",  "zoo",  "bar" };
+    *n = ARRAY_LEN(words);
+    return words;
+}

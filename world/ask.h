@@ -1,0 +1,77 @@
+/* Scenes with questions whose answers are known, in the manner of the eight families of benchmarks. The same questions,
+ * of other scenes, are what stage 2 trains on.
+ *
+ * The answer is chosen first and the scene made for it, each answer as often as any other, so that no constant answer
+ * is worth more than chance. `i` counts the items of a set: it decides what is balanced exactly, the random numbers the
+ * rest. */
+#ifndef ACSWEEP_WORLD_ASK_H
+#define ACSWEEP_WORLD_ASK_H
+
+#include "worker/benchmark/family.h"
+#include "world/scene.h"
+
+#define ASKED_OPTIONS 4
+
+struct asked {
+    char question[200];
+    char options[ASKED_OPTIONS][32];
+    size_t n_options; /* 0: an open question */
+    size_t right;     /* of the options */
+    char answer[32];  /* of an open question, and Yes or No */
+    const char *category;
+    const char *hint; /* NULL: none */
+};
+
+struct item {
+    struct scene scene;
+    bool pictured;
+    struct asked asked[2];
+    size_t n; /* 2 for MME, else 1 */
+};
+
+void ask(enum benchmark_kind kind, struct random *r, uint64_t i, struct item *out);
+/* A short question about any scene that is sharp and has things in it, for further turns. */
+void ask_more(const struct scene *s, struct random *r, struct asked *out);
+
+/* What an asked question is for worker/benchmark. Texts stay those of `a` and `image` (NULL: without a picture). */
+struct ask_view {
+    const char *options[ASKED_OPTIONS], *images[1];
+    char letter[2];
+    const char *answers[1];
+    struct question question;
+};
+void ask_view(const struct asked *a, const char *image, struct ask_view *out);
+
+/* Private to the makers of questions. */
+void ask_choice(enum benchmark_kind kind, struct random *r, uint64_t i, struct item *out);
+void ask_yes_no(struct random *r, uint64_t i, struct item *out);
+void ask_open(enum benchmark_kind kind, struct random *r, uint64_t i, struct item *out);
+
+/* Fill the options: `right` has the answer, the others are taken from the pool without what equals it. */
+void ask_options(struct asked *q, struct random *r, size_t right, size_t n_options, const char *answer,
+                 const char *const *pool, size_t n_pool);
+/* The same with nouns that nothing in the scene has. */
+void ask_nouns(struct asked *q, struct random *r, size_t right, size_t n_options, const char *answer,
+               const struct scene *s);
+/* One thing. */
+const struct concept *ask_one(struct item *it, struct random *r);
+
+/* A question about facts: its text, whether `home` or `fact` answers it, and all answers that there are. */
+#define FACT_ANSWERS 24
+struct fact_question {
+    const char *text;
+    bool home;
+    const char *answers[FACT_ANSWERS];
+    size_t n;
+};
+size_t fact_question_count(void);
+/* Number i of all that there are, counted round and round. */
+void fact_question_at(size_t i, struct fact_question *out);
+/* What a concept answers; NULL: not asked of it. */
+const char *fact_answer(const struct fact_question *f, const struct concept *c);
+/* Something that gives this answer. */
+const struct concept *fact_concept(const struct fact_question *f, const char *answer, struct random *r);
+
+const char *const *word_list(size_t *n);
+
+#endif

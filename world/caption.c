@@ -1,0 +1,85 @@
+/* Scenes in words. */
+#include <string.h>
+
+#include "world/scene.h"
+
+/* "a dog", "three dogs", "a red heart". */
+static void put_noun(const struct thing *t, size_t n, struct buf *to)
+{
+    const char *colour = t->shape ? colour_name(t->colour) : "";
+    const char *noun = n == 1 ? t->noun : t->plural;
+    if (n == 1)
+        buf_printf(to, "%s ", article(colour[0] ? colour : noun));
+    else
+        buf_printf(to, "%s ", number_word(n));
+    buf_printf(to, "%s%s%s", colour, colour[0] ? " " : "", noun);
+}
+
+static bool same(const struct thing *a, const struct thing *b)
+{
+    return a->code == b->code;
+}
+
+/* The picture's things, equal ones counted, with "and" between. */
+static void put_list(const struct scene *s, struct buf *to)
+{
+    bool first = true;
+    for (size_t i = 0; i < s->n; i++) {
+        size_t n = 0, before = 0;
+        for (size_t k = 0; k < s->n; k++) {
+            n += same(&s->things[i], &s->things[k]);
+            before += k < i && same(&s->things[i], &s->things[k]);
+        }
+        if (before)
+            continue;
+        buf_puts(to, first ? "" : " and ");
+        put_noun(&s->things[i], n, to);
+        first = false;
+    }
+}
+
+static void put_relation(const struct scene *s, struct random *r, struct buf *to)
+{
+    bool turned = random_chance(r, 50), beside = s->things[0].place == LEFT;
+    put_noun(&s->things[turned], 1, to);
+    buf_puts(to, beside ? (turned ? " right of " : " left of ") : (turned ? " below " : " above "));
+    put_noun(&s->things[!turned], 1, to);
+}
+
+void scene_caption(const struct scene *s, struct random *r, struct buf *to)
+{
+    bool pair = s->n == 2 && !same(&s->things[0], &s->things[1]) &&
+                (s->things[0].place == LEFT || s->things[0].place == TOP) && !s->text[0];
+    if (s->n == 0 && !s->text[0])
+        buf_puts(to, "nothing");
+    else if (pair && random_chance(r, 40))
+        put_relation(s, r, to);
+    else
+        put_list(s, to);
+    if (s->text[0])
+        buf_printf(to, "%sthe %s %s", s->n ? " and " : "", strchr("0123456789", s->text[0]) ? "number" : "word",
+                   s->text);
+    if (random_chance(r, 30))
+        buf_printf(to, " on %s %s background", article(colour_name(s->background)), colour_name(s->background));
+}
+
+void scene_common(struct scene *s, struct random *r)
+{
+    static const int shares[] = { 58, 25, 9, 8 }; /* per cent of pictures with 1, 2, 3, 4 things */
+    int at = random_between(r, 0, 99);
+    size_t n = 1;
+    while (n < SCENE_MOST && at >= shares[n - 1])
+        at -= shares[n++ - 1];
+    scene_begin(s, r);
+    bool equal = n > 1 && random_chance(r, 45);
+    for (size_t i = 0; i < n; i++)
+        if (i && equal) {
+            s->things[s->n] = s->things[s->n - 1];
+            s->n++;
+        } else if (random_chance(r, 12)) {
+            scene_add_shape(s, shape_at(random_below(r, SHAPES)), random_below(r, SHAPE_COLOURS));
+        } else {
+            scene_add(s, equal ? concept_where(r, concept_counts, NULL) : concept_any(r));
+        }
+    scene_lay_out_any(s, r);
+}
