@@ -86,9 +86,8 @@ has "$ERR" "raise --vocab"
 expect 2 acsweep-pretrain llm --steps 1 --out none
 endless() { # endless COMMAND...: it is ended by a signal after its first steps
     "$@" --steps 1000000 --report 1 --out none 2>"$ERR" &
-    until grep -q "step 2 of" "$ERR"; do sleep 0.1; done
-    kill -TERM $!
-    wait $!
+    while kill -0 $! 2>/dev/null && ! grep -q "step 2 of" "$ERR"; do sleep 0.1; done
+    kill -TERM $! && wait $!
     same $? 5
     [[ -z $(ls -d none* 2>/dev/null) ]] || fail "left behind by $2: $(ls -d none*)"
 }

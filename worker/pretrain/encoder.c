@@ -162,12 +162,14 @@ static const struct pair *pair_at(const struct encoder *t, size_t place)
     return &t->pairs.v[dice_shuffled(t->job->seed, place, t->pairs.n)];
 }
 
-/* View k of the picture at this place of the stream. */
+/* View k of the picture at this place of the stream. All views of it are mirrored, or none: who cannot tell a picture
+ * from its mirror image cannot tell left parts from right ones. */
 static struct view view_at(const struct encoder *t, size_t place, int k)
 {
-    struct dice d = dice_at(t->job->seed, DICE_VIEW, (uint64_t)place << 2 | (uint64_t)k);
-    bool mirrored = pair_at(t, place)->may_flip && dice_real(&d) < 0.5;
-    return view_draw(&d, &t->job->objective->rules, mirrored);
+    struct dice both = dice_at(t->job->seed, DICE_VIEW, (uint64_t)place << 2);
+    struct dice own = dice_at(t->job->seed, DICE_VIEW, (uint64_t)place << 2 | (uint64_t)(k + 1));
+    bool mirrored = pair_at(t, place)->may_flip && dice_real(&both) < 0.5;
+    return view_draw(&own, &t->job->objective->rules, mirrored);
 }
 
 static int draw_item(void *arg, size_t i, float *out, struct err *e)
