@@ -29,17 +29,23 @@ struct set {
 /* ---- drawing --------------------------------------------------------------------------------------------------------
  */
 
-static struct pose any_pose(struct random *r, const struct sprite *s, int edge, bool mirror)
+/* How far a drawing may be moved. Much, because else the place in the picture would tell the point. */
+struct freedom {
+    int degrees; /* of turning, to each side */
+    bool mirror;
+};
+
+static struct pose any_pose(struct random *r, const struct sprite *s, int edge, const struct freedom *far)
 {
-    int longer = s->width > s->height ? s->width : s->height;
-    int size = random_between(r, 560, 860) * edge * 16 / 1000, play = edge * 16 * 8 / 100;
+    int longer = s->width > s->height ? s->width : s->height, thousandths = random_between(r, 450, 860);
+    int size = thousandths * edge * 16 / 1000, play = (1080 - thousandths) * edge * 8 / 1000;
     struct pose p = { .x = edge * 8 + random_between(r, -play, play),
                       .y = edge * 8 + random_between(r, -play, play),
-                      .degrees = random_between(r, -30, 30),
+                      .degrees = random_between(r, -far->degrees, far->degrees),
                       .shear = random_between(r, -20, 20),
-                      .mirrored = random_chance(r, 50) && mirror };
-    p.width = size * s->width / longer * random_between(r, 85, 115) / 100;
-    p.height = size * s->height / longer * random_between(r, 85, 115) / 100;
+                      .mirrored = random_chance(r, 50) && far->mirror };
+    p.width = size * s->width / longer * random_between(r, 80, 120) / 100;
+    p.height = size * s->height / longer * random_between(r, 80, 120) / 100;
     return p;
 }
 
@@ -96,12 +102,12 @@ static int write_annotation(const struct set *s, const struct view *v, int edge,
 }
 
 static int make_view(const struct set *s, const struct sprite *sprite, const struct point *points, size_t n,
-                     bool mirror, struct random *r, struct view *v, struct err *e)
+                     const struct freedom *far, struct random *r, struct view *v, struct err *e)
 {
     int edge = (int)s->m->sizes.pair_edge;
     char path[160];
     AUTO(image_free) struct image im = { 0 };
-    struct pose p = any_pose(r, sprite, edge, mirror);
+    struct pose p = any_pose(r, sprite, edge, far);
     struct affine m = affine_of_pose(&p, sprite);
     TRY(image_create((uint32_t)edge, (uint32_t)edge, &im, e));
     canvas_background(&im, background_at(random_below(r, BACKGROUNDS)), r);
@@ -204,7 +210,7 @@ static int warp_concept(struct set *s, size_t i, struct err *e)
     for (size_t k = 0; k < 2; k++) {
         views[k].category = directory_name(c->group, category);
         snprintf(views[k].name, sizeof views[k].name, "%05zu_%zu", i, k);
-        TRY(make_view(s, sprite, corners, n, false, &r, &views[k], e));
+        TRY(make_view(s, sprite, corners, n, &(struct freedom){ 45, true }, &r, &views[k], e));
     }
     for (size_t k = 0; k < 2 && s->pairs < s->m->sizes.pairs && in_common(&views[0], &views[1]); k++)
         TRY(write_pair(s, &views[k], &views[!k], e));
@@ -262,7 +268,7 @@ static int make_part_views(struct set *s, const struct part_category *c, struct 
             points_of(d, sprite, points);
             v->category = c->name;
             snprintf(v->name, sizeof v->name, "%04x_%zu", d->code, k);
-            TRY(make_view(s, sprite, points, POINTS_MOST, c->mirror, &r, v, e));
+            TRY(make_view(s, sprite, points, POINTS_MOST, &(struct freedom){ 35, c->mirror }, &r, v, e));
         }
         n += sprite != NULL;
     }
