@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Pictures and what the reference makes of them: manifest.json, pictures/, decoded/, resized.u8, processed.f32, versions.txt.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install pillow==12.1.1 numpy transformers==4.57.6
-    /tmp/venv/bin/python tests/golden/images/generate.py
+    python3 -m venv V && V/bin/pip install pillow==12.1.1 numpy transformers==4.57.6
+    V/bin/python tests/golden/images/generate.py
 
 "by" says who made an expectation: "transformers" is an image processor of that library (use_fast=False); "PIL" is Pillow and
 numpy alone, step by step as below. transformers guesses the channel axis of pictures with an edge of 1 or 3 pixels and guesses
