@@ -1,10 +1,10 @@
 #include "cli/score_pictures.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "common/buf.h"
 #include "common/digest.h"
+#include "common/file.h"
 #include "report/gallery.h"
 #include "worker/score/c_album.h"
 
@@ -15,28 +15,6 @@ bool score_pictures_is_page(const char *path)
 {
     size_t n = strlen(path);
     return n > 5 && strcmp(path + n - 5, ".html") == 0;
-}
-
-/* ---- the file ---------------------------------------------------------------------------------------------------- */
-
-static int write_whole(const char *temp, const char *text, size_t n, struct err *e)
-{
-    AUTO(fclose) FILE *f = fopen(temp, "we");
-    if (!f || fwrite(text, 1, n, f) != n || fflush(f) != 0 || fsync(fileno(f)) < 0)
-        return FAIL(e, ERR_ENV, "%s: cannot write: %s", temp, strerror(errno));
-    return 0;
-}
-
-static int replace_file(const char *path, const char *text, size_t n, struct err *e)
-{
-    char temp[4096];
-    if (snprintf(temp, sizeof temp, "%s.tmp%ld", path, (long)getpid()) >= (int)sizeof temp)
-        return FAIL(e, ERR_USAGE, "--pictures: the path is too long");
-    if (write_whole(temp, text, n, e) == 0 && rename(temp, path) == 0)
-        return 0;
-    FAIL(e, ERR_ENV, "%s: cannot write: %s", path, strerror(errno));
-    unlink(temp);
-    return -1;
 }
 
 /* ---- which representations --------------------------------------------------------------------------------------- */
@@ -184,7 +162,7 @@ static int write_page(const struct c_options *o, const json_t *scores, const cha
     TRY(fill_page(&p, albums, e));
     gallery_page(&p.gallery, "Correspondence pictures", &out);
     TRY(buf_check(&out, path, e));
-    return replace_file(path, buf_text(&out), out.len, e);
+    return file_replace(path, buf_text(&out), out.len, e);
 }
 
 static int write_json(const struct c_options *o, const char *path, const char *const *pairs, size_t n_pairs,
@@ -194,7 +172,7 @@ static int write_json(const struct c_options *o, const char *path, const char *c
     AUTO(free) char *text = pictures ? json_dumps(pictures, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     if (!text)
         return FAIL_NOMEM(e);
-    return replace_file(path, text, strlen(text), e);
+    return file_replace(path, text, strlen(text), e);
 }
 
 int score_pictures_write(const struct c_options *o, const json_t *scores, const char *path, const char *const *pairs,
