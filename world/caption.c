@@ -46,6 +46,37 @@ static void put_relation(const struct scene *s, struct random *r, struct buf *to
     put_noun(&s->things[!turned], 1, to);
 }
 
+static const char *kind_of_text(const struct scene *s)
+{
+    return strchr("0123456789", s->text[0]) ? "number" : "word";
+}
+
+/* "a dog at the top left and a red heart at the top right" */
+static void put_places(const struct scene *s, struct buf *to)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct thing *t = &s->things[i];
+        buf_puts(to, i ? " and " : "");
+        put_noun(t, 1, to);
+        if (s->n > 1 || s->text[0])
+            buf_printf(to, " at the %s", place_name(t->place));
+    }
+}
+
+void scene_describe(const struct scene *s, struct buf *to)
+{
+    if (s->dark && s->dark < SCENE_DARKEST) {
+        buf_puts(to, "a dark picture");
+        return;
+    }
+    if (s->n == 0 && !s->text[0])
+        buf_puts(to, "nothing");
+    put_places(s, to);
+    if (s->text[0])
+        buf_printf(to, "%sthe %s %s", s->n ? " and " : "", kind_of_text(s), s->text);
+    buf_printf(to, " on %s %s background", article(colour_name(s->background)), colour_name(s->background));
+}
+
 void scene_caption(const struct scene *s, struct random *r, struct buf *to)
 {
     bool pair = s->n == 2 && !same(&s->things[0], &s->things[1]) &&
@@ -54,11 +85,12 @@ void scene_caption(const struct scene *s, struct random *r, struct buf *to)
         buf_puts(to, "nothing");
     else if (pair && random_chance(r, 40))
         put_relation(s, r, to);
+    else if (s->n > 1 && random_chance(r, 40))
+        put_places(s, to);
     else
         put_list(s, to);
     if (s->text[0])
-        buf_printf(to, "%sthe %s %s", s->n ? " and " : "", strchr("0123456789", s->text[0]) ? "number" : "word",
-                   s->text);
+        buf_printf(to, "%sthe %s %s", s->n ? " and " : "", kind_of_text(s), s->text);
     if (random_chance(r, 30))
         buf_printf(to, " on %s %s background", article(colour_name(s->background)), colour_name(s->background));
 }

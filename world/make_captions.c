@@ -53,8 +53,9 @@ static int write_pretrain(struct making *m, const char *split, size_t n, struct 
         snprintf(file, sizeof file, "pretrain/images/%s-%06zu.png", split, i);
         TRY(draw_captioned(m, purpose, i, file, &s, &text, e));
         TRY(making_put(f,
-                       json_pack("{s:s, s:s, s:o}", "image", file + strlen("pretrain/"), "caption", buf_text(&text),
-                                 "concepts", concepts_of(&s)),
+                       json_pack("{s:s, s:s, s:o, s:o*}", "image", file + strlen("pretrain/"), "caption",
+                                 buf_text(&text), "concepts", concepts_of(&s), "flip",
+                                 s.text[0] ? json_false() : NULL),
                        "\n", e));
     }
     return making_close(m, &f, path, e);

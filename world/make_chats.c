@@ -1,4 +1,5 @@
-/* Stage 2: conversations, each begun with a question as a benchmark asks it, word for word. */
+/* Conversations, each begun with a question as a benchmark asks it, word for word: about pictures for stage 2, and about
+ * descriptions of pictures for a language model that shall know what such questions mean before it sees. */
 #include <string.h>
 
 #include "world/ask.h"
@@ -12,24 +13,43 @@ static int add_turn(json_t *turns, const char *from, const char *value, struct e
     return json_array_append_new(turns, json_pack("{s:s, s:s}", "from", from, "value", value)) < 0 ? FAIL_NOMEM(e) : 0;
 }
 
-/* The question as the family asks it, and its answer; `image` only for the first of a conversation. */
-static int add_question(json_t *turns, enum benchmark_kind kind, const struct asked *a, const char *image,
+/* What stands for the picture: itself or, where `description` is not NULL, words. */
+struct subject {
+    const char *image; /* NULL: no picture */
+    const char *description;
+};
+
+/* The prompt with words in the picture's place. */
+static void describe(const char *prompt, const char *description, struct buf *to)
+{
+    const char *image = strstr(prompt, BENCHMARK_IMAGE), *end = image ? image : prompt + strlen(prompt);
+    buf_add(to, prompt, (size_t)(end - prompt));
+    if (image)
+        buf_printf(to, "%s%s", description, image + strlen(BENCHMARK_IMAGE));
+}
+
+/* The question as the family asks it, and its answer; `about` only for the first of a conversation. */
+static int add_question(json_t *turns, enum benchmark_kind kind, const struct asked *a, const struct subject *about,
                         struct err *e)
 {
     AUTO(buf_free) struct buf prompt = BUF_INIT(PROMPT_MOST);
+    AUTO(buf_free) struct buf described = BUF_INIT(PROMPT_MOST);
     struct ask_view v;
-    ask_view(a, image, &v);
+    ask_view(a, about ? about->image : NULL, &v);
     benchmark_prompt(benchmark_family_at(kind), &v.question, &prompt);
     TRY(buf_check(&prompt, "a prompt", e));
-    TRY(add_turn(turns, "human", buf_text(&prompt), e));
+    if (about && about->description)
+        describe(buf_text(&prompt), about->description, &described);
+    TRY(buf_check(&described, "a prompt", e));
+    TRY(add_turn(turns, "human", buf_text(described.len ? &described : &prompt), e));
     return add_turn(turns, "gpt", v.question.answers[0], e);
 }
 
 static int add_turns(json_t *turns, enum benchmark_kind kind, const struct item *it, struct random *r,
-                     const char *image, struct err *e)
+                     const struct subject *about, struct err *e)
 {
     for (size_t k = 0; k < it->n; k++)
-        TRY(add_question(turns, kind, &it->asked[k], k == 0 ? image : NULL, e));
+        TRY(add_question(turns, kind, &it->asked[k], k == 0 ? about : NULL, e));
     bool clear = it->pictured && it->scene.n && !it->scene.text[0] && !it->scene.dark && !it->scene.blur;
     for (size_t k = clear ? random_below(r, 3) : 0; k; k--) {
         struct asked more;
@@ -54,19 +74,55 @@ static json_t *make_chat(struct making *m, size_t i, struct err *e)
         (scene_draw(&it.scene, m->art, m->sizes.edge, &r, &im, e) < 0 || making_picture(m, file, &im, e) < 0))
         return NULL;
     const char *image = it.pictured ? file + strlen("stage2/") : NULL;
-    if (add_turns(turns, kind, &it, &r, image, e) < 0)
+    if (add_turns(turns, kind, &it, &r, &(struct subject){ .image = image }, e) < 0)
         return NULL;
     return json_pack("{s:s, s:s*, s:O}", "id", id, "image", image, "conversations", turns);
+}
+
+static json_t *make_described_chat(struct making *m, size_t i, struct err *e)
+{
+    char id[16];
+    struct item it;
+    struct random r = random_for(m->sizes.seed, "pretrain/chat", i);
+    AUTO(buf_free) struct buf description = BUF_INIT(PROMPT_MOST);
+    AUTO(json_decref) json_t *turns = json_array();
+    enum benchmark_kind kind = (enum benchmark_kind)(i % BENCHMARK_FAMILIES);
+    snprintf(id, sizeof id, "%06zu", i);
+    ask(kind, &r, i / BENCHMARK_FAMILIES, &it);
+    scene_describe(&it.scene, &description);
+    if (buf_check(&description, "a description", e) < 0)
+        return NULL;
+    struct subject about = { 0 };
+    if (it.pictured)
+        about = (struct subject){ .image = "", .description = buf_text(&description) };
+    if (add_turns(turns, kind, &it, &r, &about, e) < 0)
+        return NULL;
+    return json_pack("{s:s, s:O}", "id", id, "conversations", turns);
+}
+
+typedef json_t *chat_maker(struct making *m, size_t i, struct err *e);
+
+static int write_chats(struct making *m, const char *path, size_t n, chat_maker *make, struct err *e)
+{
+    AUTO(fclose) FILE *f = making_open(m, path, e);
+    if (!f)
+        return -1;
+    fputs("[\n", f); /* whether it was written, making_close() says */
+    for (size_t i = 0; i < n; i++)
+        TRY(making_put(f, make(m, i, e), i + 1 < n ? ",\n" : "\n]\n", e));
+    return making_close(m, &f, path, e);
 }
 
 int make_stage2(struct making *m, struct err *e)
 {
     TRY(making_dir(m, "stage2/images", e));
-    AUTO(fclose) FILE *f = making_open(m, "stage2/chat.json", e);
-    if (!f)
-        return -1;
-    fputs("[\n", f); /* whether it was written, making_close() says */
-    for (size_t i = 0; i < m->sizes.stage2; i++)
-        TRY(making_put(f, make_chat(m, i, e), i + 1 < m->sizes.stage2 ? ",\n" : "\n]\n", e));
-    return making_close(m, &f, "stage2/chat.json", e);
+    return write_chats(m, "stage2/chat.json", m->sizes.stage2, make_chat, e);
+}
+
+int make_described(struct making *m, struct err *e)
+{
+    if (!m->sizes.pretrain)
+        return 0;
+    TRY(making_dir(m, "pretrain", e));
+    return write_chats(m, "pretrain/chat.json", m->sizes.pretrain, make_described_chat, e);
 }

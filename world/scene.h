@@ -7,6 +7,7 @@
 #include "world/canvas.h"
 
 #define SCENE_MOST 4
+#define SCENE_DARKEST 10 /* per cent of light: below it nothing can be seen */
 
 enum place { MIDDLE, LEFT, RIGHT, TOP, BOTTOM, TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT, PLACES };
 const char *place_name(enum place p);
@@ -56,6 +57,8 @@ MUST_USE int scene_draw(const struct scene *s, struct art *a, uint32_t edge, str
 
 /* "a dog and two cats on a blue background": true, but not always everything. */
 void scene_caption(const struct scene *s, struct random *r, struct buf *to);
+/* Everything that can be seen, with places; of a picture darker than SCENE_DARKEST that it is dark. */
+void scene_describe(const struct scene *s, struct buf *to);
 /* A common scene for pre-training and captions: mostly one or two things. */
 void scene_common(struct scene *s, struct random *r);
 

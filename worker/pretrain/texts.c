@@ -87,7 +87,8 @@ static int read_turn(const struct reader *r, const json_t *j, struct text *t, st
 
 static int read_text(const struct reader *r, const json_t *item, struct text *t, struct err *e)
 {
-    const json_t *turns = json_object_get(item, "conversations"), *caption = json_object_get(item, "caption"), *j;
+    const json_t *turns = json_object_get(item, "conversations"), *j;
+    const json_t *caption = json_object_get(item, json_object_get(item, "text") ? "text" : "caption");
     size_t i;
     t->talk = turns && !r->answers_only;
     t->turns = calloc(json_array_size(turns) + 1, sizeof *t->turns);
