@@ -75,5 +75,7 @@ const char *fact_answer(const struct fact_question *f, const struct concept *c);
 const struct concept *fact_concept(const struct fact_question *f, const char *answer, struct random *r);
 
 const char *const *word_list(size_t *n);
+/* A common scene, at times with a word in it. */
+void scene_captioned(struct scene *s, struct random *r);
 
 #endif

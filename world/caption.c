@@ -1,4 +1,5 @@
 /* Scenes in words. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "world/scene.h"
@@ -35,6 +36,30 @@ static void put_list(const struct scene *s, struct buf *to)
         buf_puts(to, first ? "" : " and ");
         put_noun(&s->things[i], n, to);
         first = false;
+    }
+}
+
+/* What is in the middle of a cell: letters lie over things, things over the background. Of a shape the colour as often as
+ * the noun. */
+static const char *cell_word(const struct scene *s, int x, int y, struct random *r)
+{
+    int half = s->text_size * (int)strlen(s->text) * 3 / 10;
+    if (s->text[0] && abs(x - s->text_x) < (half > 470 ? 470 : half) && abs(y - s->text_y) < s->text_size * 4 / 10)
+        return s->text;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct thing *t = &s->things[i];
+        if (abs(x - t->x) < t->size * 45 / 100 && abs(y - t->y) < t->size * 45 / 100)
+            return t->shape && random_chance(r, 50) ? colour_name(t->colour) : t->noun;
+    }
+    return colour_name(s->background);
+}
+
+void scene_spell(const struct scene *s, int cells, struct random *r, struct buf *to)
+{
+    bool dark = s->dark && s->dark < SCENE_DARKEST;
+    for (int i = 0; i < cells * cells; i++) {
+        int x = (2 * (i % cells) + 1) * 500 / cells, y = (2 * (i / cells) + 1) * 500 / cells;
+        buf_printf(to, "%s%s", i ? " " : "", dark ? "dark" : cell_word(s, x, y, r));
     }
 }
 

@@ -6,17 +6,22 @@
 
 #define CAPTION_MOST 4096
 
+void scene_captioned(struct scene *s, struct random *r)
+{
+    size_t n;
+    const char *const *words = word_list(&n);
+    scene_common(s, r);
+    if (s->n == 1 && random_chance(r, 12))
+        scene_write(s, r, words[random_below(r, (uint32_t)n)]);
+}
+
 /* Draw number i of `purpose`; its caption goes to `text`, its facts to `s`. */
 static int draw_captioned(struct making *m, const char *purpose, size_t i, const char *path, struct scene *s,
                           struct buf *text, struct err *e)
 {
     struct random r = random_for(m->sizes.seed, purpose, i);
     AUTO(image_free) struct image im = { 0 };
-    size_t n;
-    const char *const *words = word_list(&n);
-    scene_common(s, &r);
-    if (s->n == 1 && random_chance(&r, 12))
-        scene_write(s, &r, words[random_below(&r, (uint32_t)n)]);
+    scene_captioned(s, &r);
     TRY(scene_draw(s, m->art, m->sizes.edge, &r, &im, e));
     TRY(making_picture(m, path, &im, e));
     buf_clear(text);

@@ -45,11 +45,11 @@ static int add_question(json_t *turns, enum benchmark_kind kind, const struct as
     return add_turn(turns, "gpt", v.question.answers[0], e);
 }
 
+/* One question of the item's, for after the first of MME's two the second would be its opposite, and up to two more. */
 static int add_turns(json_t *turns, enum benchmark_kind kind, const struct item *it, struct random *r,
                      const struct subject *about, struct err *e)
 {
-    for (size_t k = 0; k < it->n; k++)
-        TRY(add_question(turns, kind, &it->asked[k], k == 0 ? about : NULL, e));
+    TRY(add_question(turns, kind, &it->asked[random_below(r, (uint32_t)it->n)], about, e));
     bool clear = it->pictured && it->scene.n && !it->scene.text[0] && !it->scene.dark && !it->scene.blur;
     for (size_t k = clear ? random_below(r, 3) : 0; k; k--) {
         struct asked more;
@@ -79,6 +79,17 @@ static json_t *make_chat(struct making *m, size_t i, struct err *e)
     return json_pack("{s:s, s:s*, s:O}", "id", id, "image", image, "conversations", turns);
 }
 
+/* In a sentence, or cell by cell. */
+static void describe_somehow(const struct scene *s, struct random *r, struct buf *to)
+{
+    static const int cells[] = { 0, 0, 8, 8, 6 };
+    int n = cells[random_below(r, ARRAY_LEN(cells))];
+    if (n)
+        scene_spell(s, n, r, to);
+    else
+        scene_describe(s, to);
+}
+
 static json_t *make_described_chat(struct making *m, size_t i, struct err *e)
 {
     char id[16];
@@ -89,7 +100,7 @@ static json_t *make_described_chat(struct making *m, size_t i, struct err *e)
     enum benchmark_kind kind = (enum benchmark_kind)(i % BENCHMARK_FAMILIES);
     snprintf(id, sizeof id, "%06zu", i);
     ask(kind, &r, i / BENCHMARK_FAMILIES, &it);
-    scene_describe(&it.scene, &description);
+    describe_somehow(&it.scene, &r, &description);
     if (buf_check(&description, "a description", e) < 0)
         return NULL;
     struct subject about = { 0 };
@@ -119,10 +130,34 @@ int make_stage2(struct making *m, struct err *e)
     return write_chats(m, "stage2/chat.json", m->sizes.stage2, make_chat, e);
 }
 
+/* A picture spelled cell by cell, and its caption after it: what stage 1 asks with a picture there. */
+static json_t *make_spelled(struct making *m, size_t i, struct err *e)
+{
+    struct scene s;
+    struct random r = random_for(m->sizes.seed, "pretrain/spelled", i);
+    AUTO(buf_free) struct buf text = BUF_INIT(PROMPT_MOST);
+    scene_captioned(&s, &r);
+    scene_spell(&s, random_chance(&r, 67) ? 8 : 6, &r, &text);
+    buf_puts(&text, " ");
+    scene_caption(&s, &r, &text);
+    return buf_check(&text, "a description", e) < 0 ? NULL : json_pack("{s:s}", "text", buf_text(&text));
+}
+
+static int write_spelled(struct making *m, struct err *e)
+{
+    AUTO(fclose) FILE *f = making_open(m, "pretrain/spelled.jsonl", e);
+    if (!f)
+        return -1;
+    for (size_t i = 0; i < m->sizes.pretrain; i++)
+        TRY(making_put(f, make_spelled(m, i, e), "\n", e));
+    return making_close(m, &f, "pretrain/spelled.jsonl", e);
+}
+
 int make_described(struct making *m, struct err *e)
 {
     if (!m->sizes.pretrain)
         return 0;
     TRY(making_dir(m, "pretrain", e));
+    TRY(write_spelled(m, e));
     return write_chats(m, "pretrain/chat.json", m->sizes.pretrain, make_described_chat, e);
 }

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# The sprite world's sweep as ./run does it, reduced: four representations, few pictures. It comes to an end with a ranking and a
+# report; again it is all there; one more encoder costs its own work only; and split over workers in three network namespaces, one
+# of which is cut off and killed, it comes to the same numbers. The last part needs root and `ip`.
+. "$(dirname -- "$0")/lib.sh"
+. "$(dirname -- "$0")/cluster.sh"
+SPRITES=$SOURCE/examples/sprites
+
+if ! acsweep-exec --probe | grep -q '"native"'; then
+    echo "SKIPPED: built without libtorch"
+    exit 77
+fi
+if [[ ! -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf || ! -e /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf ]]; then
+    echo "SKIPPED: install fonts-noto-color-emoji and fonts-dejavu-core" >&2
+    exit 77
+fi
+expect 0 acsweep world --out "$SCRATCH/world" --pretrain 0 --stage1 96 --stage2 96 --questions 16 --pairs 30 || exit 1
+mapfile -t PATHS < <("$SPRITES/paths" "$SCRATCH/world" "$SPRITES/models")
+chmod -R a+rX "$SCRATCH/world"
+
+# reduced REPRESENTATION...: the same configuration with fewer of everything.
+reduced() {
+    local list='' r
+    for r in "$@"; do
+        list+="{ members = [\"${r//+/\", \"}\"]; }, "
+    done
+    sed -e 's/^name = "sprites";/name = "reduced";/' -e 's/ samples = [0-9]*;/ samples = 96;/' \
+        -e 's/sample_size = [0-9]*;/sample_size = 4;/' -e 's/fine_tunes = [0-9]*;/fine_tunes = 2;/' \
+        -e "/^  list = (/,/^  )/c\\  list = ( ${list%, } );" "$SPRITES/sweep.cfg"
+}
+NUMBERS="SELECT concat_ws(' ', 'score', representation, benchmark, score, metric, value) AS line FROM scores WHERE sweep = 'reduced'
+         UNION ALL SELECT concat_ws(' ', 'performance', representation, benchmark, value) FROM performances WHERE sweep = 'reduced'
+         UNION ALL SELECT concat_ws(' ', 'rank', benchmark, rank, representation, measured, predicted) FROM ranking WHERE sweep = 'reduced'
+         ORDER BY 1"
+numbers() { json "$OUT" '"\n".join(x["line"] for x in d)'; }
+FOUR=(CLIP@64 DINOv2@64 CLIP@48 CLIP@64+DINOv2@64)
+reduced "${FOUR[@]}" >"$SCRATCH/sweep.cfg"
+
+# ---- alone -----------------------------------------------------------------------------------------------------------------
+sweep() { acsweep run "$1" --state "$SCRATCH/state" --workers 2 "${PATHS[@]}"; }
+ask() { acsweep sql --state "$SCRATCH/state" --json -c "$1"; }
+attempts() { ask "SELECT count(*) AS n FROM attempts" >"$OUT" && json "$OUT" 'd[0]["n"]'; }
+expect 0 sweep "$SCRATCH/sweep.cfg"
+expect 0 ask "$NUMBERS"
+numbers >"$SCRATCH/alone.txt"
+same "$(grep -c ^performance "$SCRATCH/alone.txt")" 16
+same "$(grep -c "^rank MME " "$SCRATCH/alone.txt")" 4
+has "$SCRATCH/state/report/index.html" "Sprite-world scores"
+has "$SCRATCH/state/report/index.html" "Correspondence"
+none_left
+
+# ---- again, and with one encoder more ----------------------------------------------------------------------------------------
+before=$(attempts)
+expect 0 sweep "$SCRATCH/sweep.cfg"
+same "$(attempts)" "$before"
+SINCE=$(date '+%F %T.%N%z')
+reduced "${FOUR[@]}" SigLIP >"$SCRATCH/more.cfg"
+expect 0 sweep "$SCRATCH/more.cfg"
+screened() { # screened WHOSE SINCE: attempts of scoring, and of what it needs
+    ask "SELECT count(*) AS n FROM attempts JOIN tasks USING (sweep, task_id, kind) WHERE started_at > '$2' AND coalesce(representation, encoder) $1
+         AND kind IN ('extract', 'stage1', 'score_a', 'score_c')" >"$OUT" && json "$OUT" 'd[0]["n"]'
+}
+same "$(screened "<> 'SigLIP'" "$SINCE")" 0
+(($(screened "= 'SigLIP'" "$SINCE") >= 10)) || fail "SigLIP was not scored"
+
+# ---- three network namespaces --------------------------------------------------------------------------------------------------
+if [[ $(id -u) != 0 ]] || ! ip link add "acb$$" type bridge 2>"$ERR"; then
+    echo "SKIPPED: three network namespaces need root and 'ip' ($(head -1 "$ERR"))" >&2
+    exit
+fi
+NET=10.211.$(($$ % 250)).
+namespaces_down() {
+    for n in 1 2 3; do
+        ip netns del "acn$$-$n" 2>/dev/null
+    done
+    ip link del "acb$$"
+}
+trap 'stop_cluster; namespaces_down; finish' EXIT
+ip addr add "${NET}10/24" dev "acb$$" && ip link set "acb$$" up
+for n in 1 2 3; do
+    ip netns add "acn$$-$n"
+    ip link add "acv$$-$n" type veth peer name eth0 netns "acn$$-$n"
+    ip link set "acv$$-$n" master "acb$$" up
+    ip -n "acn$$-$n" addr add "${NET}$n/24" dev eth0
+    ip -n "acn$$-$n" link set eth0 up
+    ip -n "acn$$-$n" link set lo up
+done
+mkdir "$SCRATCH/keys" "$SCRATCH/store"
+start_postgres
+for who in coordinator worker boss; do
+    expect 0 acsweep keygen "$SCRATCH/keys/$who"
+done
+expect 0 acsweep keys allow --database "$DATABASE" "$SCRATCH/keys/worker.pub" --name worker
+expect 0 acsweep keys allow --database "$DATABASE" "$SCRATCH/keys/boss.pub" --role control
+start_coordinator --listen "tcp://${NET}10:*" --key "$SCRATCH/keys/coordinator.key" --store "$SCRATCH/store" --lease 3s --heartbeat 500ms
+[[ $JOIN =~ :([0-9]+\?key=.*)$ ]] && JOIN=acsweep://${NET}10:${BASH_REMATCH[1]}
+expect 0 acsweep submit "$SCRATCH/sweep.cfg" --coordinator "$JOIN" --key "$SCRATCH/keys/boss.key"
+for n in 1 2 3; do
+    ip netns exec "acn$$-$n" acsweep-worker --coordinator "$JOIN" --key "$SCRATCH/keys/worker.key" --state "$SCRATCH/n$n" --name "n$n" \
+        --slots 1 "${PATHS[@]}" </dev/null >"$SCRATCH/n$n.log" 2>&1 &
+    WORKERS[n]=$!
+done
+all_work() { is 3 "SELECT count(DISTINCT node) FROM attempts"; }
+wait_for 120 "work in all three" all_work
+wait_for 120 "stage 2" is 1 "SELECT (count(*) > 0)::int FROM attempts JOIN tasks USING (sweep, task_id, kind) WHERE kind = 'stage2'"
+LOST=$(query "SELECT node FROM attempts JOIN tasks USING (sweep, task_id, kind) WHERE kind = 'stage2' ORDER BY started_at DESC LIMIT 1")
+ip -n "acn$$-${LOST#n}" link set eth0 down
+kill -9 "${WORKERS[${LOST#n}]}"
+wait_for 240 "the sweep" is done "SELECT state FROM acsweep.sweep WHERE name = 'reduced'" || {
+    cat "$SCRATCH"/n?.log >&2
+    acsweep sql --database "$DATABASE" -c "SELECT kind, label, status, reason FROM tasks WHERE status <> 'done'" >&2
+}
+is 1 "SELECT (count(*) > 0)::int FROM attempts WHERE node = '$LOST' AND outcome = 'lost'" || fail "nothing of $LOST was lost"
+expect 0 acsweep sql --database "$DATABASE" --json -c "$NUMBERS"
+numbers >"$SCRATCH/split.txt"
+diff "$SCRATCH/alone.txt" "$SCRATCH/split.txt" >&2 || fail "split and killed, the sweep came to other numbers"
+for n in 1 2 3; do
+    kill -TERM "${WORKERS[n]}" 2>/dev/null && wait "${WORKERS[n]}"
+done
+stop_cluster
+none_left
