@@ -6,7 +6,7 @@
 #include "world/making.h"
 
 #define PROMPT_MOST 8192
-#define TURNS_MOST 4
+#define SPELLED 4 /* words along an edge of a picture that is spelled */
 
 static int add_turn(json_t *turns, const char *from, const char *value, struct err *e)
 {
@@ -82,10 +82,8 @@ static json_t *make_chat(struct making *m, size_t i, struct err *e)
 /* In a sentence, or cell by cell. */
 static void describe_somehow(const struct scene *s, struct random *r, struct buf *to)
 {
-    static const int cells[] = { 0, 0, 8, 8, 6 };
-    int n = cells[random_below(r, ARRAY_LEN(cells))];
-    if (n)
-        scene_spell(s, n, r, to);
+    if (random_chance(r, 60))
+        scene_spell(s, SPELLED, r, to);
     else
         scene_describe(s, to);
 }
@@ -135,12 +133,14 @@ static json_t *make_spelled(struct making *m, size_t i, struct err *e)
 {
     struct scene s;
     struct random r = random_for(m->sizes.seed, "pretrain/spelled", i);
+    AUTO(buf_free) struct buf cells = BUF_INIT(PROMPT_MOST);
     AUTO(buf_free) struct buf text = BUF_INIT(PROMPT_MOST);
     scene_captioned(&s, &r);
-    scene_spell(&s, random_chance(&r, 67) ? 8 : 6, &r, &text);
-    buf_puts(&text, " ");
+    scene_spell(&s, SPELLED, &r, &cells);
     scene_caption(&s, &r, &text);
-    return buf_check(&text, "a description", e) < 0 ? NULL : json_pack("{s:s}", "text", buf_text(&text));
+    if (buf_check(&cells, "a description", e) < 0 || buf_check(&text, "a caption", e) < 0)
+        return NULL;
+    return json_pack("{s:s, s:s}", "given", buf_text(&cells), "text", buf_text(&text));
 }
 
 static int write_spelled(struct making *m, struct err *e)

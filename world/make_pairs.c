@@ -210,7 +210,7 @@ static int warp_concept(struct set *s, size_t i, struct err *e)
     for (size_t k = 0; k < 2; k++) {
         views[k].category = directory_name(c->group, category);
         snprintf(views[k].name, sizeof views[k].name, "%05zu_%zu", i, k);
-        TRY(make_view(s, sprite, corners, n, &(struct freedom){ 45, true }, &r, &views[k], e));
+        TRY(make_view(s, sprite, corners, n, &(struct freedom){ 15, false }, &r, &views[k], e));
     }
     for (size_t k = 0; k < 2 && s->pairs < s->m->sizes.pairs && in_common(&views[0], &views[1]); k++)
         TRY(write_pair(s, &views[k], &views[!k], e));
@@ -268,7 +268,7 @@ static int make_part_views(struct set *s, const struct part_category *c, struct 
             points_of(d, sprite, points);
             v->category = c->name;
             snprintf(v->name, sizeof v->name, "%04x_%zu", d->code, k);
-            TRY(make_view(s, sprite, points, POINTS_MOST, &(struct freedom){ 35, c->mirror }, &r, v, e));
+            TRY(make_view(s, sprite, points, POINTS_MOST, &(struct freedom){ 12, c->mirror }, &r, v, e));
         }
         n += sprite != NULL;
     }

@@ -186,7 +186,8 @@ static void test_the_most_frequent_pair_is_merged(void **state)
 static const char talk[] =
     "[{\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nWhat is it?\"},"
     "{\"from\":\"gpt\",\"value\":\"a red fox\"},{\"from\":\"human\",\"value\":\"How many? 12, 21!\"},"
-    "{\"from\":\"gpt\",\"value\":\"one\"}]},{\"caption\":\" a red fox, na\\u00efve\"}]";
+    "{\"from\":\"gpt\",\"value\":\"one\"}]},{\"caption\":\" a red fox, na\\u00efve\"},"
+    "{\"given\":\"What is it?\",\"text\":\"a red fox\"}]";
 
 static void read_talk(bool answers_only, struct texts *out)
 {
@@ -232,10 +233,10 @@ static void test_texts_and_their_tokenizer(void **state)
     AUTO(texts_free) struct texts t = { 0 };
     AUTO(texts_free) struct texts answers = { 0 };
     read_talk(false, &t);
-    assert_true(t.n == 2 && t.v[0].talk && t.v[0].n == 4 && !t.v[1].talk && t.v[1].n == 1);
+    assert_true(t.n == 3 && t.v[0].talk && t.v[0].n == 4 && !t.v[1].talk && t.v[1].n == 1 && t.v[2].n == 2);
     assert_string_equal(t.v[0].turns[0].text, "What is it?"); /* no picture, no blank that was around it */
     read_talk(true, &answers);
-    assert_true(answers.n == 2 && !answers.v[0].talk && answers.v[0].n == 1);
+    assert_true(answers.n == 3 && !answers.v[0].talk && answers.v[0].n == 1);
     assert_string_equal(answers.v[0].turns[0].text, "a red fox");
     assert_non_null(mkdtemp(dir));
     AUTO(tokenizer_close) struct tokenizer *tokenizer = learn_tokenizer(&t, dir);
@@ -244,9 +245,16 @@ static void test_texts_and_their_tokenizer(void **state)
     assert_there_and_back(tokenizer, "\xe6\x97\xa5 never seen: {Z}", 99); /* by bytes */
     for (size_t i = 0; i < t.n; i++) {
         AUTO(ids_free) struct ids ids = { 0 };
+        AUTO(ids_free) struct ids labels = { 0 };
         bool masked;
-        assert_int_equal(text_encode(&t.v[i], tokenizer, 512, &ids, &masked, &e), 0);
-        assert_true(ids.n > 4 && !masked);
+        assert_int_equal(text_encode(&t.v[i], tokenizer, 512, &ids, &labels, &masked, &e), 0);
+        assert_true(ids.n > 4 && labels.n == ids.n && !masked);
+        /* a caption is learned whole; answers, and what follows on something, alone: "a red fox" and a newline */
+        size_t learned = 0, last = ids.n - 1;
+        for (size_t k = 0; k < ids.n; k++)
+            learned += labels.v[k] != LABEL_IGNORED;
+        assert_int_equal(labels.v[last], ids.v[last]);
+        assert_int_equal(learned, i == 1 ? ids.n : i == 2 ? 4 : 6);
     }
     remove_tree(dir);
 }

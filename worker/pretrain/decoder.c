@@ -16,10 +16,14 @@
 #define HEAD_WIDTH 32 /* of attention */
 #define POSITIONS 2048
 #define CLIP_NORM 1.0 /* of gradients */
+#define WINDOW 16     /* steps whose texts are sorted by length together, so that little is padded */
 
-/* Rows of ids. */
+/* A text as ids, and which of them are learned. */
+struct row {
+    struct ids ids, labels;
+};
 struct rows {
-    struct ids *v;
+    struct row *v;
     size_t n;
     int64_t tokens;
     size_t masked; /* samples that stage 2 would leave out */
@@ -27,8 +31,10 @@ struct rows {
 
 static void rows_free(struct rows *r)
 {
-    for (size_t i = 0; r->v && i < r->n; i++)
-        ids_free(&r->v[i]);
+    for (size_t i = 0; r->v && i < r->n; i++) {
+        ids_free(&r->v[i].ids);
+        ids_free(&r->v[i].labels);
+    }
     free(r->v);
     *r = (struct rows){ 0 };
 }
@@ -37,6 +43,7 @@ struct decoder {
     const struct decoder_job *job;
     struct rows train, validation;
     size_t vocab;
+    const struct row **window; /* WINDOW batches */
     struct llama *llama;
     struct th_optim *optim;
     struct pace pace;
@@ -45,6 +52,7 @@ struct decoder {
 
 static void decoder_free_cleanup(struct decoder *t)
 {
+    free(t->window);
     rows_free(&t->train);
     rows_free(&t->validation);
     th_optim_destroy(t->optim);
@@ -93,10 +101,15 @@ static int encode_all(const struct decoder_job *j, const struct texts *texts, co
         return FAIL_NOMEM(e);
     for (; out->n < texts->n; out->n++) {
         bool masked;
-        if (text_encode(&texts->v[out->n], tokenizer, (size_t)j->max_length, &out->v[out->n], &masked, e) < 0)
+        struct row *row = &out->v[out->n];
+        if (text_encode(&texts->v[out->n], tokenizer, (size_t)j->max_length, &row->ids, &row->labels,
+                        &masked, e) < 0) {
+            ids_free(&row->ids);
+            ids_free(&row->labels);
             return err_wrap(e, "text %zu", out->n);
+        }
         out->masked += masked;
-        out->tokens += (int64_t)out->v[out->n].n;
+        out->tokens += (int64_t)row->ids.n;
     }
     return 0;
 }
@@ -160,31 +173,63 @@ static int make_model(struct decoder *t, struct err *e)
 /* ---- learning -------------------------------------------------------------------------------------------------------
  */
 
-/* The mean loss over the targets of rows: every token but the first of each. In the caller's scope. */
-static struct tensor *loss_of(const struct decoder *t, const struct ids *const *rows, size_t n, int64_t *targets)
+/* The labels of rows, padded: all ids, or those of answers. */
+static struct tensor *labels_of(const struct row *const *rows, size_t n, int64_t longest, bool answers)
 {
-    int64_t longest = 0, *lengths = calloc(n, sizeof *lengths);
+    struct tensor *labels = th_full(TH_DIMS((int64_t)n, longest), LLAMA_IGNORE, TH_I64, TH_CPU);
+    int64_t *label = th_data(labels);
+    for (size_t i = 0; label && i < n; i++)
+        for (size_t k = 0; k < rows[i]->ids.n; k++)
+            label[i * (size_t)longest + k] = answers ? rows[i]->labels.v[k] : rows[i]->ids.v[k];
+    return labels;
+}
+
+/* The loss of rows, the first id of each never being a target; *targets of them. In the caller's scope. */
+static struct tensor *loss_of(const struct decoder *t, const struct row *const *rows, size_t n, int64_t *targets)
+{
+    int64_t longest = 0, unused, *lengths = calloc(n, sizeof *lengths);
     for (size_t i = 0; lengths && i < n; i++) {
-        lengths[i] = (int64_t)rows[i]->n;
+        lengths[i] = (int64_t)rows[i]->ids.n;
         longest = lengths[i] > longest ? lengths[i] : longest;
     }
+    if (!lengths)
+        return TH_FAIL(ERR_NOMEM, "out of memory");
     struct tensor *ids = th_zeros(TH_DIMS((int64_t)n, longest), TH_I64, TH_CPU);
-    struct tensor *labels = th_full(TH_DIMS((int64_t)n, longest), LLAMA_IGNORE, TH_I64, TH_CPU);
-    int64_t *id = th_data(ids), *label = th_data(labels);
-    for (size_t i = 0; lengths && id && label && i < n; i++)
-        for (size_t k = 0; k < rows[i]->n; k++)
-            id[(int64_t)i * longest + (int64_t)k] = label[(int64_t)i * longest + (int64_t)k] = rows[i]->v[k];
+    int64_t *id = th_data(ids);
+    for (size_t i = 0; id && i < n; i++)
+        for (size_t k = 0; k < rows[i]->ids.n; k++)
+            id[i * (size_t)longest + k] = rows[i]->ids.v[k];
     struct tensor *h = llama_forward(t->llama, llama_embed(t->llama, ids), (struct llama_pass){ .lengths = lengths });
-    struct tensor *loss = lengths ? llama_loss(t->llama, h, labels, targets) : TH_FAIL(ERR_NOMEM, "out of memory");
+    struct tensor *loss =
+        llama_loss(t->llama, h, labels_of(rows, n, longest, t->job->loss != DECODER_ALL), targets ? targets : &unused);
+    if (t->job->loss == DECODER_BOTH)
+        loss = th_add(loss, llama_loss(t->llama, h, labels_of(rows, n, longest, false), &unused));
     free(lengths);
     return loss;
 }
 
-static int one_step(struct decoder *t, const struct ids **batch, struct err *e)
+static int by_length(const void *a, const void *b)
+{
+    const struct row *one = *(const struct row *const *)a, *two = *(const struct row *const *)b;
+    return one->ids.n != two->ids.n ? (one->ids.n > two->ids.n) - (one->ids.n < two->ids.n) : (one > two) - (one < two);
+}
+
+/* The texts of the next WINDOW steps, those of a batch about as long. The steps come in any order, and each text once before
+ * any comes again. */
+static void fill_window(struct decoder *t)
+{
+    size_t n = (size_t)t->job->batch * WINDOW;
+    for (size_t i = 0; i < n; i++)
+        t->window[i] = &t->train.v[dice_shuffled(t->job->seed, (uint64_t)t->pace.step * t->job->batch + i, t->train.n)];
+    qsort(t->window, n, sizeof *t->window, by_length);
+}
+
+static int one_step(struct decoder *t, struct err *e)
 {
     size_t n = (size_t)t->job->batch;
-    for (size_t i = 0; i < n; i++)
-        batch[i] = &t->train.v[dice_shuffled(t->job->seed, (uint64_t)t->pace.step * n + i, t->train.n)];
+    if (t->pace.step % WINDOW == 0)
+        fill_window(t);
+    const struct row *const *batch = t->window + n * dice_shuffled(t->job->seed, (uint64_t)t->pace.step, WINDOW);
     TH_SCOPE(s);
     th_grad(true);
     struct tensor *loss = loss_of(t, batch, n, NULL);
@@ -204,7 +249,7 @@ static int validate(const struct decoder *t, double *mean, struct err *e)
     int64_t all = 0;
     for (size_t i = 0; i < t->validation.n; i++) {
         TH_SCOPE(s);
-        const struct ids *row = &t->validation.v[i];
+        const struct row *row = &t->validation.v[i];
         int64_t targets = 0;
         struct tensor *loss = loss_of(t, &row, 1, &targets);
         double value = th_item(loss);
@@ -248,10 +293,12 @@ static int describe(const struct decoder *t, json_t *about, struct err *e)
 
 static int save(struct decoder *t, struct err *e)
 {
+    static const char *const loss_names[] = { "next token", "answers", "next token and answers" };
     const struct decoder_job *j = t->job;
     AUTO(json_decref)
     json_t *about =
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:O}", "objective", "next token", "texts",
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:O}", "objective",
+                  loss_names[j->loss], "texts",
                   (json_int_t)t->train.n, "tokens", (json_int_t)t->train.tokens, "vocab", (json_int_t)t->vocab, "steps",
                   (json_int_t)t->pace.step, "batch", (json_int_t)j->batch, "learning_rate", t->pace.rate,
                   "weight_decay", j->weight_decay, "seed", (json_int_t)j->seed, "losses", t->pace.losses);
@@ -266,8 +313,7 @@ static int save(struct decoder *t, struct err *e)
 int decoder_train(const struct decoder_job *job, struct err *e)
 {
     AUTO(decoder_free) struct decoder t = { .job = job, .pace = job->pace };
-    AUTO(free) const struct ids **batch = calloc((size_t)job->batch, sizeof *batch);
-    if (!batch)
+    if (!(t.window = calloc((size_t)job->batch * WINDOW, sizeof *t.window)))
         return FAIL_NOMEM(e);
     TRY(th_device_check(TH_CPU, e));
     TRY(output_check(&t.out, job->out, e));
@@ -282,6 +328,6 @@ int decoder_train(const struct decoder_job *job, struct err *e)
                 t.train.masked);
     TRY(pace_begin(&t.pace, e));
     while (pace_goes_on(&t.pace))
-        TRY(one_step(&t, batch, e));
+        TRY(one_step(&t, e));
     return save(&t, e);
 }

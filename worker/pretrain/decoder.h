@@ -6,6 +6,10 @@
 #include "worker/pretrain/pace.h"
 #include "worker/torch/th.h"
 
+/* What is learned: the mean over all tokens; over answers, and what texts do not have as given; or the sum of both means,
+ * for from all tokens one learns to repeat, which is what most answers are, and answers are few of all tokens. */
+enum decoder_loss { DECODER_ALL, DECODER_ANSWERS, DECODER_BOTH };
+
 struct decoder_job {
     const char *const *data; /* files as texts.h says */
     size_t n_data;
@@ -13,6 +17,7 @@ struct decoder_job {
     size_t n_plain;
     const char *validation; /* texts that are not trained on, or NULL */
     const char *out;
+    enum decoder_loss loss;
     int64_t vocab, width, layers, batch, max_length;
     double weight_decay;
     struct pace pace;

@@ -121,6 +121,8 @@ static const struct opt llm_options[] = {
       .help = "conversations of which only the first answer is read, as a caption: LLaVA's stage 1" },
     { .name = "validation", .type = OPT_FILE, .value = "FILE",
       .help = "as --data, not trained on: the loss at the end" },
+    { .name = "loss", .type = OPT_CHOICE, .choices = "all|answers|both", .fallback = "all",
+      .help = "learn all tokens; answers, and of texts what is not given; or both, for answers are few of all tokens" },
     { .name = "vocab", .type = OPT_INT, .value = "N", .fallback = "1024", .lo = 300, .hi = 65536,
       .help = "tokens at most; a tokenizer is learned from the texts" },
     { .name = "width", .type = OPT_INT, .value = "N", .fallback = "128", .lo = 8, .hi = 4096,
@@ -137,10 +139,16 @@ static const struct opt llm_options[] = {
     { 0 },
 };
 
+static enum decoder_loss loss_of_name(const char *name)
+{
+    return strcmp(name, "both") == 0 ? DECODER_BOTH : strcmp(name, "answers") == 0 ? DECODER_ANSWERS : DECODER_ALL;
+}
+
 static int run_llm(const struct opts *o, struct err *e)
 {
     struct decoder_job j = { .validation = opts_text(o, "validation"),
                              .out = opts_text(o, "out"),
+                             .loss = loss_of_name(opts_text(o, "loss")),
                              .vocab = opts_int(o, "vocab"),
                              .width = opts_int(o, "width"),
                              .layers = opts_int(o, "layers"),
@@ -163,7 +171,7 @@ static const struct cmd cmd_llm = {
     .name = "llm",
     .summary = "Train a language model and its tokenizer",
     .details = "Writes config.json, model.safetensors, tokenizer.json, tokenizer_config.json and training.json. "
-               "Pictures are left out of the texts; all tokens are learned, questions too.\n"
+               "Pictures are left out of the texts. Without --loss all tokens are learned, questions too.\n"
                "\n"
                "  acsweep-pretrain llm --data stage2.json --plain stage1.json \\\n"
                "      --seconds 120 --out models/llm",

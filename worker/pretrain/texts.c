@@ -85,17 +85,29 @@ static int read_turn(const struct reader *r, const json_t *j, struct text *t, st
     return add_turn(t, human ? TURN_HUMAN : TURN_GPT, value, e);
 }
 
+static int read_plain(const struct reader *r, const json_t *item, struct text *t, struct err *e)
+{
+    const char *key = json_object_get(item, "text") ? "text" : "caption";
+    const json_t *text = json_object_get(item, key), *given = json_object_get(item, "given");
+    if (!json_is_string(text))
+        return fail_key(r, key, "a text", e);
+    if (given && !json_is_string(given))
+        return fail_key(r, "given", "a text", e);
+    if (given && !r->answers_only)
+        TRY(add_turn(t, TURN_HUMAN, given, e));
+    return add_turn(t, TURN_GPT, text, e);
+}
+
 static int read_text(const struct reader *r, const json_t *item, struct text *t, struct err *e)
 {
     const json_t *turns = json_object_get(item, "conversations"), *j;
-    const json_t *caption = json_object_get(item, json_object_get(item, "text") ? "text" : "caption");
     size_t i;
     t->talk = turns && !r->answers_only;
-    t->turns = calloc(json_array_size(turns) + 1, sizeof *t->turns);
+    t->turns = calloc(json_array_size(turns) + 2, sizeof *t->turns);
     if (!t->turns)
         return FAIL_NOMEM(e);
     if (!turns)
-        return json_is_string(caption) ? add_turn(t, TURN_GPT, caption, e) : fail_key(r, "caption", "a text", e);
+        return read_plain(r, item, t, e);
     json_array_foreach(turns, i, j) TRY(read_turn(r, j, t, e));
     return t->n ? 0 : fail_key(r, "conversations", "a list with an answer in it", e);
 }
@@ -126,29 +138,51 @@ int texts_read(const char *path, bool answers_only, struct texts *out, struct er
 /* ---- ids ------------------------------------------------------------------------------------------------------------
  */
 
-static int encode_caption(const struct text *t, const struct tokenizer *tokenizer, struct ids *out, struct err *e)
+static int encode_line(const struct turn *turns, size_t n, const char *end, const struct tokenizer *tokenizer,
+                       struct ids *out, struct err *e)
 {
     AUTO(buf_free) struct buf line = BUF_INIT((size_t)1 << 24);
-    buf_add(&line, t->turns[0].text, t->turns[0].len);
-    buf_puts(&line, "\n");
-    TRY(buf_check(&line, "a caption", e));
+    for (size_t i = 0; i < n; i++) {
+        buf_puts(&line, i ? " " : "");
+        buf_add(&line, turns[i].text, turns[i].len);
+    }
+    buf_puts(&line, end);
+    TRY(buf_check(&line, "a text", e));
     return tokenizer_encode(tokenizer, line.data, line.len, true, out, e);
 }
 
-int text_encode(const struct text *t, const struct tokenizer *tokenizer, size_t most, struct ids *out, bool *masked,
-                struct err *e)
+/* How many of the first ids are of what is given. */
+static int count_given(const struct text *t, const struct tokenizer *tokenizer, size_t *n, struct err *e)
 {
-    *masked = false;
-    if (!t->talk) {
-        TRY(encode_caption(t, tokenizer, out, e));
-        if (out->n > most)
-            out->n = most;
+    AUTO(ids_free) struct ids given = { 0 };
+    *n = 0;
+    if (t->n < 2)
         return 0;
-    }
+    TRY(encode_line(t->turns, t->n - 1, "", tokenizer, &given, e));
+    *n = given.n;
+    return 0;
+}
+
+static int encode_plain(const struct text *t, const struct tokenizer *tokenizer, size_t most, struct ids *out,
+                        struct ids *labels, struct err *e)
+{
+    size_t given, before = out->n;
+    TRY(encode_line(t->turns, t->n, "\n", tokenizer, out, e));
+    TRY(count_given(t, tokenizer, &given, e));
+    if (out->n - before > most)
+        out->n = before + most;
+    for (size_t i = before; i < out->n; i++)
+        TRY(ids_add(labels, i - before < given ? LABEL_IGNORED : out->v[i], e));
+    return 0;
+}
+
+int text_encode(const struct text *t, const struct tokenizer *tokenizer, size_t most, struct ids *out,
+                struct ids *labels, bool *masked, struct err *e)
+{
     struct conversation_rules rules = { .template = CONVERSATION_VICUNA_V1, .max_length = most };
-    struct conversation_info info;
-    AUTO(ids_free) struct ids labels = { 0 };
-    TRY(conversation_encode(tokenizer, &rules, t->turns, t->n, false, out, &labels, &info, e));
+    struct conversation_info info = { 0 };
+    TRY(t->talk ? conversation_encode(tokenizer, &rules, t->turns, t->n, false, out, labels, &info, e)
+                : encode_plain(t, tokenizer, most, out, labels, e));
     *masked = info.mismatch;
     return 0;
 }

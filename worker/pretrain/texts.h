@@ -1,6 +1,7 @@
 /* What a language model learns from: conversations, as LLaVA's stage 2 has them, and captions. Files are lists of
  * objects (a JSON array, or one on a line): {"conversations": [{"from": "human", "value": ...}, ...]} or {"caption":
- * ...}. Pictures are left out, with the `<image>` that stands for them. */
+ * ...} or {"text": ..., "given": ...}, where "given" (optional) is what the text follows on. Pictures are left out, with
+ * the `<image>` that stands for them. */
 #ifndef ACSWEEP_WORKER_PRETRAIN_TEXTS_H
 #define ACSWEEP_WORKER_PRETRAIN_TEXTS_H
 
@@ -10,7 +11,7 @@
 #include "worker/text/conversation.h"
 
 struct text {
-    bool talk;          /* turns of a conversation, else one caption */
+    bool talk;          /* turns of a conversation; else one text, or two: what is given, and the text */
     struct turn *turns; /* each with a text of its own */
     size_t n;
 };
@@ -31,9 +32,10 @@ struct json_items;
 MUST_USE int texts_read_items(struct json_items *items, const char *name, bool answers_only, struct texts *out,
                               struct err *e);
 
-/* Ids as stages 1 and 2 make them (conversation.h): a conversation by vicuna_v1, a caption with BOS and a newline; cut
- * after `most`. *masked: the label mask of stage 2 would leave this sample out (its counts of tokens do not agree). */
+/* Ids as stages 1 and 2 make them (conversation.h): a conversation by vicuna_v1, a text with BOS and a newline; cut
+ * after `most`. As many labels: the ids of answers, and of a text that are not given, else LABEL_IGNORED. *masked: the
+ * label mask of stage 2 would leave this sample out (its counts of tokens do not agree). */
 MUST_USE int text_encode(const struct text *t, const struct tokenizer *tokenizer, size_t most, struct ids *out,
-                         bool *masked, struct err *e);
+                         struct ids *labels, bool *masked, struct err *e);
 
 #endif
