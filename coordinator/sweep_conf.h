@@ -69,7 +69,7 @@ struct score_a_conf {
 };
 struct score_c_conf {
     double alpha, temperature;
-    int geometry, arith;
+    int geometry, arith, grid;
     int64_t layer, annotation_size, window;
     int64_t pictures; /* pairs; not part of the identity */
     int line;

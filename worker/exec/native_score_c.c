@@ -2,7 +2,7 @@
  * they come as a bundle (native_passes.h).
  *
  *     identity   {"representation": {"target_grid"}, "correspondence_set": {"split"}, "setting": {"alpha", "geometry",
- *                 "arith", "annotation_size", "window", "temperature"}}
+ *                 "arith", "grid", "annotation_size", "window", "temperature"}}
  *     execution  {"names": {"members": [{"encoder"}...], "image_set"}, "pictures": {"pairs", "thumbnails"}}
  *     inputs     features:MEMBER:SHARD
  *     metrics    c (PCK at alpha), pck_0.10, pck_0.05, pck_0.01, geo, pairs, category:NAME (PCK at alpha)
@@ -25,7 +25,7 @@ struct call {
 static int read_setting(const struct exec_task *t, struct call *c, struct err *e)
 {
     struct c_setting *s = &c->setting;
-    const char *geometry, *arith;
+    const char *geometry, *arith, *tokens;
     int64_t side, window, grid;
     double alpha;
     *s = c_setting_default();
@@ -33,6 +33,7 @@ static int read_setting(const struct exec_task *t, struct call *c, struct err *e
     TRY(native_text(t->identity, "setting.arith", NULL, &arith, e));
     TRY(native_int(t->identity, "setting.annotation_size", NULL, &side, e));
     TRY(native_int(t->identity, "setting.window", NULL, &window, e));
+    TRY(native_text(t->identity, "setting.grid", "representation", &tokens, e));
     TRY(native_int(t->identity, "representation.target_grid", NULL, &grid, e));
     TRY(native_real(t->identity, "setting.temperature", &s->temperature, e));
     TRY(native_real(t->identity, "setting.alpha", &alpha, e));
@@ -40,7 +41,7 @@ static int read_setting(const struct exec_task *t, struct call *c, struct err *e
     TRY(c_arith_parse(arith, &s->arith, e));
     s->side = (int)side;
     s->window = (int)window;
-    s->grid = (int)grid;
+    s->grid = strcmp(tokens, "finest") == 0 ? 0 : (int)grid;
     for (size_t i = 0; i < s->n_alphas; i++) /* the one that counts comes first */
         if (s->alphas[i] == alpha) {
             s->alphas[i] = s->alphas[0];
