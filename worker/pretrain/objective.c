@@ -27,7 +27,7 @@ static const struct objective objectives[] = {
       .views = 2,
       .rules = { .smallest = 0.5,
                  .stretch = 0.3,
-                 .turn = 12,
+                 .turn = 20,
                  .light = 0.15,
                  .contrast = 0.3,
                  .colour = 0.25,
