@@ -22,7 +22,7 @@ chmod -R a+rX "$SCRATCH/world"
 reduced() {
     local list='' r
     for r in "$@"; do
-        list+="{ members = [\"${r//+/\", \"}\"]; }, "
+        list+="{ members = [\"${r//+/\", \"}\"]; target_grid = 4; }, "
     done
     sed -e 's/^name = "sprites";/name = "reduced";/' -e 's/ samples = [0-9]*;/ samples = 96;/' \
         -e 's/sample_size = [0-9]*;/sample_size = 4;/' -e 's/fine_tunes = [0-9]*;/fine_tunes = 2;/' \
