@@ -16,7 +16,7 @@ MUST_USE int show_titled(struct db *d, enum sql_id id, const struct sql_arg *arg
                          struct err *e);
 /* The name of a sweep: as given, else the newest. ERR_INPUT when there is none (of that name). malloc'ed. */
 char *show_sweep_name(struct db *d, const char *given, struct err *e);
-/* The ranking of a sweep for people. */
+/* The ranking of a sweep for people, and its note. */
 MUST_USE int show_ranking(struct db *d, const char *sweep, struct err *e);
 
 #endif

@@ -79,6 +79,7 @@ static int read_sweep(struct report *r, struct db *d, const char *sweep, struct 
     r->sweep = text_of(rows, 0, "name");
     r->state = text_of(rows, 0, "state");
     r->note = text_of(rows, 0, "note");
+    r->reason = text_of(rows, 0, "reason");
     r->config = text_of(rows, 0, "config");
     r->config_digest = text_of(rows, 0, "config_digest");
     r->mode = text_of(rows, 0, "mode");

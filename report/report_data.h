@@ -98,7 +98,8 @@ struct report_recall {
 };
 
 struct report {
-    const char *sweep, *state, *note, *config, *config_digest, *mode, *created, *finished;
+    /* note: what sweep.cfg says to the reader; reason: why the state is what it is */
+    const char *sweep, *state, *note, *reason, *config, *config_digest, *mode, *created, *finished;
     int64_t sweep_id, seed;
     double elapsed_seconds, direction_prior;
     bool recorded; /* the numbers were looked up (executor replay), nothing was trained */

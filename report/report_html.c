@@ -118,6 +118,15 @@ static void write_target(const struct report *r, struct buf *out)
         buf_puts(out, ".");
 }
 
+static void paragraph(struct buf *out, const char *class, const char *text)
+{
+    if (!*text)
+        return;
+    buf_printf(out, "<p class=\"%s\">", class);
+    svg_escape(out, text);
+    buf_puts(out, "</p>\n");
+}
+
 static void section_summary(const struct report *r, struct buf *out)
 {
     buf_puts(out, "<h1>Sweep ");
@@ -136,11 +145,8 @@ static void section_summary(const struct report *r, struct buf *out)
     buf_puts(out, ".");
     write_target(r, out);
     buf_puts(out, "</p>\n");
-    if (*r->note) {
-        buf_puts(out, "<p class=\"note\">");
-        svg_escape(out, r->note);
-        buf_puts(out, "</p>\n");
-    }
+    paragraph(out, "note strong", r->note);
+    paragraph(out, "note", r->reason);
     if (r->recorded)
         buf_puts(out, "<p class=\"note\">This is a replay: scores and performances are recorded numbers that the workers "
                       "looked up. Nothing was trained and no GPU time was used.</p>\n");

@@ -168,8 +168,8 @@ static int add_bytes(const char *bytes, size_t len, void *out)
 
 void report_json(const struct report *r, struct buf *out)
 {
-    json_t *root = json_pack("{s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:i, s:i, s:i}", "sweep", text(r->sweep), "state",
-                             text(r->state), "mode", text(r->mode), "seed", (json_int_t)r->seed, "created", text(r->created),
+    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:i, s:i, s:i}", "sweep", text(r->sweep),
+                             "note", text(r->note), "state", text(r->state), "reason", text(r->reason), "mode", text(r->mode), "seed", (json_int_t)r->seed, "created", text(r->created),
                              "finished", text(r->finished), "config_digest", text(r->config_digest), "search_space",
                              (int)r->n_representations, "fine_tunes_chosen", (int)report_count_chosen(r), "measured",
                              (int)report_count_measured(r));

@@ -139,7 +139,7 @@ static void test_hostile_names(void **state)
         parse("representation,c,\"a:<b>&\"\"'\",\"perf:<b>&\"\"'\"\n\"<script>alert(1)</script>\",1,2,3\n"
               "\"\"\" onload=\"\"x\",2,3,4\n=cmd(),3,1,5\n]]>--,4,2,2\n");
     report_sweep_insert(d, "</title><script>", t, 3, "replay");
-    pgtest_script(d, "UPDATE sweep SET note = '<b onclick=\"x\">', config = '</pre><script>&amp;'; "
+    pgtest_script(d, "UPDATE sweep SET note = '<b onclick=\"x\">', reason = 'a < b', config = '</pre><script>&amp;'; "
                      "UPDATE policy_choice SET reason = '<i>because</i>'; UPDATE worker SET node = '\"><svg/onload=1>'; "
                      "UPDATE task SET label = label || '<u>'");
     char dir[400];
@@ -147,6 +147,10 @@ static void test_hostile_names(void **state)
     AUTO(free) char *page = write_page(d, "</title><script>", dir);
     assert_has(page, "&lt;script&gt;alert(1)&lt;/script&gt;");
     assert_has(page, "&lt;/pre&gt;&lt;script&gt;&amp;amp;");
+    assert_has(page, "<p class=\"note strong\">&lt;b onclick=&quot;x&quot;&gt;</p>\n<p class=\"note\">a &lt; b</p>");
+    AUTO(free) char *json = slurp(dir, "report.json");
+    assert_has(json, "\"note\": \"<b onclick=\\\"x\\\">\"");
+    assert_has(json, "\"reason\": \"a < b\"");
     assert_has(page, "Replay: recorded numbers, no GPU time");
     assert_null(strstr(page, "<i>because"));
     AUTO(free) char *csv = slurp(dir, "ranking.csv");
