@@ -73,6 +73,30 @@ int show_rows_json(const struct db_rows *rows, struct err *e)
     return out_json(all, e);
 }
 
+static void print_csv(const char *text, bool last)
+{
+    bool quoted = strpbrk(text, ",\"\r\n") != NULL;
+    fputs(quoted ? "\"" : "", stdout);
+    for (; *text; text++) {
+        if (*text == '"')
+            putchar('"');
+        putchar(*text);
+    }
+    fputs(quoted ? "\"" : "", stdout);
+    putchar(last ? '\n' : ',');
+}
+
+int show_rows_csv(const struct db_rows *rows, struct err *e)
+{
+    int n = db_rows_columns(rows);
+    for (int c = 0; c < n; c++)
+        print_csv(db_rows_name(rows, c), c + 1 == n);
+    for (int64_t row = 0; row < db_rows_count(rows); row++)
+        for (int c = 0; c < n; c++)
+            print_csv(db_is_null(rows, row, c) ? "" : db_text(rows, row, c), c + 1 == n);
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : FAIL(e, ERR_ENV, "cannot write to stdout");
+}
+
 int show_json(struct db *d, enum sql_id id, const struct sql_arg *args, size_t n, struct err *e)
 {
     struct buf text = BUF_INIT(1 << 16);

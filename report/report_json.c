@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "report/report_data.h"
+#include "report/report_truth.h"
 
 static json_t *real(double value)
 {
@@ -175,6 +176,7 @@ void report_json(const struct report *r, struct buf *out)
                              (int)report_count_measured(r));
     json_object_set_new(root, "ranking", json_ranking(r));
     json_object_set_new(root, "recommendation", json_recommendation(r));
+    json_object_set_new(root, "truth", r->truth ? report_truth_json(r) : json_null());
     json_object_set_new(root, "benchmarks", json_benchmarks(r));
     json_object_set_new(root, "rounds", json_rounds(r));
     json_object_set_new(root, "recall", json_recall(r));
