@@ -36,7 +36,7 @@ const struct cmd cmd_report = {
     .args = "[SWEEP]",
     .options = { report_options, cli_state_options, cli_database_options, cli_json_options },
     .details = "Without a name: the newest sweep. The page needs no network. It may be written while the sweep runs.\n"
-               "With --truth it also says what the policy's choice lost, beside choices by lot, and how well the law "
+               "With --truth it also says what the policy's choice lost, beside choices at random, and how well the law "
                "holds on all representations. Such a table comes from a sweep with policy.mode = \"exhaustive\":\n"
                "  acsweep sql --csv -c \"SELECT representation, benchmark, value FROM performances WHERE sweep = 'NAME'\"",
     .run = run_report,

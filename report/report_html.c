@@ -74,13 +74,13 @@ static void write_target(const struct report *r, struct buf *out)
         buf_puts(out, ".");
 }
 
-static void paragraph(struct buf *out, const char *class, const char *text)
+static void paragraph(struct buf *out, const char *element, const char *text)
 {
     if (!*text)
         return;
-    buf_printf(out, "<p class=\"%s\">", class);
+    buf_printf(out, "<p class=\"note\"><%s>", element);
     svg_escape(out, text);
-    buf_puts(out, "</p>\n");
+    buf_printf(out, "</%s></p>\n", element);
 }
 
 static void section_summary(const struct report *r, struct buf *out)
@@ -101,8 +101,8 @@ static void section_summary(const struct report *r, struct buf *out)
     buf_puts(out, ".");
     write_target(r, out);
     buf_puts(out, "</p>\n");
-    paragraph(out, "note strong", r->note);
-    paragraph(out, "note", r->reason);
+    paragraph(out, "b", r->note);
+    paragraph(out, "span", r->reason);
     if (r->recorded)
         buf_puts(out, "<p class=\"note\">This is a replay: scores and performances are recorded numbers that the workers "
                       "looked up. Nothing was trained and no GPU time was used.</p>\n");

@@ -14,7 +14,7 @@ static const char *name_of(const struct report *r, size_t verdict)
     return verdict < r->n_benchmarks ? r->benchmarks[verdict].name : "target";
 }
 
-/* "3 drawn" differ between benchmarks only while some are measured in part. */
+/* Benchmarks have other numbers only while some representation is measured in part. */
 static size_t fine_tunes(const struct report *r)
 {
     return r->truth->verdicts[r->n_benchmarks].fine_tunes;
@@ -43,10 +43,10 @@ static void introduction(const struct report *r, struct buf *out)
     svg_escape(out, r->truth->file);
     buf_printf(out,
                "</code>, which the policy did not see. Recommended is the first of the policy's ranking after %zu fine-tunes; "
-               "lost is what the best of all has more, also as a share of the way from the worst to the best. ",
+               "lost is what the truly best has more, also as a share of the range from the worst to the best. ",
                fine_tunes(r));
     if (isfinite(r->truth->furthest))
-        buf_printf(out, "What this sweep measured itself differs from that file by at most %s %% of this way.",
+        buf_printf(out, "What this sweep measured itself differs from that file by at most %s %% of this range.",
                    report_fixed(100 * r->truth->furthest, 1, text));
     buf_puts(out, "</p>\n");
 }
@@ -59,7 +59,10 @@ static void verdict_row(const struct report *r, size_t b, struct buf *out)
     char rank[64];
     snprintf(rank, sizeof rank, "%.0f of %zu", v->ours.rank, r->n_representations);
     buf_puts(out, "<tr>");
-    cell_text(out, "l", name_of(r, b));
+    if (b < r->n_benchmarks)
+        cell_text(out, "l", name_of(r, b));
+    else
+        buf_puts(out, "<td><b>target</b></td>");
     buf_puts(out, "<td class=\"l\">");
     svg_escape(out, chosen ? chosen->name : REPORT_DASH);
     if (chosen && !chosen->measured)
@@ -77,15 +80,34 @@ static void verdict_row(const struct report *r, size_t b, struct buf *out)
     buf_puts(out, "</tr>\n");
 }
 
+static void mean_row(const struct report *r, struct buf *out)
+{
+    const struct policy_regret *x = &r->truth->ours;
+    buf_puts(out, "<tr><td><b>mean</b></td><td></td>");
+    cell_real(out, x->value, report_decimals(x->value));
+    buf_puts(out, "<td></td><td></td>");
+    cell_real(out, x->lost, report_decimals(x->value));
+    cell_percent(out, x->share);
+    cell_real(out, x->rank, 1);
+    const double shares[] = { x->is_best, x->in_top3, x->in_list };
+    for (size_t i = 0; i < ARRAY_LEN(shares); i++) {
+        char text[REPORT_NUMBER_SIZE];
+        buf_printf(out, "<td>%s%s</td>", report_fixed(100 * shares[i], 1, text), isfinite(shares[i]) ? " %" : "");
+    }
+    buf_puts(out, "</tr>\n");
+}
+
 static void verdict_table(const struct report *r, struct buf *out)
 {
     static const char *const titles[] = {
-        "benchmark", "recommended", "#its truth", "truly best", "#its truth", "#lost", "#of the way", "#true rank",
+        "benchmark", "recommended", "#its truth", "truly best", "#its truth", "#lost", "#of the range", "#true rank",
         "is the best<br/><small>recall@1</small>", "in the<br/>true top 3", "best in list of 3<br/><small>recall@3</small>"
     };
     table_begin(out, titles, ARRAY_LEN(titles));
-    for (size_t b = 0; b <= r->n_benchmarks; b++)
+    for (size_t b = 0; b < r->n_benchmarks; b++)
         verdict_row(r, b, out);
+    mean_row(r, out);
+    verdict_row(r, r->n_benchmarks, out);
     table_end(out);
 }
 
@@ -103,10 +125,10 @@ static void regret_row(const char *who, const struct policy_regret *x, bool one_
     buf_puts(out, "</tr>\n");
 }
 
-/* Means over the benchmarks, beside what choices by lot would have given. */
+/* Means over the benchmarks, beside what choices at random would have given. */
 static void chance_table(const struct report *r, struct buf *out)
 {
-    static const char *const titles[] = { "mean over the benchmarks", "#lost", "#of the way", "#true rank",
+    static const char *const titles[] = { "mean over the benchmarks", "#lost", "#of the range", "#true rank",
                                           "#is the best<br/><small>recall@1</small>", "#in the<br/>true top 3",
                                           "#best in list of 3<br/><small>recall@3</small>" };
     const char *some[ARRAY_LEN(titles)] = { titles[0] };
@@ -116,22 +138,22 @@ static void chance_table(const struct report *r, struct buf *out)
     if (one_unit)
         some[ARRAY_LEN(titles) - 1] = titles[ARRAY_LEN(titles) - 1];
     char drawn[100];
-    snprintf(drawn, sizeof drawn, "%zu fine-tuned by lot, the best of them kept", fine_tunes(r));
-    buf_puts(out, "<h3>Beside chance</h3>\n<p>What a choice by lot gives is not drawn but computed: the exact mean over all "
-                  "draws. Its list of three is filled with the next best of what was drawn, then by lot.</p>\n");
+    snprintf(drawn, sizeof drawn, "%zu fine-tuned at random, the best of them kept", fine_tunes(r));
+    buf_puts(out, "<h3>Beside chance</h3>\n<p>What a choice at random gives is not drawn but computed: the exact mean over all "
+                  "draws. Its list of three is filled with the next best of what was drawn, then at random.</p>\n");
     table_begin(out, some, ARRAY_LEN(titles) - !one_unit);
     regret_row("the policy", &t->ours, one_unit, out);
     regret_row(drawn, &t->by_lot, one_unit, out);
-    regret_row("one by lot", &t->one, one_unit, out);
+    regret_row("one at random", &t->one, one_unit, out);
     table_end(out);
 }
 
 static void chance_details(const struct report *r, struct buf *out)
 {
-    static const char *const titles[] = { "benchmark", "#of the way lost:<br/>policy", "#as many<br/>by lot", "#one<br/>by lot",
-                                          "#true rank:<br/>policy", "#as many<br/>by lot", "#one<br/>by lot",
-                                          "#recall@1:<br/>as many by lot", "#one<br/>by lot",
-                                          "#recall@3:<br/>as many by lot", "#three<br/>by lot" };
+    static const char *const titles[] = { "benchmark", "#range lost:<br/>policy", "#as many<br/>at random", "#one<br/>at random",
+                                          "#true rank:<br/>policy", "#as many<br/>at random", "#one<br/>at random",
+                                          "#recall@1:<br/>as many at random", "#one<br/>at random",
+                                          "#recall@3:<br/>as many at random", "#three<br/>at random" };
     buf_puts(out, "<details><summary>Each benchmark</summary>\n");
     table_begin(out, titles, ARRAY_LEN(titles));
     for (size_t b = 0; b <= r->n_benchmarks; b++) {
@@ -237,7 +259,7 @@ static json_t *verdict_json(const struct report *r, size_t b)
                           v->n_list ? json_string(r->representations[v->list[0]].name) : json_null(), "best",
                           r->representations[v->best].name, "best_performance", real(v->values[v->best]),
                           "worst_performance", real(v->values[v->worst]), "fine_tunes", (int)v->fine_tunes, "policy",
-                          regret_json(&v->ours), "same_number_by_lot", regret_json(&v->by_lot), "one_by_lot",
+                          regret_json(&v->ours), "same_number_at_random", regret_json(&v->by_lot), "one_at_random",
                           regret_json(&v->one));
     if (b < r->n_benchmarks)
         json_object_set_new(o, "law", json_pack("{s:i, s:o, s:o, s:o, s:o}", "n_train", (int)v->law.n_train, "r2",
@@ -255,7 +277,7 @@ json_t *report_truth_json(const struct report *r)
     return json_pack("{s:s, s:i, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o}}", "file", t->file, "of",
                      (int)r->n_representations, "largest_difference_to_measured", real(t->furthest), "benchmarks",
                      benchmarks, "target", verdict_json(r, r->n_benchmarks), "mean", "policy", regret_json(&t->ours),
-                     "same_number_by_lot", regret_json(&t->by_lot), "one_by_lot", regret_json(&t->one), "r2", real(t->r2),
+                     "same_number_at_random", regret_json(&t->by_lot), "one_at_random", regret_json(&t->one), "r2", real(t->r2),
                      "r2_loo", real(t->r2_loo));
 }
 
@@ -278,10 +300,10 @@ void report_truth_line(const struct report *r, struct buf *out)
         const char *chosen = r->representations[v->list[0]].name, *best = r->representations[v->best].name;
         buf_printf(out, "Truth: %s is number %.0f of %zu for the target, ", chosen, v->ours.rank, r->n_representations);
         buf_printf(out, v->ours.rank > 1 ? "%s is best\n" : "the best\n", best);
-        percent(out, "Lost of the way from the worst to the best, in the mean: ", t->ours.share);
-        buf_printf(out, "; %zu by lot", v->fine_tunes);
+        percent(out, "Lost of the range from the worst to the best, in the mean: policy ", t->ours.share);
+        buf_printf(out, ", %zu at random", v->fine_tunes);
         percent(out, " ", t->by_lot.share);
-        percent(out, ", one by lot ", t->one.share);
+        percent(out, ", one at random ", t->one.share);
         buf_puts(out, "\n");
     }
     if (t->n_loo)
