@@ -45,7 +45,9 @@ static void introduction(const struct report *r, struct buf *out)
                "</code>, which the policy did not see. Recommended is the first of the policy's ranking after %zu fine-tunes; "
                "lost is what the truly best has more, also as a share of the range from the worst to the best. ",
                fine_tunes(r));
-    if (isfinite(r->truth->furthest))
+    if (r->truth->furthest < 1e-9)
+        buf_puts(out, "What this sweep measured itself stands in that file, too.");
+    else if (isfinite(r->truth->furthest))
         buf_printf(out, "What this sweep measured itself differs from that file by at most %s %% of this range.",
                    report_fixed(100 * r->truth->furthest, 1, text));
     buf_puts(out, "</p>\n");
