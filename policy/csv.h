@@ -1,5 +1,5 @@
-/* A cursor over CSV text that people wrote: quoted fields, LF or CRLF, blank lines passed over, a byte order mark skipped.
- * Every refusal is ERR_INPUT and names place, line, column and remedy. */
+/* A cursor over CSV text that people wrote: quoted fields, LF or CRLF, blank lines passed over, a byte order mark
+ * skipped. Every refusal is ERR_INPUT and names place, line, column and remedy. */
 #ifndef ACSWEEP_POLICY_CSV_H
 #define ACSWEEP_POLICY_CSV_H
 

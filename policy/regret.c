@@ -42,8 +42,9 @@ static void lose(const double *truth, size_t n, struct policy_regret *out)
 void policy_regret_of(const double *truth, size_t n, const size_t *list, size_t n_list, struct policy_regret *out)
 {
     size_t above = better(truth, n, truth[list[0]]);
-    *out = (struct policy_regret){ .value = truth[list[0]], .rank = (double)above + 1, .is_best = above == 0,
-                                   .in_top3 = above < LIST };
+    *out = (struct policy_regret){
+        .value = truth[list[0]], .rank = (double)above + 1, .is_best = above == 0, .in_top3 = above < LIST
+    };
     for (size_t i = 0; i < n_list && i < LIST; i++)
         if (better(truth, n, truth[list[i]]) == 0)
             out->in_list = 1;
@@ -65,8 +66,9 @@ static double chance_of_any(size_t n, size_t marked, size_t k)
     return 1 - none;
 }
 
-/* In ascending order the i-th (from 0) is the largest of k drawn with the chance C(i, k - 1) / C(n, k). That is k / n for
- * the last, and (i - k + 1) / i of it for the one before the i-th. Equals may stand in any order: they count alike. */
+/* In ascending order the i-th (from 0) is the largest of k drawn with the chance C(i, k - 1) / C(n, k). That is k / n
+ * for the last, and (i - k + 1) / i of it for the one before the i-th. Equals may stand in any order: they count alike.
+ */
 int policy_regret_by_lot(const double *truth, size_t n, size_t k, struct policy_regret *out, struct err *e)
 {
     *out = nothing;
@@ -117,8 +119,9 @@ void policy_regret_mean(const struct policy_regret *rows, size_t n, struct polic
         *out = nothing;
         return;
     }
-    double *fields[] = { &out->value, &out->lost,    &out->share,  &out->rank,
-                         &out->is_best, &out->in_top3, &out->in_list };
+    double *fields[] = {
+        &out->value, &out->lost, &out->share, &out->rank, &out->is_best, &out->in_top3, &out->in_list
+    };
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         *fields[i] /= (double)used;
 }

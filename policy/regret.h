@@ -1,5 +1,5 @@
-/* What a choice lost, where the performance of everything is known; and the same for choices by lot, as expectations that
- * are exact, by order statistics. */
+/* What a choice lost, where the performance of everything is known; and the same for choices by lot, as expectations
+ * that are exact, by order statistics. */
 #ifndef ACSWEEP_POLICY_REGRET_H
 #define ACSWEEP_POLICY_REGRET_H
 

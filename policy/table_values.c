@@ -8,8 +8,11 @@
 enum column { COLUMN_REPRESENTATION, COLUMN_BENCHMARK, COLUMN_VALUE, COLUMN_A, COLUMN_C, COLUMNS, REQUIRED = COLUMN_A };
 
 static const char *const column_names[COLUMNS] = {
-    [COLUMN_REPRESENTATION] = "representation", [COLUMN_BENCHMARK] = "benchmark", [COLUMN_VALUE] = "value",
-    [COLUMN_A] = "a", [COLUMN_C] = "c",
+    [COLUMN_REPRESENTATION] = "representation",
+    [COLUMN_BENCHMARK] = "benchmark",
+    [COLUMN_VALUE] = "value",
+    [COLUMN_A] = "a",
+    [COLUMN_C] = "c",
 };
 
 struct header {
@@ -23,9 +26,10 @@ static int header_column(struct header *h, const struct csv *c, struct err *e)
     while (column < COLUMNS && strcmp(column_names[column], c->cell) != 0)
         column++;
     if (column == COLUMNS)
-        return FAIL(e, ERR_INPUT,
-                    "%s: line %zu, column %zu: unknown column '%s'; known are representation, benchmark, value, a and c",
-                    c->place, c->line, c->field, c->cell);
+        return FAIL(
+            e, ERR_INPUT,
+            "%s: line %zu, column %zu: unknown column '%s'; known are representation, benchmark, value, a and c",
+            c->place, c->line, c->field, c->cell);
     for (size_t i = 0; i < h->n; i++)
         if (h->columns[i] == column)
             return csv_fail(c, e, "this column appears twice; keep one of them");
@@ -137,8 +141,8 @@ int policy_table_read_values(struct policy_table *t, const char *text, size_t le
         TRY(read_row(&row, &h, &c, t, e));
         size_t *line = &lines[row.representation * m + row.benchmark];
         if (*line)
-            return FAIL(e, ERR_INPUT, "%s: line %zu: '%s' on '%s' was given before, in line %zu; keep one of them", place,
-                        c.line, policy_table_representation(t, row.representation),
+            return FAIL(e, ERR_INPUT, "%s: line %zu: '%s' on '%s' was given before, in line %zu; keep one of them",
+                        place, c.line, policy_table_representation(t, row.representation),
                         policy_table_benchmark(t, row.benchmark), *line);
         *line = c.line;
         policy_table_set_perf(t, row.representation, row.benchmark, row.number[COLUMN_VALUE]);

@@ -12,8 +12,8 @@ static struct policy_table *read_table(const char *path, const char *const *repr
                                        const char *const *benchmarks, size_t m, struct err *e)
 {
     AUTO(free) char *text = conf_read_file(path, POLICY_MAX_CSV, e);
-    AUTO(policy_table_destroy) struct policy_table *t =
-        text ? policy_table_create(representations, n, benchmarks, m, e) : NULL;
+    AUTO(policy_table_destroy)
+    struct policy_table *t = text ? policy_table_create(representations, n, benchmarks, m, e) : NULL;
     if (!t || policy_table_read_values(t, text, strlen(text), path, e) < 0)
         return NULL;
     return TAKE(t);
@@ -22,8 +22,8 @@ static struct policy_table *read_table(const char *path, const char *const *repr
 int report_check_truth(const char *truth, const char *const *representations, size_t n_representations,
                        const char *const *benchmarks, size_t n_benchmarks, struct err *e)
 {
-    AUTO(policy_table_destroy) struct policy_table *t =
-        read_table(truth, representations, n_representations, benchmarks, n_benchmarks, e);
+    AUTO(policy_table_destroy)
+    struct policy_table *t = read_table(truth, representations, n_representations, benchmarks, n_benchmarks, e);
     return t ? 0 : -1;
 }
 
@@ -44,7 +44,8 @@ static int truth_alloc(struct report *r, const char *path, struct err *e)
 {
     size_t cells = r->n_representations * r->n_benchmarks;
     struct report_truth *t = r->truth = calloc(1, sizeof *t);
-    if (!t || !(t->path = strdup(path)) || !(t->block = calloc(4 * cells + r->n_representations + 1, sizeof *t->block)) ||
+    if (!t || !(t->path = strdup(path)) ||
+        !(t->block = calloc(4 * cells + r->n_representations + 1, sizeof *t->block)) ||
         !(t->verdicts = calloc(r->n_benchmarks + 1, sizeof *t->verdicts)))
         return FAIL_NOMEM(e);
     const char *slash = strrchr(t->path, '/');

@@ -41,10 +41,11 @@ static void introduction(const struct report *r, struct buf *out)
     char text[REPORT_NUMBER_SIZE];
     buf_printf(out, "<p>The performance of all %zu representations is known from <code>", r->n_representations);
     svg_escape(out, r->truth->file);
-    buf_printf(out,
-               "</code>, which the policy did not see. Recommended is the first of the policy's ranking after %zu fine-tunes; "
-               "lost is what the truly best has more, also as a share of the range from the worst to the best. ",
-               fine_tunes(r));
+    buf_printf(
+        out,
+        "</code>, which the policy did not see. Recommended is the first of the policy's ranking after %zu fine-tunes; "
+        "lost is what the truly best has more, also as a share of the range from the worst to the best. ",
+        fine_tunes(r));
     if (r->truth->furthest < 1e-9)
         buf_puts(out, "What this sweep measured itself stands in that file, too.");
     else if (isfinite(r->truth->furthest))
@@ -101,10 +102,17 @@ static void mean_row(const struct report *r, struct buf *out)
 
 static void verdict_table(const struct report *r, struct buf *out)
 {
-    static const char *const titles[] = {
-        "benchmark", "recommended", "#its truth", "truly best", "#its truth", "#lost", "#of the range", "#true rank",
-        "is the best<br/><small>recall@1</small>", "in the<br/>true top 3", "best in list of 3<br/><small>recall@3</small>"
-    };
+    static const char *const titles[] = { "benchmark",
+                                          "recommended",
+                                          "#its truth",
+                                          "truly best",
+                                          "#its truth",
+                                          "#lost",
+                                          "#of the range",
+                                          "#true rank",
+                                          "is the best<br/><small>recall@1</small>",
+                                          "in the<br/>true top 3",
+                                          "best in list of 3<br/><small>recall@3</small>" };
     table_begin(out, titles, ARRAY_LEN(titles));
     for (size_t b = 0; b < r->n_benchmarks; b++)
         verdict_row(r, b, out);
@@ -130,8 +138,12 @@ static void regret_row(const char *who, const struct policy_regret *x, bool one_
 /* Means over the benchmarks, beside what choices at random would have given. */
 static void chance_table(const struct report *r, struct buf *out)
 {
-    static const char *const titles[] = { "mean over the benchmarks", "#lost", "#of the range", "#true rank",
-                                          "#is the best<br/><small>recall@1</small>", "#in the<br/>true top 3",
+    static const char *const titles[] = { "mean over the benchmarks",
+                                          "#lost",
+                                          "#of the range",
+                                          "#true rank",
+                                          "#is the best<br/><small>recall@1</small>",
+                                          "#in the<br/>true top 3",
                                           "#best in list of 3<br/><small>recall@3</small>" };
     const char *some[ARRAY_LEN(titles)] = { titles[0] };
     const struct report_truth *t = r->truth;
@@ -141,8 +153,10 @@ static void chance_table(const struct report *r, struct buf *out)
         some[ARRAY_LEN(titles) - 1] = titles[ARRAY_LEN(titles) - 1];
     char drawn[100];
     snprintf(drawn, sizeof drawn, "%zu fine-tuned at random, the best of them kept", fine_tunes(r));
-    buf_puts(out, "<h3>Beside chance</h3>\n<p>What a choice at random gives is not drawn but computed: the exact mean over all "
-                  "draws. Its list of three is filled with the next best of what was drawn, then at random.</p>\n");
+    buf_puts(
+        out,
+        "<h3>Beside chance</h3>\n<p>What a choice at random gives is not drawn but computed: the exact mean over all "
+        "draws. Its list of three is filled with the next best of what was drawn, then at random.</p>\n");
     table_begin(out, some, ARRAY_LEN(titles) - !one_unit);
     regret_row("the policy", &t->ours, one_unit, out);
     regret_row(drawn, &t->by_lot, one_unit, out);
@@ -152,10 +166,17 @@ static void chance_table(const struct report *r, struct buf *out)
 
 static void chance_details(const struct report *r, struct buf *out)
 {
-    static const char *const titles[] = { "benchmark", "#range lost:<br/>policy", "#as many<br/>at random", "#one<br/>at random",
-                                          "#true rank:<br/>policy", "#as many<br/>at random", "#one<br/>at random",
-                                          "#recall@1:<br/>as many at random", "#one<br/>at random",
-                                          "#recall@3:<br/>as many at random", "#three<br/>at random" };
+    static const char *const titles[] = { "benchmark",
+                                          "#range lost:<br/>policy",
+                                          "#as many<br/>at random",
+                                          "#one<br/>at random",
+                                          "#true rank:<br/>policy",
+                                          "#as many<br/>at random",
+                                          "#one<br/>at random",
+                                          "#recall@1:<br/>as many at random",
+                                          "#one<br/>at random",
+                                          "#recall@3:<br/>as many at random",
+                                          "#three<br/>at random" };
     buf_puts(out, "<details><summary>Each benchmark</summary>\n");
     table_begin(out, titles, ARRAY_LEN(titles));
     for (size_t b = 0; b <= r->n_benchmarks; b++) {
@@ -185,11 +206,16 @@ static void law_sentence(const struct report *r, struct buf *out)
     if (t->n_loo == 0)
         buf_puts(out, "<p>Too few representations have both scores: what the law predicts cannot be checked.</p>\n");
     else if (t->n_useless == 0)
-        buf_puts(out, "<p>On every benchmark the law predicts a representation that it has not seen better than the mean of the "
-                      "others does.</p>\n");
+        buf_puts(
+            out,
+            "<p>On every benchmark the law predicts a representation that it has not seen better than the mean of the "
+            "others does.</p>\n");
     else if (t->r2_loo <= 0)
-        buf_printf(out, "<p class=\"note\">Leave-one-out R\xc2\xb2 is not above 0 in the mean, and on %zu of %zu benchmarks: "
-                        "%s.</p>\n", t->n_useless, t->n_loo, useless);
+        buf_printf(
+            out,
+            "<p class=\"note\">Leave-one-out R\xc2\xb2 is not above 0 in the mean, and on %zu of %zu benchmarks: "
+            "%s.</p>\n",
+            t->n_useless, t->n_loo, useless);
     else {
         buf_puts(out, "<p class=\"note\">Leave-one-out R\xc2\xb2 is not above 0 on ");
         for (size_t b = 0, n = 0; b < r->n_benchmarks; b++) {
@@ -204,11 +230,13 @@ static void law_sentence(const struct report *r, struct buf *out)
 
 static void law_table(const struct report *r, struct buf *out)
 {
-    static const char *const titles[] = { "benchmark", "#representations", "#R\xc2\xb2", "#adjusted", "#leave-one-out",
-                                          "#Spearman" };
-    buf_puts(out, "<h3>The law on all of them</h3>\n<p>The degree-2 law of A and C, fitted on the truth. R\xc2\xb2 is of the "
-                  "points fitted, with six coefficients; leave-one-out is of each point under the fit of all others, 0 where "
-                  "that is no better than the mean.</p>\n");
+    static const char *const titles[] = { "benchmark", "#representations", "#R\xc2\xb2",
+                                          "#adjusted", "#leave-one-out",   "#Spearman" };
+    buf_puts(
+        out,
+        "<h3>The law on all of them</h3>\n<p>The degree-2 law of A and C, fitted on the truth. R\xc2\xb2 is of the "
+        "points fitted, with six coefficients; leave-one-out is of each point under the fit of all others, 0 where "
+        "that is no better than the mean.</p>\n");
     table_begin(out, titles, ARRAY_LEN(titles));
     for (size_t b = 0; b < r->n_benchmarks; b++) {
         const struct policy_fit *law = &r->truth->verdicts[b].law;
@@ -256,17 +284,18 @@ static json_t *regret_json(const struct policy_regret *x)
 static json_t *verdict_json(const struct report *r, size_t b)
 {
     const struct report_verdict *v = &r->truth->verdicts[b];
-    json_t *o = json_pack("{s:o, s:o, s:s, s:o, s:o, s:i, s:o, s:o, s:o}", "benchmark",
-                          b < r->n_benchmarks ? json_string(r->benchmarks[b].name) : json_null(), "recommended",
-                          v->n_list ? json_string(r->representations[v->list[0]].name) : json_null(), "best",
-                          r->representations[v->best].name, "best_performance", real(v->values[v->best]),
-                          "worst_performance", real(v->values[v->worst]), "fine_tunes", (int)v->fine_tunes, "policy",
-                          regret_json(&v->ours), "same_number_at_random", regret_json(&v->by_lot), "one_at_random",
-                          regret_json(&v->one));
+    json_t *o =
+        json_pack("{s:o, s:o, s:s, s:o, s:o, s:i, s:o, s:o, s:o}", "benchmark",
+                  b < r->n_benchmarks ? json_string(r->benchmarks[b].name) : json_null(), "recommended",
+                  v->n_list ? json_string(r->representations[v->list[0]].name) : json_null(), "best",
+                  r->representations[v->best].name, "best_performance", real(v->values[v->best]), "worst_performance",
+                  real(v->values[v->worst]), "fine_tunes", (int)v->fine_tunes, "policy", regret_json(&v->ours),
+                  "same_number_at_random", regret_json(&v->by_lot), "one_at_random", regret_json(&v->one));
     if (b < r->n_benchmarks)
-        json_object_set_new(o, "law", json_pack("{s:i, s:o, s:o, s:o, s:o}", "n_train", (int)v->law.n_train, "r2",
-                                                real(v->law.r2), "r2_adjusted", real(v->law.r2_adjusted), "r2_loo",
-                                                real(v->law.r2_loo), "spearman", real(v->law.spearman)));
+        json_object_set_new(o, "law",
+                            json_pack("{s:i, s:o, s:o, s:o, s:o}", "n_train", (int)v->law.n_train, "r2",
+                                      real(v->law.r2), "r2_adjusted", real(v->law.r2_adjusted), "r2_loo",
+                                      real(v->law.r2_loo), "spearman", real(v->law.spearman)));
     return o;
 }
 
@@ -279,8 +308,8 @@ json_t *report_truth_json(const struct report *r)
     return json_pack("{s:s, s:i, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o}}", "file", t->file, "of",
                      (int)r->n_representations, "largest_difference_to_measured", real(t->furthest), "benchmarks",
                      benchmarks, "target", verdict_json(r, r->n_benchmarks), "mean", "policy", regret_json(&t->ours),
-                     "same_number_at_random", regret_json(&t->by_lot), "one_at_random", regret_json(&t->one), "r2", real(t->r2),
-                     "r2_loo", real(t->r2_loo));
+                     "same_number_at_random", regret_json(&t->by_lot), "one_at_random", regret_json(&t->one), "r2",
+                     real(t->r2), "r2_loo", real(t->r2_loo));
 }
 
 /* ---- for a terminal ---------------------------------------------------------------------------------------------- */

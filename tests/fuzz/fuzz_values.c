@@ -1,5 +1,5 @@
-/* Any bytes: policy_table_read_values refuses them as bad input that names the place, or takes them, and then every value is
- * there and finite. */
+/* Any bytes: policy_table_read_values refuses them as bad input that names the place, or takes them, and then every
+ * value is there and finite. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err e = { 0 };
     AUTO(policy_table_destroy)
-    struct policy_table *t = policy_table_create((const char *const[]){ "A", "B,\"b\"" }, 2,
-                                                 (const char *const[]){ "X", "Y" }, 2, &e);
+    struct policy_table *t =
+        policy_table_create((const char *const[]){ "A", "B,\"b\"" }, 2, (const char *const[]){ "X", "Y" }, 2, &e);
     if (!t)
         abort();
     if (policy_table_read_values(t, (const char *)data, size, "fuzz.csv", &e) < 0) {

@@ -13,7 +13,9 @@
 static void assert_regret(const struct policy_regret *got, const struct policy_regret *want)
 {
     const double a[] = { got->value, got->lost, got->share, got->rank, got->is_best, got->in_top3, got->in_list };
-    const double b[] = { want->value, want->lost, want->share, want->rank, want->is_best, want->in_top3, want->in_list };
+    const double b[] = {
+        want->value, want->lost, want->share, want->rank, want->is_best, want->in_top3, want->in_list
+    };
     for (size_t i = 0; i < ARRAY_LEN(a); i++)
         if (!(fabs(a[i] - b[i]) < 1e-12))
             fail_msg("field %zu is %.17g instead of %.17g", i, a[i], b[i]);
@@ -71,7 +73,8 @@ static void enumerate(const double *truth, size_t n, size_t k, struct policy_reg
             if (set >> i & 1 && (best == SIZE_MAX || truth[i] > truth[best]))
                 best = i;
         }
-        if ((size_t)__builtin_popcount(set) == slots) { /* who is named: the drawn ones, others beside them if fewer than three */
+        if ((size_t)__builtin_popcount(set) ==
+            slots) { /* who is named: the drawn ones, others beside them if fewer than three */
             lists++;
             hits += any;
         }
