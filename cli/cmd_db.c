@@ -64,15 +64,19 @@ const struct cmd cmd_db = {
 
 /* ---- sql -c QUERY ----------------------------------------------------------------------------------------------- */
 
-static int run_query(const char *conninfo, const char *query, bool json, struct err *e)
+enum form { FORM_TABLE, FORM_JSON, FORM_CSV };
+
+static int run_query(const char *conninfo, const char *query, enum form form, struct err *e)
 {
     AUTO(db_close) struct db *d = db_open(conninfo, DB_READER, e);
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     if (!d)
         return -1;
     TRY(db_query(d, query, NULL, 0, &rows, e));
-    if (json)
+    if (form == FORM_JSON)
         return show_rows_json(rows, e);
+    if (form == FORM_CSV)
+        return show_rows_csv(rows, e);
     return db_rows_columns(rows) ? show_rows(rows, NULL, e) : 0;
 }
 
@@ -124,16 +128,20 @@ static int run_psql(const char *conninfo, struct err *e)
 static int run_sql(const struct opts *o, struct err *e)
 {
     const char *query = opts_text(o, "command");
-    if (!query && opts_flag(o, "json"))
-        return FAIL(e, ERR_USAGE, "--json needs a query: -c QUERY");
+    enum form form = opts_flag(o, "csv") ? FORM_CSV : opts_flag(o, "json") ? FORM_JSON : FORM_TABLE;
+    if (!query && form != FORM_TABLE)
+        return FAIL(e, ERR_USAGE, "--%s needs a query: -c QUERY", form == FORM_CSV ? "csv" : "json");
+    if (opts_flag(o, "csv") && opts_flag(o, "json"))
+        return FAIL(e, ERR_USAGE, "--csv and --json exclude each other");
     AUTO(place_close) struct place *p = place_open(o, false, e);
     if (!p)
         return -1;
-    return query ? run_query(place_conninfo(p), query, opts_flag(o, "json"), e) : run_psql(place_conninfo(p), e);
+    return query ? run_query(place_conninfo(p), query, form, e) : run_psql(place_conninfo(p), e);
 }
 
 static const struct opt sql_options[] = {
     { .name = "command", .letter = 'c', .type = OPT_TEXT, .value = "QUERY", .help = "run this query and print its rows" },
+    { .name = "csv", .type = OPT_FLAG, .help = "print CSV with a header line and all digits" },
     { 0 },
 };
 
@@ -142,7 +150,8 @@ const struct cmd cmd_sql = {
     .summary = "Ask the database in SQL, read only; without -c in psql",
     .details = "The views are described in docs/sql.md, e.g.\n"
                "  acsweep sql -c 'SELECT * FROM ranking'\n"
-               "  acsweep sql -c 'SELECT * FROM why_waiting' --json",
+               "  acsweep sql -c 'SELECT * FROM why_waiting' --json\n"
+               "  acsweep sql -c 'SELECT representation, benchmark, value FROM performances' --csv >truth.csv",
     .options = { cli_state_options, cli_database_options, cli_json_options, sql_options },
     .run = run_sql,
 };

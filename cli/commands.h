@@ -4,6 +4,12 @@
 
 #include "common/opts.h"
 
+/* --truth: of the commands that write a report. */
+#define CLI_TRUTH_OPTION                                                                                               \
+    { .name = "truth", .type = OPT_FILE, .value = "FILE.csv",                                                          \
+      .help = "what every representation truly reaches on every benchmark: lines of representation,benchmark,value; "  \
+              "the report then says what the choice lost" }
+
 /* --json: on every command that only reads. */
 extern const struct opt cli_json_options[];
 /* --state: where the private cluster, the sockets, the logs and the report of one machine live. */

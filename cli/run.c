@@ -56,6 +56,7 @@ const struct opt run_options[] = {
       .many = true,
       .value = "NAME=PATH",
       .help = "where this machine has a checkpoint or image set that sweep.cfg names" },
+    CLI_TRUTH_OPTION,
     { 0 },
 };
 
@@ -366,8 +367,9 @@ static int finish(struct run *r, struct err *e)
     if (!dir)
         return -1;
     TRY(show_ranking(r->db, r->sweep, e));
-    TRY(report_write(r->db, r->sweep, dir, e));
-    printf("\nReport: %s/index.html\n", dir);
+    AUTO(buf_free) struct buf verdict = BUF_INIT(4096);
+    TRY(report_write_truth(r->db, r->sweep, dir, opts_text(r->o, "truth"), &verdict, e));
+    printf("\n%sReport: %s/index.html\n", buf_text(&verdict), dir);
     return 0;
 }
 
@@ -440,10 +442,23 @@ static void prefer_signal(struct run *r, struct err *e)
         *e = signalled;
 }
 
+static int check_truth(const struct plan *p, const char *truth, struct err *e)
+{
+    AUTO(free) const char **names = calloc(p->n_representations + p->n_benchmarks + 1, sizeof *names);
+    if (!names)
+        return FAIL_NOMEM(e);
+    const char **benchmarks = names + p->n_representations;
+    for (size_t i = 0; i < p->n_representations; i++)
+        names[i] = p->representations[i].name;
+    for (size_t b = 0; b < p->n_benchmarks; b++)
+        benchmarks[b] = p->benchmarks[b].name;
+    return report_check_truth(truth, names, p->n_representations, benchmarks, p->n_benchmarks, e);
+}
+
 int run_sweep(const struct opts *o, const char *config, struct err *e)
 {
     AUTO(plan_destroy) struct plan *plan = plan_load_file(config, e); /* bad input shows before anything starts */
-    if (!plan)
+    if (!plan || (opts_text(o, "truth") && check_truth(plan, opts_text(o, "truth"), e) < 0))
         return -1;
     struct run r = { .o = o, .lock = -1, .sweep = plan->name };
     int rc = -1;

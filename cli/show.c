@@ -73,6 +73,30 @@ int show_rows_json(const struct db_rows *rows, struct err *e)
     return out_json(all, e);
 }
 
+static void print_csv(const char *text, bool last)
+{
+    bool quoted = strpbrk(text, ",\"\r\n") != NULL;
+    fputs(quoted ? "\"" : "", stdout);
+    for (; *text; text++) {
+        if (*text == '"')
+            putchar('"');
+        putchar(*text);
+    }
+    fputs(quoted ? "\"" : "", stdout);
+    putchar(last ? '\n' : ',');
+}
+
+int show_rows_csv(const struct db_rows *rows, struct err *e)
+{
+    int n = db_rows_columns(rows);
+    for (int c = 0; c < n; c++)
+        print_csv(db_rows_name(rows, c), c + 1 == n);
+    for (int64_t row = 0; row < db_rows_count(rows); row++)
+        for (int c = 0; c < n; c++)
+            print_csv(db_is_null(rows, row, c) ? "" : db_text(rows, row, c), c + 1 == n);
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : FAIL(e, ERR_ENV, "cannot write to stdout");
+}
+
 int show_json(struct db *d, enum sql_id id, const struct sql_arg *args, size_t n, struct err *e)
 {
     struct buf text = BUF_INIT(1 << 16);
@@ -125,11 +149,22 @@ int show_titled(struct db *d, enum sql_id id, const struct sql_arg *arg, size_t 
     return show_rows(rows, NULL, e);
 }
 
+static int show_note(struct db *d, const char *sweep, struct err *e)
+{
+    AUTO(db_rows_free) struct db_rows *rows = NULL;
+    TRY(db_exec(d, SQL_SHOW_OUTCOME, (const struct sql_arg[]){ SQL_TEXT(sweep) }, 1, 1, &rows, e));
+    const char *note = db_text(rows, 0, db_rows_column(rows, "note"));
+    if (*note)
+        printf("%s%s%s\n", out_style(stdout, OUT_YELLOW), note, out_style(stdout, OUT_PLAIN));
+    return 0;
+}
+
 int show_ranking(struct db *d, const char *sweep, struct err *e)
 {
     char title[256];
     snprintf(title, sizeof title, "Ranking of sweep %.200s", sweep);
-    return show_titled(d, SQL_SHOW_RANKING, (const struct sql_arg[]){ SQL_TEXT(sweep) }, 1, title, e);
+    TRY(show_titled(d, SQL_SHOW_RANKING, (const struct sql_arg[]){ SQL_TEXT(sweep) }, 1, title, e));
+    return show_note(d, sweep, e);
 }
 
 /* ---- commands that are one statement ------------------------------------------------------------------------------ */
@@ -161,7 +196,8 @@ static int run_view(const struct opts *o, struct err *e)
         return show_json(d, v->full, &arg, v->by_sweep, e);
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     TRY(db_exec(d, v->id, &arg, v->by_sweep, ROWS_ANY, &rows, e));
-    return show_rows(rows, v->none, e);
+    TRY(show_rows(rows, v->none, e));
+    return v->by_sweep ? show_note(d, sweep, e) : 0;
 }
 
 const struct cmd cmd_rank = {

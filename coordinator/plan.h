@@ -137,7 +137,7 @@ struct plan_policy {
 };
 
 struct plan {
-    char *name;
+    char *name, *note; /* note: for whoever reads the numbers; part of no identity */
     char *config_digest; /* of the text, and of content digests that were found out */
     bool identifies;     /* the tasks only find out content digests: plan again with these */
     size_t n_unknown;    /* files and directories that native tasks read and whose digest is neither stated nor known */

@@ -49,9 +49,22 @@ static int check_unique(const struct conf *c, const char *what, const struct con
     return 0;
 }
 
+/* One line for people; it goes into pages, tables and terminals. */
+static int check_note(const struct conf *c, struct conf_text note, struct err *e)
+{
+    enum { NOTE_MAX = 500 };
+    if (strlen(note.s) > NOTE_MAX)
+        return conf_fail(c, note.line, e, "the note has %zu bytes; make it at most %d", strlen(note.s), NOTE_MAX);
+    for (const char *p = note.s; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return conf_fail(c, note.line, e, "the note holds a control character; write it as one line of plain text");
+    return 0;
+}
+
 int plan_check_names(const struct sweep_conf *s, const struct conf *c, struct err *e)
 {
     TRY(plan_check_name(c, "the sweep", s->name.s, POLICY_MAX_NAME, s->name.line, e));
+    TRY(check_note(c, s->note, e));
     if (s->benchmarks.n > POLICY_MAX_BENCHMARKS)
         return conf_fail(c, s->benchmarks.line, e, "more than %d benchmarks", POLICY_MAX_BENCHMARKS);
     TRY(check_unique(c, "a checkpoint", &s->checkpoints, sizeof(struct checkpoint_conf), e));

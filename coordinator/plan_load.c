@@ -383,6 +383,7 @@ static int load_replay(struct plan_build *b, plan_read_fn *read, void *arg, stru
 static int load_names(struct plan_build *b, struct err *e)
 {
     KEEP(b->p->name, plan_text(b, b->s->name.s, e));
+    KEEP(b->p->note, plan_text(b, b->s->note.s, e));
     KEEP(b->p->store, plan_text(b, b->s->artifacts.store.s, e));
     return 0;
 }

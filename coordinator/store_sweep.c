@@ -141,7 +141,7 @@ static int write_sweep(struct db *d, const struct submission *sub, struct stored
              p->policy.direction_prior, p->policy.stop_confidence, p->policy.small_first ? "small_first" : "all",
              p->policy.screen_members, p->policy.screen_batch);
     return ONE_ID(d, SQL_SWEEP_UPSERT, &s->id, e, SQL_TEXT(p->name), SQL_TEXT(sub->config), SQL_TEXT(p->config_digest),
-                  SQL_TEXT(plan_json), SQL_TEXT(policy), SQL_I64((int64_t)p->policy.seed));
+                  SQL_TEXT(plan_json), SQL_TEXT(policy), SQL_I64((int64_t)p->policy.seed), SQL_TEXT(p->note));
 }
 
 /* ---- the entry points ---- */

@@ -384,6 +384,7 @@ static const struct conf_table artifacts_table = { "artifacts", sizeof(struct ar
 #define N_(kind, name) K(struct sweep_conf, name, name, kind)
 static const struct conf_key sweep_keys[] = {
     { N_(CONF_TEXT, name), .required = true, .help = "name of the sweep" },
+    { N_(CONF_TEXT, note), .fallback = "", .help = "what whoever reads the numbers must know; at the head of report and ranking; at most 500 bytes" },
     { N_(CONF_INT, seed), .fallback = "0", .lo = 0, .hi = 4294967295.0, .help = "of everything random that has no seed of its own" },
     { N_(CONF_GROUP, artifacts), .table = &artifacts_table, .help = "where results that are files live" },
     { N_(CONF_GROUPS, checkpoints), .table = &checkpoint_table, .help = "models by name" },

@@ -143,7 +143,7 @@ struct load_conf {
     struct fake_conf fake;
 };
 struct sweep_conf {
-    struct conf_text name;
+    struct conf_text name, note;
     int64_t seed;
     struct artifacts_conf {
         struct conf_text store;

@@ -33,6 +33,12 @@ DEFINE_CLEANUP(policy_table_destroy, struct policy_table *)
  * messages, which give line and column. */
 struct policy_table *policy_table_parse(const char *text, size_t len, const char *place, struct err *e);
 
+/* Read CSV text with a line for each value into a table of known names: the header `representation,benchmark,value`, and
+ * `a` and `c` if you like (in any order), as `acsweep sql --csv` prints them. Every representation needs its value on every
+ * benchmark, once; a and c may be empty. ERR_INPUT names line and column, or what is missing; the table is then half filled. */
+MUST_USE int policy_table_read_values(struct policy_table *t, const char *text, size_t len, const char *place,
+                                      struct err *e);
+
 size_t policy_table_representations(const struct policy_table *t);
 size_t policy_table_benchmarks(const struct policy_table *t);
 const char *policy_table_representation(const struct policy_table *t, size_t r);

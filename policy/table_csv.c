@@ -1,13 +1,12 @@
-/* CSV text -> table. The text comes from people: every refusal names line, column and remedy, and nothing is allocated
- * from a number that the text states. */
+/* CSV text, a line for each representation -> table. Nothing is allocated from a number that the text states. */
 #include "policy/table.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "common/parse.h"
+#include "policy/csv.h"
 
-enum { MAX_COLUMNS = 2 + 3 * POLICY_MAX_BENCHMARKS, MAX_CELL = POLICY_MAX_NAME + sizeof "perf:" };
+enum { MAX_COLUMNS = 2 + 3 * POLICY_MAX_BENCHMARKS };
 
 enum column_kind { COLUMN_REPRESENTATION, COLUMN_C, COLUMN_C_OF, COLUMN_A, COLUMN_PERF };
 
@@ -15,103 +14,6 @@ struct column {
     enum column_kind kind;
     size_t benchmark;
 };
-
-/* A cursor over the text; line and column count from 1 and point at the start of the last cell read. */
-struct reader {
-    const char *at, *end, *place;
-    size_t line, field;
-    char cell[MAX_CELL + 1];
-    size_t len;
-    bool last_of_line;
-};
-
-static int fail_cell(const struct reader *r, struct err *e, const char *what)
-{
-    return FAIL(e, ERR_INPUT, "%s: line %zu, column %zu: %s", r->place, r->line, r->field, what);
-}
-
-static int put(struct reader *r, char ch, struct err *e)
-{
-    if (ch == '\0')
-        return fail_cell(r, e, "a NUL byte; save the table as UTF-8 text");
-    if (ch == '\n' || ch == '\r')
-        return fail_cell(r, e, "a line break inside quotes; close the quote on the same line");
-    if (r->len >= MAX_CELL)
-        return fail_cell(r, e, "the cell is longer than 255 bytes; shorten the name or number");
-    r->cell[r->len++] = ch;
-    return 0;
-}
-
-static int read_quoted(struct reader *r, struct err *e)
-{
-    for (r->at++; r->at < r->end; r->at++) {
-        if (*r->at != '"') {
-            TRY(put(r, *r->at, e));
-        } else if (r->at + 1 < r->end && r->at[1] == '"') {
-            r->at++;
-            TRY(put(r, '"', e));
-        } else {
-            r->at++;
-            return 0;
-        }
-    }
-    return fail_cell(r, e, "the quote is never closed; add the missing \"");
-}
-
-static int read_plain(struct reader *r, struct err *e)
-{
-    for (; r->at < r->end && *r->at != ',' && *r->at != '\n' && *r->at != '\r'; r->at++) {
-        if (*r->at == '"')
-            return fail_cell(r, e, "a quote in the middle of a cell; quote the whole cell and double quotes inside it");
-        TRY(put(r, *r->at, e));
-    }
-    return 0;
-}
-
-/* Step over what ends a cell: a comma, a line break, or the end of the text. */
-static int end_cell(struct reader *r, struct err *e)
-{
-    r->last_of_line = true;
-    if (r->at == r->end)
-        return 0;
-    if (*r->at == ',') {
-        r->last_of_line = false;
-        r->at++;
-        return 0;
-    }
-    if (*r->at == '\r')
-        r->at++;
-    if (r->at < r->end && *r->at == '\n') {
-        r->at++;
-        return 0;
-    }
-    return fail_cell(r, e, "expected a comma or the end of the line after the cell");
-}
-
-static int next_cell(struct reader *r, struct err *e)
-{
-    r->len = 0;
-    r->field++;
-    TRY(r->at < r->end && *r->at == '"' ? read_quoted(r, e) : read_plain(r, e));
-    r->cell[r->len] = '\0';
-    return end_cell(r, e);
-}
-
-/* True when a further line was begun; blank lines are passed over. */
-static bool next_line(struct reader *r)
-{
-    for (;;) {
-        r->line++;
-        r->field = 0;
-        const char *p = r->at;
-        if (p < r->end && *p == '\r')
-            p++;
-        if (p < r->end && *p == '\n')
-            r->at = p + 1;
-        else
-            return r->at < r->end;
-    }
-}
 
 /* ---- the header ------------------------------------------------------------------------------------------------- */
 
@@ -132,25 +34,25 @@ static void header_destroy(struct header *h)
 }
 DEFINE_CLEANUP(header_destroy, struct header *)
 
-static int header_benchmark(struct header *h, const char *name, size_t *b, const struct reader *r, struct err *e)
+static int header_benchmark(struct header *h, const char *name, size_t *b, const struct csv *r, struct err *e)
 {
     for (*b = 0; *b < h->n_benchmarks; ++*b)
         if (strcmp(h->names[*b], name) == 0)
             return 0;
     if (*name == '\0')
-        return fail_cell(r, e, "the benchmark has no name; write a:NAME or perf:NAME");
+        return csv_fail(r, e, "the benchmark has no name; write a:NAME or perf:NAME");
     if (h->n_benchmarks == POLICY_MAX_BENCHMARKS)
-        return fail_cell(r, e, "more than 256 benchmarks; split the table");
+        return csv_fail(r, e, "more than 256 benchmarks; split the table");
     if (!(h->names[*b] = strdup(name)))
         return FAIL_NOMEM(e);
     h->n_benchmarks++;
     return 0;
 }
 
-static int header_column(struct header *h, const struct reader *r, struct err *e)
+static int header_column(struct header *h, const struct csv *r, struct err *e)
 {
     if (h->n == MAX_COLUMNS)
-        return fail_cell(r, e, "too many columns; a table has at most 256 benchmarks");
+        return csv_fail(r, e, "too many columns; a table has at most 256 benchmarks");
     struct column *col = &h->columns[h->n];
     bool *seen;
     if (strcmp(r->cell, "representation") == 0) {
@@ -185,15 +87,15 @@ static int header_column(struct header *h, const struct reader *r, struct err *e
     return 0;
 }
 
-static int read_header(struct header *h, struct reader *r, struct err *e)
+static int read_header(struct header *h, struct csv *r, struct err *e)
 {
-    if (!next_line(r))
+    if (!csv_next_line(r))
         return FAIL(
             e, ERR_INPUT,
             "%s: the table is empty; its first line must be representation,c,a:<benchmark>...,perf:<benchmark>...",
             r->place);
     do {
-        TRY(next_cell(r, e));
+        TRY(csv_next_cell(r, e));
         TRY(header_column(h, r, e));
     } while (!r->last_of_line);
     bool all_own = h->n_benchmarks > 0;
@@ -251,21 +153,6 @@ static int rows_grow(struct rows *rows, size_t columns, struct err *e)
     return 0;
 }
 
-/* One number, or NaN for an empty cell. The magnitude is bounded so that no square of a difference can overflow. */
-static int read_number(const struct reader *r, const char *column, double *out, struct err *e)
-{
-    *out = NAN;
-    if (r->len == 0)
-        return 0;
-    struct err inner = { 0 };
-    if (parse_double(r->cell, out, &inner) < 0 || fabs(*out) > 1e100)
-        return FAIL(
-            e, ERR_INPUT,
-            "%s: line %zu, column %zu (%s): '%s' is not a number; write one like 64.26, or leave the cell empty",
-            r->place, r->line, r->field, column, r->cell);
-    return 0;
-}
-
 static const char *column_name(const struct header *h, size_t i)
 {
     switch (h->columns[i].kind) {
@@ -278,7 +165,7 @@ static const char *column_name(const struct header *h, size_t i)
     }
 }
 
-static int read_row(struct rows *rows, const struct header *h, struct reader *r, struct err *e)
+static int read_row(struct rows *rows, const struct header *h, struct csv *r, struct err *e)
 {
     if (rows->n == POLICY_MAX_REPRESENTATIONS)
         return FAIL(e, ERR_INPUT, "%s: line %zu: more than %d representations; split the table", r->place, r->line,
@@ -291,13 +178,13 @@ static int read_row(struct rows *rows, const struct header *h, struct reader *r,
         if (i > 0 && r->last_of_line)
             return FAIL(e, ERR_INPUT, "%s: line %zu: %zu cells where the header has %zu; write empty cells as ,,",
                         r->place, r->line, i, h->n);
-        TRY(next_cell(r, e));
+        TRY(csv_next_cell(r, e));
         double *value = &rows->values[row * h->n + i];
         *value = NAN;
         if (h->columns[i].kind != COLUMN_REPRESENTATION)
-            TRY(read_number(r, column_name(h, i), value, e));
+            TRY(csv_number(r, column_name(h, i), value, e));
         else if (r->len == 0)
-            return fail_cell(r, e, "the representation has no name; give it one");
+            return csv_fail(r, e, "the representation has no name; give it one");
         else if (!(rows->names[row] = strdup(r->cell)))
             return FAIL_NOMEM(e);
     }
@@ -333,20 +220,16 @@ static void fill(struct policy_table *t, const struct header *h, const struct ro
 
 struct policy_table *policy_table_parse(const char *text, size_t len, const char *place, struct err *e)
 {
-    if (len > POLICY_MAX_CSV)
-        return FAIL_NULL(e, ERR_INPUT, "%s: the table is over %d bytes; split it", place, POLICY_MAX_CSV);
-    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark, as spreadsheets write it */
-        text += 3;
-        len -= 3;
-    }
-    struct reader r = { .at = text, .end = text + len, .place = place };
+    struct csv r;
+    if (csv_begin(&r, text, len, place, e) < 0)
+        return NULL;
     AUTO(header_destroy) struct header *h = calloc(1, sizeof *h);
     if (!h)
         return FAIL_NOMEM(e), NULL;
     if (read_header(h, &r, e) < 0)
         return NULL;
     __attribute__((cleanup(rows_free_cleanup))) struct rows rows = { 0 };
-    while (next_line(&r))
+    while (csv_next_line(&r))
         if (read_row(&rows, h, &r, e) < 0)
             return NULL;
     if (rows.n == 0)

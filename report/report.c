@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/file.h"
 #include "report/report_data.h"
+#include "report/report_truth.h"
 
 static int make_directories(const char *dir, struct err *e)
 {
@@ -43,14 +44,22 @@ static int write_file(const struct report *r, const char *dir, const char *file,
 
 int report_write(struct db *d, const char *sweep, const char *dir, struct err *e)
 {
+    return report_write_truth(d, sweep, dir, NULL, NULL, e);
+}
+
+int report_write_truth(struct db *d, const char *sweep, const char *dir, const char *truth, struct buf *verdict,
+                       struct err *e)
+{
     if (!dir || !*dir)
         return FAIL(e, ERR_USAGE, "report: no directory given");
-    AUTO(report_free) struct report *r = report_read(d, sweep, e);
+    AUTO(report_free) struct report *r = report_read(d, sweep, truth, e);
     if (!r)
         return -1;
     TRY(make_directories(dir, e));
     TRY(write_file(r, dir, "report.json", report_json, e));
     for (const struct report_table *t = report_tables; t->file; t++)
         TRY(write_file(r, dir, t->file, t->write, e));
+    if (verdict)
+        report_truth_line(r, verdict);
     return write_file(r, dir, "index.html", report_html, e);
 }

@@ -7,6 +7,7 @@
 #include "report/report_law.h"
 #include "report/report_pictures.h"
 #include "report/report_precision.h"
+#include "report/report_truth.h"
 #include "sql/sql_text.h"
 
 enum { ATTEMPTS_MAX = 5000, FAILURES_MAX = 200, KEPT_MAX = 16 };
@@ -79,6 +80,7 @@ static int read_sweep(struct report *r, struct db *d, const char *sweep, struct 
     r->sweep = text_of(rows, 0, "name");
     r->state = text_of(rows, 0, "state");
     r->note = text_of(rows, 0, "note");
+    r->reason = text_of(rows, 0, "reason");
     r->config = text_of(rows, 0, "config");
     r->config_digest = text_of(rows, 0, "config_digest");
     r->mode = text_of(rows, 0, "mode");
@@ -147,7 +149,8 @@ static int read_cells(struct report *r, struct db *d, struct err *e)
 {
     size_t n = r->n_representations * r->n_benchmarks;
     double **const all[] = { &r->a,      &r->c,         &r->performance, &r->by_law, &r->expected,
-                             &r->before, &r->before_sd, &r->known,       &r->standard_error };
+                             &r->before, &r->before_sd, &r->known,       &r->standard_error,
+                             &r->place };
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (!(*all[i] = cells_create(n)))
             return FAIL_NOMEM(e);
@@ -176,6 +179,7 @@ static int read_predictions(struct report *r, struct db *d, struct err *e)
         if (cell == SIZE_MAX)
             continue;
         r->expected[cell] = real_of(rows, i, "mean");
+        r->place[cell] = real_of(rows, i, "rank");
         r->before[cell] = real_of(rows, i, "before_mean");
         r->before_sd[cell] = real_of(rows, i, "before_sd");
     }
@@ -399,7 +403,7 @@ static int read_all(struct report *r, struct db *d, const char *sweep, struct er
     return 0;
 }
 
-struct report *report_read(struct db *d, const char *sweep, struct err *e)
+struct report *report_read(struct db *d, const char *sweep, const char *truth, struct err *e)
 {
     AUTO(report_free) struct report *r = calloc(1, sizeof *r);
     if (!r || !(r->kept = calloc(KEPT_MAX, sizeof *r->kept)))
@@ -408,12 +412,12 @@ struct report *report_read(struct db *d, const char *sweep, struct err *e)
         return NULL;
     int rc = read_all(r, d, sweep, e);
     db_rollback(d); /* we only read */
-    if (rc < 0)
+    if (rc < 0 || (truth && report_truth_read(r, truth, e) < 0))
         return NULL;
     mark_measured(r);
     measure_targets(r);
     report_mark_ties(r);
-    if (report_law_apply(r, e) < 0)
+    if (report_law_apply(r, e) < 0 || (truth && report_truth_judge(r, e) < 0))
         return NULL;
     return TAKE(r);
 }
@@ -426,11 +430,12 @@ void report_free(struct report *r)
         free(r->recalls[i].block);
     }
     void *const blocks[] = { r->benchmarks, r->representations, r->ranking,  r->a,      r->c,     r->performance,
-                             r->by_law,     r->expected,        r->before,  r->before_sd, r->known, r->standard_error, r->fits,            r->rounds,  r->choices, r->costs, r->attempts,
+                             r->by_law,     r->expected,        r->before,  r->before_sd, r->known, r->place, r->standard_error, r->fits,            r->rounds,  r->choices, r->costs, r->attempts,
                              r->failures,   r->recalls };
     for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
         free(blocks[i]);
     report_pictures_free(r->pictures);
+    report_truth_free(r->truth);
     for (size_t i = 0; i < r->n_kept; i++)
         db_rows_free(r->kept[i]);
     free(r->kept);

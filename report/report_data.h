@@ -98,7 +98,8 @@ struct report_recall {
 };
 
 struct report {
-    const char *sweep, *state, *note, *config, *config_digest, *mode, *created, *finished;
+    /* note: what sweep.cfg says to the reader; reason: why the state is what it is */
+    const char *sweep, *state, *note, *reason, *config, *config_digest, *mode, *created, *finished;
     int64_t sweep_id, seed;
     double elapsed_seconds, direction_prior;
     bool recorded; /* the numbers were looked up (executor replay), nothing was trained */
@@ -113,8 +114,9 @@ struct report {
      * while these are too few for it to say anything. `expected`: the policy's expectation in the latest round; `before`
      * and `before_sd`: in the round that chose the representation, hence before it was measured. */
     double *a, *c, *performance, *by_law, *expected, *before, *before_sd;
+    double *place;          /* in the policy's ranking of the benchmark, latest round; NaN = not ranked */
     double *standard_error; /* of the performance, from the number of questions; NaN = not known */
-    double *known; /* performance, and in a replay also what is recorded but was not asked for */
+    double *known; /* performance, and in a replay also what is recorded but was not asked for; with a truth, that instead */
 
     struct report_fit *fits;
     struct report_round *rounds;
@@ -130,13 +132,14 @@ struct report {
     uint64_t recall_runs;   /* drawn runs of the paper's policy behind its curves; 0 = exact */
 
     struct report_pictures *pictures; /* report_pictures.h */
+    struct report_truth *truth;       /* report_truth.h; NULL = none was given */
 
     struct db_rows **kept; /* owners of the texts */
     size_t n_kept;
 };
 
-/* Read all of it in one snapshot. NULL on error. */
-struct report *report_read(struct db *d, const char *sweep, struct err *e);
+/* Read all of it in one snapshot, and the file `truth` (report.h; NULL = none). NULL on error. */
+struct report *report_read(struct db *d, const char *sweep, const char *truth, struct err *e);
 void report_free(struct report *r);
 DEFINE_CLEANUP(report_free, struct report *)
 

@@ -3,58 +3,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "report/report_cells.h"
 #include "report/report_data.h"
 #include "report/report_pictures.h"
 #include "report/report_plot.h"
 #include "report/report_style.h"
 #include "report/report_text.h"
+#include "report/report_truth.h"
 #include "report/svg.h"
-
-/* ---- cells ------------------------------------------------------------------------------------------------------- */
-
-static void cell_text(struct buf *out, const char *class, const char *text)
-{
-    buf_printf(out, "<td class=\"%s\">", class);
-    svg_escape(out, *text ? text : REPORT_DASH);
-    buf_puts(out, "</td>");
-}
-
-static void cell_real(struct buf *out, double value, int decimals)
-{
-    char text[REPORT_NUMBER_SIZE];
-    buf_printf(out, "<td class=\"n\">%s</td>", report_fixed(value, decimals, text));
-}
-
-static void cell_int(struct buf *out, int64_t value)
-{
-    buf_printf(out, "<td class=\"n\">%" PRId64 "</td>", value);
-}
-
-static void cell_duration(struct buf *out, double seconds)
-{
-    char text[REPORT_NUMBER_SIZE];
-    buf_printf(out, "<td class=\"n\">%s</td>", report_duration(seconds, text));
-}
-
-static void heading(struct buf *out, const char *id, const char *title)
-{
-    buf_printf(out, "<h2 id=\"%s\">%s</h2>\n", id, title);
-}
-
-/* Head of a table in a container that scrolls; titles that start with '#' are of number columns. */
-static void table_begin(struct buf *out, const char *const *titles, size_t n)
-{
-    buf_puts(out, "<div class=\"scroll\"><table><thead><tr>");
-    for (size_t i = 0; i < n; i++)
-        buf_printf(out, titles[i][0] == '#' ? "<th class=\"n\">%s</th>" : "<th>%s</th>",
-                   titles[i] + (titles[i][0] == '#'));
-    buf_puts(out, "</tr></thead><tbody>\n");
-}
-
-static void table_end(struct buf *out)
-{
-    buf_puts(out, "</tbody></table></div>\n");
-}
 
 static void tile(struct buf *out, const char *what, const char *value)
 {
@@ -118,6 +74,15 @@ static void write_target(const struct report *r, struct buf *out)
         buf_puts(out, ".");
 }
 
+static void paragraph(struct buf *out, const char *element, const char *text)
+{
+    if (!*text)
+        return;
+    buf_printf(out, "<p class=\"note\"><%s>", element);
+    svg_escape(out, text);
+    buf_printf(out, "</%s></p>\n", element);
+}
+
 static void section_summary(const struct report *r, struct buf *out)
 {
     buf_puts(out, "<h1>Sweep ");
@@ -136,11 +101,8 @@ static void section_summary(const struct report *r, struct buf *out)
     buf_puts(out, ".");
     write_target(r, out);
     buf_puts(out, "</p>\n");
-    if (*r->note) {
-        buf_puts(out, "<p class=\"note\">");
-        svg_escape(out, r->note);
-        buf_puts(out, "</p>\n");
-    }
+    paragraph(out, "b", r->note);
+    paragraph(out, "span", r->reason);
     if (r->recorded)
         buf_puts(out, "<p class=\"note\">This is a replay: scores and performances are recorded numbers that the workers "
                       "looked up. Nothing was trained and no GPU time was used.</p>\n");
@@ -422,7 +384,11 @@ static void recall_missing(const struct report *r, struct buf *out)
 static void recall_text(const struct report *r, struct buf *out)
 {
     buf_puts(out, "<p>How soon would each policy have had the truly best representation in its list of three, on this table? ");
-    if (r->recorded)
+    if (r->truth) {
+        buf_puts(out, "The true performances are those of <code>");
+        svg_escape(out, r->truth->file);
+        buf_puts(out, "</code>. ");
+    } else if (r->recorded)
         buf_puts(out, "The recorded performances of all representations are used here, also of those this sweep did not ask "
                       "for. ");
     if (r->recall_runs)
@@ -466,7 +432,8 @@ static void section_recall(const struct report *r, struct buf *out)
         recall_figures(r, mean, out);
         buf_puts(out, "</div></div>\n");
     }
-    regret_table(r, out);
+    if (!r->truth) /* else there is a section about it */
+        regret_table(r, out);
     buf_puts(out, "<details><summary>Each benchmark</summary><div class=\"stack\">\n");
     for (size_t i = 0; i < r->n_recalls; i++)
         if (r->recalls[i].benchmark < r->n_benchmarks)
@@ -631,6 +598,14 @@ static void section_pictures(const struct report *r, struct buf *out)
     report_pictures_draw(r, out);
 }
 
+static void section_truth(const struct report *r, struct buf *out)
+{
+    if (!report_truth_any(r))
+        return;
+    heading(out, "truth", "What the choice lost");
+    report_truth_html(r, out);
+}
+
 static void section_config(const struct report *r, struct buf *out)
 {
     heading(out, "config", "Configuration used");
@@ -650,6 +625,7 @@ static const struct {
 } sections[] = {
     { NULL, NULL, section_summary, NULL },
     { "ranking", "Ranking", section_ranking, NULL },
+    { "truth", "Truth", section_truth, report_truth_any },
     { "rounds", "Choices", section_rounds, NULL },
     { "law", "Law", section_law, NULL },
     { "correspondence", "Correspondence", section_pictures, report_pictures_any },

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "report/report_data.h"
+#include "report/report_truth.h"
 
 static json_t *real(double value)
 {
@@ -168,13 +169,14 @@ static int add_bytes(const char *bytes, size_t len, void *out)
 
 void report_json(const struct report *r, struct buf *out)
 {
-    json_t *root = json_pack("{s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:i, s:i, s:i}", "sweep", text(r->sweep), "state",
-                             text(r->state), "mode", text(r->mode), "seed", (json_int_t)r->seed, "created", text(r->created),
+    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:i, s:i, s:i}", "sweep", text(r->sweep),
+                             "note", text(r->note), "state", text(r->state), "reason", text(r->reason), "mode", text(r->mode), "seed", (json_int_t)r->seed, "created", text(r->created),
                              "finished", text(r->finished), "config_digest", text(r->config_digest), "search_space",
                              (int)r->n_representations, "fine_tunes_chosen", (int)report_count_chosen(r), "measured",
                              (int)report_count_measured(r));
     json_object_set_new(root, "ranking", json_ranking(r));
     json_object_set_new(root, "recommendation", json_recommendation(r));
+    json_object_set_new(root, "truth", r->truth ? report_truth_json(r) : json_null());
     json_object_set_new(root, "benchmarks", json_benchmarks(r));
     json_object_set_new(root, "rounds", json_rounds(r));
     json_object_set_new(root, "recall", json_recall(r));

@@ -15,7 +15,7 @@ const char report_style[] =
     "h2{font-size:20px;margin:2em 0 .4em;padding-top:.6em;border-top:1px solid var(--line)}\n"
     "h3{font-size:16px;margin:.2em 0;overflow-wrap:anywhere}\n"
     "p{max-width:75ch;margin:.5em 0}.dim{color:var(--dim)}.note{background:var(--card);border-left:3px solid var(--accent);"
-    "padding:8px 12px}.bad{color:var(--bad)}.good{color:var(--good)}\n"
+    "padding:8px 12px}.scroll+h3,details+h3{margin-top:1.4em}.bad{color:var(--bad)}.good{color:var(--good)}\n"
     "nav{font-size:14px;margin:.6em 0}nav a{display:inline-block;margin:0 1em .2em 0}a{color:var(--accent)}\n"
     ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(142px,1fr));gap:10px;margin:14px 0}\n"
     ".tile{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 12px}\n"

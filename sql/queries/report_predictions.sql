@@ -1,7 +1,8 @@
--- What the policy expects of each representation on each benchmark, in the benchmark's unit: in the latest round, and in the
--- round that chose it, which is before it was measured.
+-- What the policy expects of each representation on each benchmark, in the benchmark's unit: in the latest round, with its
+-- place in the ranking there, and in the round that chose it, which is before it was measured.
 SELECT p.representation_id, p.benchmark_id,
        max(p.mean) FILTER (WHERE p.round = latest.round) AS mean,
+       max(p.rank) FILTER (WHERE p.round = latest.round) AS rank,
        max(p.mean) FILTER (WHERE p.round = pc.round) AS before_mean,
        max(p.sd) FILTER (WHERE p.round = pc.round) AS before_sd
 FROM acsweep.policy_prediction p

@@ -1,5 +1,5 @@
 -- The sweep to report on: the named one, or the newest when no name is given.
-SELECT s.sweep_id, s.name, s.state::text AS state, s.note, s.config, s.config_digest, s.seed,
+SELECT s.sweep_id, s.name, s.state::text AS state, s.note, s.reason, s.config, s.config_digest, s.seed,
        coalesce(s.policy ->> 'mode', '') AS mode,
        CASE jsonb_typeof(s.policy -> 'direction_prior') WHEN 'number' THEN (s.policy ->> 'direction_prior')::double precision
        END AS direction_prior,

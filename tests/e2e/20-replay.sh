@@ -41,6 +41,31 @@ expect 0 acsweep report --state "$SCRATCH/a" --output "$SCRATCH/again"
 [[ -s $SCRATCH/again/index.html ]] || fail "no report from acsweep report"
 none_left
 
+# The truth from an exhaustive sweep, as one command prints it, tells what six fine-tunes lost; the note is shown with it.
+cp "$SOURCE/examples/paper/law.csv" .
+edit() { sed "s/^name = \"paper\";/name = \"$1\"; note = \"Of the paper's numbers.\";/; s/mode = \"default\";/mode = \"$2\"; batch = $3;/" \
+    "$SOURCE/examples/paper/sweep.cfg" >"$1.cfg"; }
+edit all exhaustive 13
+edit six default 1
+expect 0 acsweep run all.cfg --state "$SCRATCH/a"
+expect 0 acsweep sql --state "$SCRATCH/a" --csv -c "SELECT representation, benchmark, value FROM performances WHERE sweep = 'all'"
+cp "$OUT" truth.csv
+same "$(wc -l <truth.csv)" 105
+expect 0 acsweep run six.cfg --state "$SCRATCH/a" --truth truth.csv
+has "$OUT" "Of the paper's numbers."
+has "$OUT" "Truth: C+D@224 is number 1 of 13 for the target, the best"
+has "$OUT" "Law on all 13: mean R² 0.905, leave-one-out 0.692"
+same "$(json "$SCRATCH/a/report/report.json" 'd["note"], d["truth"]["target"]["policy"]["rank"], len(d["truth"]["benchmarks"])')" \
+    "(\"Of the paper's numbers.\", 1.0, 8)"
+expect 0 acsweep sql --state "$SCRATCH/a" --csv -c "SELECT note FROM sweeps WHERE sweep = 'six'"
+has "$OUT" "Of the paper's numbers."
+sed '5s/^[^,]*,/CLIP@337,/' truth.csv >bad.csv
+expect 3 acsweep run six.cfg --state "$SCRATCH/none" --truth bad.csv
+has "$ERR" "bad.csv: line 5, column 1: there is no representation 'CLIP@337'; did you mean 'CLIP@336'?"
+[[ ! -e $SCRATCH/none ]] || fail "a bad truth was seen only after the start"
+expect 2 acsweep sql --state "$SCRATCH/a" --csv
+none_left
+
 # Two at once. The first is stopped, so that it cannot end meanwhile.
 acsweep replay --state "$SCRATCH/two" >"$OUT.first" 2>&1 </dev/null &
 pid=$!

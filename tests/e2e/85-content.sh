@@ -168,7 +168,7 @@ config broken fp16 "" >"$SCRATCH/broken.cfg"
 expect 0 acsweep submit "$SCRATCH/broken.cfg" --coordinator "$JOIN"
 wait_for 60 "the end" is failed "SELECT state FROM acsweep.sweep WHERE name = 'broken'"
 same "$(query "SELECT count(*) FROM attempts WHERE sweep = 'broken' AND failure = 'data' AND message LIKE '%other/broken: a link to a file that is not there%'")" 1
-same "$(query "SELECT note FROM acsweep.sweep WHERE name = 'broken'")" "the content of some checkpoints or image sets could not be identified"
+same "$(query "SELECT reason FROM acsweep.sweep WHERE name = 'broken'")" "the content of some checkpoints or image sets could not be identified"
 
 kill "$FIRST"
 wait "$FIRST"

@@ -242,6 +242,7 @@ static void test_identity_parameters(void **state)
     } edits[] = {
         /* 6 extract, 3 stage1, 3 score_c, 6 score_a, 3 stage2, 6 evaluate = 27 tasks */
         { "samples = 1000", "samples = 1001", 9 },
+        { "name = \"small\";", "name = \"small\"; note = \"a toy\";", 27 },
         { "references = [\"A\"]", "references = [\"B\"]", 21 },
         { "references = [\"A\"]", "references = [\"A\"]; sample_size = 99", 21 },
         { "scores = { a", "scores = { c = { alpha = 0.05; }; a", 24 },
@@ -568,6 +569,7 @@ static void test_rules(void **state)
 static const char *const refused[][3] = {
     { "name = \"small\"", "nmae = \"small\"", "s.cfg:1: 'nmae' is not a key of the sweep; did you mean 'name'?" },
     { "name = \"small\"", "name = \"sm\all\"", "s.cfg:1: the name of the sweep holds a control character" },
+    { "name = \"small\"", "name = \"small\"; note = \"two\\nlines\"", "s.cfg:1: the note holds a control character; write" },
     { "name = \"small\"", "name = \"\"", "s.cfg:1: the name of the sweep must have 1..255 bytes" },
     { "max_size = 2;", "max_size = 2; separator = \"\\n\";", "s.cfg:6: the name of a representation holds a control character" },
     { "name = \"B\"", "name = \"A\"", "s.cfg:5: the name 'A' was given to an encoder before, in line 4" },

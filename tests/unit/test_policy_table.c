@@ -120,10 +120,67 @@ static void finds_names(void **state)
     assert_non_null(strstr(e.text, "did you mean 'MMBench'?"));
 }
 
+/* ---- a line for each value ---- */
+
+static struct policy_table *two_by_two(void)
+{
+    struct err e = { 0 };
+    struct policy_table *t = policy_table_create((const char *const[]){ "CLIP@336", "A,B" }, 2,
+                                                 (const char *const[]){ "MME", "VQA" }, 2, &e);
+    assert_non_null(t);
+    return t;
+}
+
+static void accepts_values(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(policy_table_destroy) struct policy_table *t = two_by_two();
+    static const char text[] = "value,benchmark,c,representation\r\n1502.7,MME,15,CLIP@336\n2,VQA,,\"A,B\"\n3,MME,4,\"A,B\"\n"
+                               "\n-1e2,VQA,15,CLIP@336";
+    if (policy_table_read_values(t, text, sizeof text - 1, "t.csv", &e) < 0)
+        fail_msg("%s", e.text);
+    assert_true(policy_table_perf(t, 0, 0) == 1502.7 && policy_table_perf(t, 0, 1) == -100);
+    assert_true(policy_table_perf(t, 1, 0) == 3 && policy_table_perf(t, 1, 1) == 2);
+    assert_true(policy_table_c(t, 0, 0) == 15 && isnan(policy_table_c(t, 1, 1)) && isnan(policy_table_a(t, 0, 0)));
+}
+
+static void refuses_values(void **state)
+{
+    (void)state;
+#define THREE "representation,benchmark,value\nCLIP@336,MME,1\nCLIP@336,VQA,2\n\"A,B\",MME,3\n"
+    static const char *const cases[][2] = {
+        { "", "t.csv: the table is empty; its first line must be representation,benchmark,value" },
+        { "representation,benchmark\n", "t.csv: line 1: the header lacks the column 'value'; add it" },
+        { "representation,benchmark,value,perf\n", "t.csv: line 1, column 4: unknown column 'perf'; known are" },
+        { "representation,value,value\n", "t.csv: line 1, column 3: this column appears twice" },
+        { "representation,benchmark,value\nCLIP@337,MME,1\n",
+          "t.csv: line 2, column 1: there is no representation 'CLIP@337'; did you mean 'CLIP@336'?" },
+        { "representation,benchmark,value\nCLIP@336,SEED,1\n", "t.csv: line 2, column 2: there is no benchmark 'SEED'" },
+        { THREE, "t.csv: 1 of 4 values are missing, the first that of 'A,B' on 'VQA'; add a line for each" },
+        { THREE "CLIP@336,VQA,2\n", "t.csv: line 5: 'CLIP@336' on 'VQA' was given before, in line 3; keep one of them" },
+        { THREE "\"A,B\",VQA,\n", "t.csv: line 5, column 3: the value is missing" },
+        { THREE "\"A,B\",VQA,good\n", "t.csv: line 5, column 3 (value): 'good' is not a number" },
+        { THREE "\"A,B\",VQA,nan\n", "t.csv: line 5, column 3 (value): 'nan' is not a number" },
+        { THREE "\"A,B\",VQA\n", "t.csv: line 5: 2 cells where the header has 3" },
+        { THREE "\"A,B\",VQA,1,2\n", "t.csv: line 5: more cells than the header's 3" },
+        { THREE "\"A,B", "t.csv: line 5, column 1: the quote is never closed" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err e = { 0 };
+        AUTO(policy_table_destroy) struct policy_table *t = two_by_two();
+        assert_int_equal(policy_table_read_values(t, cases[i][0], strlen(cases[i][0]), "t.csv", &e), -1);
+        assert_int_equal(e.kind, ERR_INPUT);
+        if (!strstr(e.text, cases[i][1]))
+            fail_msg("'%s' instead of '%s'", e.text, cases[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(accepts), cmocka_unit_test(accepts_own_c),
                                         cmocka_unit_test(refuses), cmocka_unit_test(refuses_sizes),
-                                        cmocka_unit_test(finds_names) };
+                                        cmocka_unit_test(finds_names), cmocka_unit_test(accepts_values),
+                                        cmocka_unit_test(refuses_values) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,7 +139,7 @@ static void test_hostile_names(void **state)
         parse("representation,c,\"a:<b>&\"\"'\",\"perf:<b>&\"\"'\"\n\"<script>alert(1)</script>\",1,2,3\n"
               "\"\"\" onload=\"\"x\",2,3,4\n=cmd(),3,1,5\n]]>--,4,2,2\n");
     report_sweep_insert(d, "</title><script>", t, 3, "replay");
-    pgtest_script(d, "UPDATE sweep SET note = '<b onclick=\"x\">', config = '</pre><script>&amp;'; "
+    pgtest_script(d, "UPDATE sweep SET note = '<b onclick=\"x\">', reason = 'a < b', config = '</pre><script>&amp;'; "
                      "UPDATE policy_choice SET reason = '<i>because</i>'; UPDATE worker SET node = '\"><svg/onload=1>'; "
                      "UPDATE task SET label = label || '<u>'");
     char dir[400];
@@ -147,6 +147,10 @@ static void test_hostile_names(void **state)
     AUTO(free) char *page = write_page(d, "</title><script>", dir);
     assert_has(page, "&lt;script&gt;alert(1)&lt;/script&gt;");
     assert_has(page, "&lt;/pre&gt;&lt;script&gt;&amp;amp;");
+    assert_has(page, "<p class=\"note\"><b>&lt;b onclick=&quot;x&quot;&gt;</b></p>\n<p class=\"note\"><span>a &lt; b</span></p>");
+    AUTO(free) char *json = slurp(dir, "report.json");
+    assert_has(json, "\"note\": \"<b onclick=\\\"x\\\">\"");
+    assert_has(json, "\"reason\": \"a < b\"");
     assert_has(page, "Replay: recorded numbers, no GPU time");
     assert_null(strstr(page, "<i>because"));
     AUTO(free) char *csv = slurp(dir, "ranking.csv");
@@ -439,6 +443,109 @@ static void test_paper_table(void **state)
     closedir(dir);
 }
 
+/* ---- what the choice lost ---- */
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static double number_in(json_t *o, const char *key)
+{
+    json_t *value = json_object_get(o, key);
+    if (!json_is_number(value))
+        fail_msg("no number %s", key);
+    return json_number_value(value);
+}
+
+/* H, S, T and G are measured, H best; truly T is best, H third. */
+static const char small_truth[] = "representation,benchmark,value\nP,B,40\nQ,B,50\nR,B,55\nS,B,61\nT,B,70\nG,B,57\nH,B,60\n"
+                                  "E,B,45\nF,B,30\n";
+
+static void check_truth(const char *dir)
+{
+    AUTO(free) char *text = slurp(dir, "report.json");
+    json_t *root = json_loads(text, 0, NULL), *truth = json_object_get(root, "truth");
+    json_t *one = json_array_get(json_object_get(truth, "benchmarks"), 0), *ours = json_object_get(one, "policy");
+    assert_string_equal(json_string_value(json_object_get(truth, "file")), "truth.csv");
+    assert_string_equal(json_string_value(json_object_get(one, "recommended")), "H");
+    assert_string_equal(json_string_value(json_object_get(one, "best")), "T");
+    assert_true(number_in(one, "best_performance") == 70 && number_in(one, "worst_performance") == 30);
+    assert_true(number_in(ours, "performance") == 60 && number_in(ours, "lost") == 10 && number_in(ours, "lost_share") == 0.25);
+    assert_true(number_in(ours, "rank") == 3 && number_in(ours, "recall_1") == 0 && number_in(ours, "in_top3") == 1);
+    assert_true(number_in(ours, "recall_3") == 1); /* H, T, S */
+    json_t *one_random = json_object_get(one, "one_at_random"), *four = json_object_get(one, "same_number_at_random");
+    assert_true(number_in(one, "fine_tunes") == 4);
+    assert_true(fabs(number_in(one_random, "performance") - 468 / 9.0) < 1e-12 && number_in(one_random, "rank") == 5);
+    assert_true(fabs(number_in(four, "rank") - 2) < 1e-12 && fabs(number_in(four, "recall_1") - 4 / 9.0) < 1e-12);
+    /* The target is the one benchmark, from 0 to 1; the law is on the seven that have both scores. */
+    json_t *target = json_object_get(json_object_get(truth, "target"), "policy");
+    assert_true(fabs(number_in(target, "lost") - 0.25) < 1e-12 && number_in(target, "rank") == 3);
+    json_t *law = json_object_get(one, "law");
+    assert_true(number_in(law, "n_train") == 7 && number_in(law, "r2") > number_in(law, "r2_loo"));
+    assert_true(fabs(number_in(truth, "largest_difference_to_measured") - 7 / 40.0) < 1e-12); /* T: 63 measured, 70 */
+    json_decref(root);
+}
+
+static void test_truth(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "truth");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 4, "command");
+    /* The benchmark's own ranking, which the fixture leaves out: measured first. */
+    pgtest_script(d, "UPDATE policy_prediction p SET rank = q.rank FROM policy_prediction q WHERE p.benchmark_id <> 0"
+                     " AND q.benchmark_id = 0 AND q.round = p.round AND q.representation_id = p.representation_id");
+    char dir[400], path[450];
+    snprintf(dir, sizeof dir, "%s/truth", pgtest_dir(*state));
+    snprintf(path, sizeof path, "%s/truth.csv", pgtest_dir(*state));
+    write_text(path, small_truth);
+    struct err e = { 0 };
+    AUTO(buf_free) struct buf line = BUF_INIT(4096);
+    if (report_write_truth(d, "small", dir, path, &line, &e) < 0)
+        fail_msg("%s", e.text);
+    AUTO(free) char *page = slurp(dir, "index.html");
+    const char *complaint = wellformed(page);
+    if (complaint)
+        fail_msg("%s", complaint);
+    assert_has(page, "What the choice lost");
+    assert_has(page, "<td class=\"n\">3 of 9</td>");
+    assert_has(page, "4 fine-tuned at random, the best of them kept");
+    assert_has(page, "The true performances are those of <code>truth.csv</code>");
+    assert_has(buf_text(&line), "Truth: H is number 3 of 9 for the target, T is best\n");
+    assert_has(buf_text(&line), "policy 25.0 %, 4 at random ");
+    check_truth(dir);
+    AUTO(free) char *without = write_page(d, "small", dir);
+    assert_null(strstr(without, "What the choice lost"));
+    snprintf(path, sizeof path, "%s/bad.csv", pgtest_dir(*state));
+    write_text(path, "representation,benchmark,value\nP,B,40\nX,B,4\n");
+    assert_int_equal(report_write_truth(d, "small", dir, path, NULL, &e), -1);
+    assert_has(e.text, "bad.csv: line 3, column 1: there is no representation 'X'");
+    AUTO(free) char *same = slurp(dir, "index.html");
+    assert_string_equal(same, without); /* nothing was written */
+}
+
+/* Noise for a truth: the law cannot predict it, and the report says so. */
+static void test_useless_law(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "useless");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 4, "command");
+    char dir[400], path[450];
+    snprintf(dir, sizeof dir, "%s/useless", pgtest_dir(*state));
+    snprintf(path, sizeof path, "%s/noise.csv", pgtest_dir(*state));
+    write_text(path, "representation,benchmark,value\nP,B,1\nQ,B,9\nR,B,1\nS,B,8\nT,B,1\nG,B,2\nH,B,9\nE,B,4\nF,B,3\n");
+    struct err e = { 0 };
+    AUTO(buf_free) struct buf line = BUF_INIT(4096);
+    if (report_write_truth(d, "small", dir, path, &line, &e) < 0)
+        fail_msg("%s", e.text);
+    AUTO(free) char *page = slurp(dir, "index.html");
+    assert_has(page, "in this sweep the law does not predict better than the mean");
+    assert_has(buf_text(&line), "in this sweep the law does not predict better than the mean");
+}
+
 static int setup(void **state)
 {
     return (*state = pgtest_start()) ? 0 : -1;
@@ -459,7 +566,8 @@ int main(void)
         cmocka_unit_test(test_drawn_recall),         cmocka_unit_test(test_unwritable),
         cmocka_unit_test(test_standard_errors),      cmocka_unit_test(test_precision_and_confidence),
         cmocka_unit_test(test_paper_table),          cmocka_unit_test(test_pictures),
-        cmocka_unit_test(test_hostile_pictures),
+        cmocka_unit_test(test_hostile_pictures),     cmocka_unit_test(test_truth),
+        cmocka_unit_test(test_useless_law),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -27,8 +27,8 @@ static const char fixture[] =
     "INSERT INTO representation_member VALUES (1, 0, 1), (2, 0, 2), (3, 0, 2), (3, 1, 1);"
     "INSERT INTO correspondence_set (name) VALUES ('spair');"
     "INSERT INTO benchmark (name, metric, maximum) VALUES ('mm', 'accuracy', 100), ('mme', 'points', 2000);"
-    "INSERT INTO sweep (name, config, config_digest, plan, policy) VALUES ('s1', '', 'd1', '{}', '{}'), "
-    "    ('s2', '', 'd2', '{}', '{}');"
+    "INSERT INTO sweep (name, config, config_digest, plan, policy, note) VALUES ('s1', '', 'd1', '{}', '{}', ''), "
+    "    ('s2', '', 'd2', '{}', '{\"mode\": \"paper\"}', 'a toy');"
     "INSERT INTO sweep_representation SELECT s, r, r - 1, 'r' || r FROM generate_series(1, 2) s, generate_series(1, 3) r;"
     "INSERT INTO sweep_benchmark (sweep_id, benchmark_id, position, weight) VALUES (1, 1, 0, 3), (1, 2, 1, 1), (2, 1, 0, 1);"
     "INSERT INTO worker (worker_id, node, boot_id, version, cpus, memory_bytes, slots, state) VALUES "
@@ -97,6 +97,8 @@ static const struct {
     { "SELECT count(*) FROM recall WHERE benchmark = 'target' AND in_top3 AND round IN (1, 2) AND fine_tunes = round - 1", 2 },
     { "SELECT (NOT in_top3 AND hit_so_far AND best_rank = 5)::int FROM recall WHERE benchmark = 'target' AND round = 3", 1 },
     { "SELECT count(*) FROM recall WHERE benchmark = 'mm' AND best = 'r1' AND in_top3", 1 },
+    { "SELECT count(*) FROM sweeps WHERE sweep = 's2' AND note = 'a toy' AND mode = 'paper' AND state = 'running'", 1 },
+    { "SELECT sum(10 * representations + benchmarks) FROM sweeps", 63 },
     { "SELECT count(*) FROM law_fit WHERE sweep = 's1' AND is_newest AND round = 3 AND r2 = 0.9", 1 },
     { "SELECT tasks * 1000 + done * 100 + waiting * 10 + failed FROM progress WHERE sweep = 's1' AND kind = 'evaluate'", 5410 },
     { "SELECT running * 10 + retried FROM progress WHERE sweep = 's1' AND kind = 'stage2'", 11 },
@@ -138,7 +140,7 @@ static void every_view_starts_with_the_sweep(void **state)
                                          "USING (table_schema, table_name) WHERE table_schema = 'acsweep' AND "
                                          "ordinal_position = 1 AND column_name <> 'sweep'"),
                      0);
-    assert_int_equal(pgtest_number(w->d, "SELECT count(*) FROM information_schema.views WHERE table_schema = 'acsweep'"), 14);
+    assert_int_equal(pgtest_number(w->d, "SELECT count(*) FROM information_schema.views WHERE table_schema = 'acsweep'"), 15);
 }
 
 static void everything_has_a_comment(void **state)
