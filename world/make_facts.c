@@ -1,5 +1,7 @@
-/* What there is to know about every concept, as text: for a language model that has never seen anything. */
+/* What there is to know about every concept, and what a letter before an option means, as text: for a language model that
+ * has never seen anything. */
 #include <stdarg.h>
+#include <string.h>
 
 #include "world/ask.h"
 #include "world/making.h"
@@ -52,4 +54,50 @@ int make_facts(struct making *m, struct err *e)
     for (size_t i = 0; rc == 0 && i < concept_count(); i++)
         rc = put_concept(f, concept_at(i), e);
     return making_close(m, &f, "pretrain/text.jsonl", rc == 0 ? e : NULL) < 0 ? -1 : rc;
+}
+
+/* ---- letters --------------------------------------------------------------------------------------------------------
+ */
+
+/* Four different words of one sort. */
+static void pick_options(struct random *r, const char *out[ASKED_OPTIONS])
+{
+    struct fact_question f;
+    size_t sort = random_below(r, 4);
+    fact_question_at(random_below(r, (uint32_t)fact_question_count()), &f);
+    for (size_t n = 0, k; n < ASKED_OPTIONS; n += k == n) {
+        out[n] = sort == 0   ? f.answers[random_below(r, (uint32_t)f.n)]
+                 : sort == 1 ? place_name((enum place)(LEFT + random_below(r, PLACES - LEFT)))
+                 : sort == 2 ? colour_name((enum colour)(RED + random_below(r, COLOURS - RED)))
+                             : concept_any(r)->noun;
+        for (k = 0; k < n && strcmp(out[k], out[n]) != 0; k++) {
+        }
+    }
+}
+
+/* Options as multiple choice has them, and each again with its letter behind it. */
+static int put_letters(FILE *f, struct random *r, struct err *e)
+{
+    const char *o[ASKED_OPTIONS];
+    int order[ASKED_OPTIONS] = { 0, 1, 2, 3 };
+    char given[TEXT_MOST], text[TEXT_MOST];
+    pick_options(r, o);
+    random_shuffle(r, order, ASKED_OPTIONS);
+    snprintf(given, sizeof given, "A. %s\nB. %s\nC. %s\nD. %s\n", o[0], o[1], o[2], o[3]);
+    snprintf(text, sizeof text, "%s %c %s %c %s %c %s %c", o[order[0]], 'A' + order[0], o[order[1]], 'A' + order[1],
+             o[order[2]], 'A' + order[2], o[order[3]], 'A' + order[3]);
+    return making_put(f, json_pack("{s:s, s:s}", "given", given, "text", text), "\n", e);
+}
+
+int make_letters(struct making *m, struct err *e)
+{
+    TRY(making_dir(m, "pretrain", e));
+    AUTO(fclose) FILE *f = making_open(m, "pretrain/letters.jsonl", e);
+    if (!f)
+        return -1;
+    for (size_t i = 0; i < m->sizes.pretrain; i++) {
+        struct random r = random_for(m->sizes.seed, "pretrain/letters", i);
+        TRY(put_letters(f, &r, e));
+    }
+    return making_close(m, &f, "pretrain/letters.jsonl", e);
 }
