@@ -6,7 +6,6 @@
 #include "world/making.h"
 
 #define PROMPT_MOST 8192
-#define SPELLED 4 /* words along an edge of a picture that is spelled */
 
 static int add_turn(json_t *turns, const char *from, const char *value, struct err *e)
 {
@@ -83,7 +82,7 @@ static json_t *make_chat(struct making *m, size_t i, struct err *e)
 static void describe_somehow(const struct scene *s, struct random *r, struct buf *to)
 {
     if (random_chance(r, 60))
-        scene_spell(s, SPELLED, r, to);
+        scene_spell(s, SCENE_SPELLED, r, to);
     else
         scene_describe(s, to);
 }
@@ -128,7 +127,7 @@ int make_stage2(struct making *m, struct err *e)
     return write_chats(m, "stage2/chat.json", m->sizes.stage2, make_chat, e);
 }
 
-/* A picture spelled cell by cell, and its caption after it: what stage 1 asks with a picture there. */
+/* A picture spelled cell by cell, and after it its caption or the cells again: what stage 1 asks with a picture there. */
 static json_t *make_spelled(struct making *m, size_t i, struct err *e)
 {
     struct scene s;
@@ -136,8 +135,11 @@ static json_t *make_spelled(struct making *m, size_t i, struct err *e)
     AUTO(buf_free) struct buf cells = BUF_INIT(PROMPT_MOST);
     AUTO(buf_free) struct buf text = BUF_INIT(PROMPT_MOST);
     scene_captioned(&s, &r);
-    scene_spell(&s, SPELLED, &r, &cells);
-    scene_caption(&s, &r, &text);
+    scene_spell(&s, SCENE_SPELLED, &r, &cells);
+    if (i % 2)
+        buf_puts(&text, buf_text(&cells));
+    else
+        scene_caption(&s, &r, &text);
     if (buf_check(&cells, "a description", e) < 0 || buf_check(&text, "a caption", e) < 0)
         return NULL;
     return json_pack("{s:s, s:s}", "given", buf_text(&cells), "text", buf_text(&text));

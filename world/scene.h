@@ -59,6 +59,7 @@ MUST_USE int scene_draw(const struct scene *s, struct art *a, uint32_t edge, str
 void scene_caption(const struct scene *s, struct random *r, struct buf *to);
 /* Everything that can be seen, with places; of a picture darker than SCENE_DARKEST that it is dark. */
 void scene_describe(const struct scene *s, struct buf *to);
+#define SCENE_SPELLED 4
 /* The picture as cells x cells words, row by row, as an encoder's tokens come: what is to be seen in each cell. */
 void scene_spell(const struct scene *s, int cells, struct random *r, struct buf *to);
 /* A common scene for pre-training and captions: mostly one or two things. */

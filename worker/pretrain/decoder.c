@@ -82,6 +82,12 @@ static int add_to_learner(struct bpe_learner *l, const struct texts *texts, stru
 /* Learn it, write it into the draft, and read it from there, as everybody will. */
 static struct tokenizer *make_tokenizer(struct decoder *t, const struct texts *texts, struct err *e)
 {
+    const char *from = t->job->from;
+    if (from)
+        return model_file_copy(from, t->out.draft, "tokenizer.json", e) < 0 ||
+                       model_file_copy(from, t->out.draft, "tokenizer_config.json", e) < 0
+                   ? NULL
+                   : tokenizer_open(t->out.draft, e);
     AUTO(bpe_learner_destroy) struct bpe_learner *l = bpe_learner_create(e);
     AUTO(bpe_vocabulary_free) struct bpe_vocabulary v = { 0 };
     if (!l || add_to_learner(l, texts, e) < 0 || bpe_learn(l, (size_t)t->job->vocab, &v, e) < 0 ||
@@ -160,11 +166,13 @@ static int make_model(struct decoder *t, struct err *e)
     struct llama_options o = LLAMA_DEFAULTS;
     const char *name;
     struct tensor *x;
-    if (!(t->llama = llama_create(&c, &o, t->job->seed, e)) ||
-        !(t->optim = th_optim_adamw((struct th_adamw){ .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8 }, e)))
+    t->llama = t->job->from ? llama_open(t->job->from, &o, e) : llama_create(&c, &o, t->job->seed, e);
+    if (!t->llama || !(t->optim = th_optim_adamw((struct th_adamw){ .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8 }, e)))
         return -1;
     TH_SCOPE(s);
-    fresh_widen(llama_params(t->llama));
+    if (!t->job->from)
+        fresh_widen(llama_params(t->llama));
+    t->vocab = (size_t)llama_config(t->llama)->vocab;
     for (size_t i = 0; (x = params_next(llama_params(t->llama), &i, &name));)
         th_optim_add(t->optim, name, th_requires_grad_(x, true), th_rank(x) > 1 ? t->job->weight_decay : 0, 1);
     return th_check(e);

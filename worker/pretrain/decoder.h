@@ -16,9 +16,11 @@ struct decoder_job {
     const char *const *plain; /* of which only the answers are read, as captions */
     size_t n_plain;
     const char *validation; /* texts that are not trained on, or NULL */
+    const char *from; /* a model to go on from, with its tokenizer; NULL: weights at random */
     const char *out;
     enum decoder_loss loss;
-    int64_t vocab, width, layers, batch, max_length;
+    int64_t vocab, width, layers; /* without `from` */
+    int64_t batch, max_length;
     double weight_decay;
     struct pace pace;
     uint64_t seed;

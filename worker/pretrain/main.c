@@ -121,6 +121,8 @@ static const struct opt llm_options[] = {
       .help = "conversations of which only the first answer is read, as a caption: LLaVA's stage 1" },
     { .name = "validation", .type = OPT_FILE, .value = "FILE",
       .help = "as --data, not trained on: the loss at the end" },
+    { .name = "from", .type = OPT_DIR, .value = "DIR",
+      .help = "go on from this model and its tokenizer, instead of random weights; its shape is kept" },
     { .name = "loss", .type = OPT_CHOICE, .choices = "all|answers|both", .fallback = "all",
       .help = "learn all tokens; answers, and of texts what is not given; or both, for answers are few of all tokens" },
     { .name = "vocab", .type = OPT_INT, .value = "N", .fallback = "1024", .lo = 300, .hi = 65536,
@@ -146,7 +148,8 @@ static enum decoder_loss loss_of_name(const char *name)
 
 static int run_llm(const struct opts *o, struct err *e)
 {
-    struct decoder_job j = { .validation = opts_text(o, "validation"),
+    struct decoder_job j = { .from = opts_text(o, "from"),
+                             .validation = opts_text(o, "validation"),
                              .out = opts_text(o, "out"),
                              .loss = loss_of_name(opts_text(o, "loss")),
                              .vocab = opts_int(o, "vocab"),
