@@ -114,6 +114,7 @@ struct report {
      * and `before_sd`: in the round that chose the representation, hence before it was measured. */
     double *a, *c, *performance, *by_law, *expected, *before, *before_sd;
     double *standard_error; /* of the performance, from the number of questions; NaN = not known */
+    double *ci_low, *ci_high, *chance; /* as the evaluation reports them: report_chance.h */
     double *known; /* performance, and in a replay also what is recorded but was not asked for */
 
     struct report_fit *fits;
