@@ -360,7 +360,6 @@ static void check_recall(const char *dir)
     json_decref(root);
 }
 
-/* The paper's whole table; the page stays in the build tree to be looked at: tests/report-paper/index.html. */
 static void test_standard_errors(void **state)
 {
     const struct report_benchmark hundred = { .questions = 400, .maximum = 100 }, unstated = { .questions = 400 };
@@ -407,6 +406,48 @@ static void test_precision_and_confidence(void **state)
     assert_has(csv, "Q,B,score,47,0.25,");
 }
 
+/* H is above chance and S is not: its interval reaches down to it. T has no chance, so nothing is said. */
+static void test_above_chance(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "chance");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 9, "command");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/chance", pgtest_dir(*state));
+    AUTO(free) char *without = write_page(d, "small", dir);
+    assert_null(strstr(without, "Above chance"));
+    pgtest_script(d, "INSERT INTO metric (task_id, name, value) SELECT task_id, m.name, m.value FROM task t"
+                     " JOIN representation r USING (representation_id) JOIN (VALUES ('H', 'ci_low', 50.5), ('H', 'ci_high', 80.25),"
+                     " ('H', 'chance', 50), ('S', 'ci_low', 50), ('S', 'ci_high', 72), ('S', 'chance', 50), ('T', 'ci_low', 60),"
+                     " ('T', 'ci_high', 70)) m (rep, name, value) ON m.rep = r.name WHERE t.kind = 'evaluate'");
+    AUTO(free) char *page = write_page(d, "small", dir);
+    assert_has(page, "<a href=\"#chance\">Above chance</a>");
+    assert_has(page, "<b>1 of 2</b> above chance, which is <b>50.00</b>");
+    assert_has(page, "<td class=\"n good\"><b>66.00</b> \xe2\x9c\x93<br/><small>50.50 \xe2\x80\x93 80.25</small></td>");
+    assert_has(page, "<td class=\"n dim\">61.00<br/><small>50.00 \xe2\x80\x93 72.00</small></td>");
+    assert_has(page, "H: 66.00, 95 % interval 50.50 to 80.25, chance 50.00: above chance</title>");
+    assert_has(page, "S: 61.00, 95 % interval 50.00 to 72.00, chance 50.00</title>");
+    assert_null(strstr(page, "T: 63.00, 95 %"));
+    AUTO(free) char *csv = slurp(dir, "performances.csv");
+    assert_has(csv, ",law,ci_low,ci_high,chance\n");
+    assert_has(csv, ",50.5,80.25,50\n");
+    assert_has(csv, ",60,70,\n");
+    AUTO(free) char *text = slurp(dir, "report.json");
+    json_t *root = json_loads(text, 0, NULL), *cell;
+    json_t *cells = json_object_get(json_array_get(json_object_get(root, "benchmarks"), 0), "representations");
+    size_t i, yes = 0, no = 0;
+    json_array_foreach(cells, i, cell)
+    {
+        json_t *above = json_object_get(cell, "above_chance");
+        assert_int_equal(json_is_null(above), json_is_null(json_object_get(cell, "chance")));
+        yes += json_is_true(above);
+        no += json_is_false(above);
+    }
+    assert_true(yes == 1 && no == 1);
+    json_decref(root);
+}
+
+/* The paper's whole table; the page stays in the build tree to be looked at: tests/report-paper/index.html. */
 static void test_paper_table(void **state)
 {
     AUTO(free) char *csv = slurp(SOURCE_DIR "/examples/paper", "law.csv");
@@ -459,7 +500,7 @@ int main(void)
         cmocka_unit_test(test_drawn_recall),         cmocka_unit_test(test_unwritable),
         cmocka_unit_test(test_standard_errors),      cmocka_unit_test(test_precision_and_confidence),
         cmocka_unit_test(test_paper_table),          cmocka_unit_test(test_pictures),
-        cmocka_unit_test(test_hostile_pictures),
+        cmocka_unit_test(test_hostile_pictures),     cmocka_unit_test(test_above_chance),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
