@@ -455,11 +455,18 @@ static void test_paper_table(void **state)
     AUTO(db_close) struct db *d = fresh(state, "paper");
     report_sweep_insert(d, "paper-4", t, 4, "replay");
     report_sweep_insert(d, "paper", t, policy_table_representations(t), "command");
+    /* Intervals and chance are made up, to be looked at. */
+    pgtest_script(d, "INSERT INTO metric (task_id, name, value) SELECT task_id, x.name, CASE x.name WHEN 'chance' THEN"
+                     " CASE WHEN value > 500 THEN 750 ELSE 25 END ELSE value * x.share END FROM metric JOIN task t USING (task_id)"
+                     " JOIN sweep_task st USING (task_id) JOIN sweep s USING (sweep_id), (VALUES ('ci_low', 0.95),"
+                     " ('ci_high', 1.06), ('chance', 0)) x (name, share) WHERE s.name = 'paper' AND metric.name = 'performance'");
     AUTO(free) char *four = write_page(d, "paper-4", BINARY_DIR "/tests/report-paper-4");
     assert_has(four, "the policy asked for 4 of 13");
     AUTO(free) char *page = write_page(d, "paper", BINARY_DIR "/tests/report-paper");
     assert_has(page, "R\xc2\xb2 <b>0.964</b>"); /* MMBench, Table 3: 96.34 from unrounded scores */
     assert_has(page, "mean of 8 benchmarks");
+    assert_int_equal(occurrences(page, "<b>13 of 13</b> above chance"), 7);
+    assert_null(strstr(four, "Above chance"));
     check_recall(BINARY_DIR "/tests/report-paper");
     assert_has(four, "4 of 13 are");
     /* Given the recorded table, the sweep of four knows what is truly best. */
