@@ -5,7 +5,7 @@
 #include "report/report_text.h"
 #include "report/svg.h"
 
-enum { WIDTH = 400, ROW = 18, ROWS_MAX = 40, NAME_MAX = 20 };
+enum { WIDTH = 470, ROW = 18, ROWS_MAX = 40, NAME_MAX = 20 };
 
 bool report_has_chance(const struct report *r, size_t representation, size_t benchmark)
 {
@@ -159,6 +159,25 @@ static void write_row(const struct report *r, size_t b, const struct tally *t, s
     buf_puts(out, "</tr>\n");
 }
 
+/* On how many benchmarks all of them are above chance, some, none. */
+static void summarise(const struct report *r, struct buf *out)
+{
+    size_t all = 0, some = 0, known = 0;
+    for (size_t b = 0; b < r->n_benchmarks; b++) {
+        struct tally t = count(r, b);
+        known += t.known > 0;
+        all += t.known && t.above == t.known;
+        some += t.above && t.above < t.known;
+    }
+    buf_printf(out, "<p><b>On %zu of %zu benchmark%s everything that was fine-tuned is above chance</b>", all, known,
+               known == 1 ? "" : "s");
+    if (some)
+        buf_printf(out, "; on %zu some of it", some);
+    if (known > all + some)
+        buf_printf(out, "; on %zu nothing", known - all - some);
+    buf_puts(out, ".</p>\n");
+}
+
 void report_chance_draw(const struct report *r, struct buf *out)
 {
     buf_puts(out,
@@ -168,6 +187,7 @@ void report_chance_draw(const struct report *r, struct buf *out)
              "<div class=\"legend\"><span><i class=\"disc\" style=\"background:var(--accent)\"></i>above chance</span>"
              "<span><i class=\"ring\" style=\"border-color:var(--accent)\"></i>not told apart from chance, or below</span>"
              "<span><i class=\"line dash\" style=\"border-color:var(--dim)\"></i>chance</span></div>\n");
+    summarise(r, out);
     write_head(r, out);
     for (size_t b = 0; b < r->n_benchmarks; b++) {
         struct tally t = count(r, b);

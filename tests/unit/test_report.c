@@ -422,6 +422,7 @@ static void test_above_chance(void **state)
                      " ('T', 'ci_high', 70)) m (rep, name, value) ON m.rep = r.name WHERE t.kind = 'evaluate'");
     AUTO(free) char *page = write_page(d, "small", dir);
     assert_has(page, "<a href=\"#chance\">Above chance</a>");
+    assert_has(page, "<b>On 0 of 1 benchmark everything that was fine-tuned is above chance</b>; on 1 some of it.</p>");
     assert_has(page, "<b>1 of 2</b> above chance, which is <b>50.00</b>");
     assert_has(page, "<td class=\"n good\"><b>66.00</b> \xe2\x9c\x93<br/><small>50.50 \xe2\x80\x93 80.25</small></td>");
     assert_has(page, "<td class=\"n dim\">61.00<br/><small>50.00 \xe2\x80\x93 72.00</small></td>");
@@ -465,6 +466,7 @@ static void test_paper_table(void **state)
     AUTO(free) char *page = write_page(d, "paper", BINARY_DIR "/tests/report-paper");
     assert_has(page, "R\xc2\xb2 <b>0.964</b>"); /* MMBench, Table 3: 96.34 from unrounded scores */
     assert_has(page, "mean of 8 benchmarks");
+    assert_has(page, "<b>On 7 of 8 benchmarks everything");
     assert_int_equal(occurrences(page, "<b>13 of 13</b> above chance"), 7);
     assert_null(strstr(four, "Above chance"));
     check_recall(BINARY_DIR "/tests/report-paper");
