@@ -63,8 +63,9 @@ static void all_alike_is_not_certain(void **state)
     assert_true(all.high == 100 && one.high == 100);
     near(all.low, 100 - 16.11, 5e-3);
     near(one.low, 100 / (1 + 1.959964 * 1.959964), 1e-4);
-    for (size_t i = 0; i < 20; i++) /* what every rounding makes of a third */
-        u[i] = (struct interval_unit){ (1 + (double)i) * (100 / 3.0), 1 + (double)i, 0 };
+    double sum = 0;
+    for (size_t i = 0; i < 20; i++) /* a third each, but for rounding */
+        u[i] = (struct interval_unit){ sum += 100 / 3.0, 1 + (double)i, 0 };
     struct interval third = of(u, 20, 100), w = interval_wilson(1 / 3.0, 20);
     near(third.low, 100 * w.low, 1e-6);
     near(third.high, 100 * w.high, 1e-6);

@@ -135,11 +135,12 @@ static double acceleration(const struct parts *p)
     return cubes / (6 * squares * sqrt(squares));
 }
 
-/* The draw at which the end lies that would be at `z` if the draws were normal. Rounded away from the middle. */
+/* The draw at which the end lies that would be at `z` if the draws were normal. Rounded away from the middle. The divisor stays
+ * above 0: |a| is a sixth at most, and the bias, of INTERVAL_DRAWS draws, below 3.5. */
 static double end_at(const double *draws, double z, double bias, double a)
 {
-    double moved = bias + z, bend = 1 - a * moved;
-    double at = bend > 0 ? (INTERVAL_DRAWS + 1) * normal_share(bias + moved / bend) : z < 0 ? 0 : INTERVAL_DRAWS;
+    double moved = bias + z;
+    double at = (INTERVAL_DRAWS + 1) * normal_share(bias + moved / (1 - a * moved));
     at = z < 0 ? floor(at + SAME) : ceil(at - SAME);
     return draws[(size_t)fmin(fmax(at, 1), INTERVAL_DRAWS) - 1];
 }
