@@ -7,11 +7,11 @@
  *
  *   bootstrap   each part's units are drawn again with replacement, as many as it has, INTERVAL_DRAWS times; the ends are
  *               the BCa percentiles of what comes out (Efron 1987; Efron and Tibshirani 1993, ch. 14), with the acceleration
- *               from the influence of single units, by parts (Davison and Hinkley 1997, eq. 5.36).
+ *               from the influence of single units, part by part (Davison and Hinkley 1997, ch. 5).
  *   Wilson      a part whose units are all worth the same (all right, all wrong) comes out the same in every draw, from which
  *               no certainty follows. It gets the score interval of a proportion (Wilson 1927) with p = worth / most and n =
- *               units. For scores between 0 and `most` this is no narrower than it must be: p (1 - p) is the largest variance
- *               that they can have (Bhatia and Davis 2000).
+ *               units, which is wide enough for scores in part, too: of all scores between 0 and `most` those that are
+ *               either vary most (Bhatia and Davis 2000).
  *   both        parts that vary are one estimate, each part that does not is another: the distances from the values to the
  *               ends are added in squares (Zou and Donner 2008).
  *
