@@ -72,7 +72,8 @@ static void write_scores(const struct report *r, struct buf *out)
 
 static void write_performances(const struct report *r, struct buf *out)
 {
-    buf_puts(out, "representation,benchmark,metric,performance,standard_error,expected_by_policy,expected_before_measured,law\n");
+    buf_puts(out, "representation,benchmark,metric,performance,standard_error,expected_by_policy,expected_before_measured,law,"
+                  "ci_low,ci_high,chance\n");
     for (size_t i = 0; i < r->n_representations; i++)
         for (size_t b = 0; b < r->n_benchmarks; b++) {
             text(out, r->representations[i].name, false);
@@ -82,7 +83,10 @@ static void write_performances(const struct report *r, struct buf *out)
             real(out, report_cell(r, r->standard_error, i, b), false);
             real(out, report_cell(r, r->expected, i, b), false);
             real(out, report_cell(r, r->before, i, b), false);
-            real(out, report_cell(r, r->by_law, i, b), true);
+            real(out, report_cell(r, r->by_law, i, b), false);
+            real(out, report_cell(r, r->ci_low, i, b), false);
+            real(out, report_cell(r, r->ci_high, i, b), false);
+            real(out, report_cell(r, r->chance, i, b), true);
         }
 }
 

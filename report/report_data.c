@@ -150,7 +150,7 @@ static int read_cells(struct report *r, struct db *d, struct err *e)
     size_t n = r->n_representations * r->n_benchmarks;
     double **const all[] = { &r->a,      &r->c,         &r->performance, &r->by_law, &r->expected,
                              &r->before, &r->before_sd, &r->known,       &r->standard_error,
-                             &r->place };
+                             &r->place,  &r->ci_low,    &r->ci_high,     &r->chance };
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (!(*all[i] = cells_create(n)))
             return FAIL_NOMEM(e);
@@ -163,6 +163,9 @@ static int read_cells(struct report *r, struct db *d, struct err *e)
         r->a[cell] = real_of(rows, i, "a");
         r->c[cell] = real_of(rows, i, "c");
         r->performance[cell] = real_of(rows, i, "performance");
+        r->ci_low[cell] = real_of(rows, i, "ci_low");
+        r->ci_high[cell] = real_of(rows, i, "ci_high");
+        r->chance[cell] = real_of(rows, i, "chance");
         r->standard_error[cell] =
             report_standard_error(&r->benchmarks[cell % r->n_benchmarks], r->performance[cell],
                                   real_of(rows, i, "questions"), real_of(rows, i, "standard_error"));
@@ -429,9 +432,10 @@ void report_free(struct report *r)
     for (size_t i = 0; i < r->n_recalls; i++) {
         free(r->recalls[i].block);
     }
-    void *const blocks[] = { r->benchmarks, r->representations, r->ranking,  r->a,      r->c,     r->performance,
-                             r->by_law,     r->expected,        r->before,  r->before_sd, r->known, r->place, r->standard_error, r->fits,            r->rounds,  r->choices, r->costs, r->attempts,
-                             r->failures,   r->recalls };
+    void *const blocks[] = { r->benchmarks, r->representations, r->ranking, r->a,         r->c,     r->performance,
+                             r->by_law,     r->expected,        r->before,  r->before_sd, r->known, r->place,
+                             r->ci_low,     r->ci_high,         r->chance,  r->standard_error,     r->fits,
+                             r->rounds,     r->choices,         r->costs,   r->attempts, r->failures, r->recalls };
     for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
         free(blocks[i]);
     report_pictures_free(r->pictures);

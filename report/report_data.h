@@ -116,6 +116,7 @@ struct report {
     double *a, *c, *performance, *by_law, *expected, *before, *before_sd;
     double *place;          /* in the policy's ranking of the benchmark, latest round; NaN = not ranked */
     double *standard_error; /* of the performance, from the number of questions; NaN = not known */
+    double *ci_low, *ci_high, *chance; /* as the evaluation reports them: report_chance.h */
     double *known; /* performance, and in a replay also what is recorded but was not asked for; with a truth, that instead */
 
     struct report_fit *fits;

@@ -53,8 +53,9 @@ for name in mmbench mme mmmu okvqa textvqa vizwiz scienceqa seed; do
     done
 done
 expect 0 acsweep score answers --benchmark "$B/mme.jsonl" --answers "$B/mme.answers.jsonl" --metric cognition
-has "$OUT" "cognition $(json "$B/expected.json" '"%.2f" % d["benchmarks"]["mme"]["totals"]["cognition"]') points (the best"
-has "$OUT" "constant answer, 'Yes': 200.00)"
+has "$OUT" "cognition $(json "$B/expected.json" '"%.2f" % d["benchmarks"]["mme"]["totals"]["cognition"]') points, 95 % interval"
+has "$OUT" "interval $(json "$B/expected.json" '"%.2f to %.2f" % tuple(d["benchmarks"]["mme"]["intervals"]["cognition"][:2])'), over"
+has "$OUT" "chance 300.00 points (by lot; the best constant answer, 'Yes': 200.00): not told apart from chance"
 wrong 3 "SEED-Bench has no metric 'vqa'" score answers --benchmark "$B/seed.jsonl" --answers "$B/seed.answers.jsonl" --metric vqa
 wrong 3 "is no question of" score answers --benchmark "$B/seed.jsonl" --answers "$B/mme.answers.jsonl"
 head -3 "$B/seed.answers.jsonl" >some.jsonl

@@ -64,6 +64,10 @@ sys.exit(max(float(x[3]) for x in lines if x[2] == "words") < 60)
 END
 has "$SCRATCH/alone/report/index.html" "letters"
 has "$SCRATCH/alone/report/index.html" "Correspondence"
+has "$SCRATCH/alone/report/index.html" "Above chance"
+expect 0 acsweep sql --state "$SCRATCH/alone" --json -c \
+    "SELECT count(*) FILTER (WHERE ci_low <= value AND value <= ci_high AND chance >= 25) AS whole, bool_or(above_chance) AS any FROM performances"
+same "$(json "$OUT" '(d[0]["whole"], d[0]["any"])')" "(4, True)"
 none_left
 
 # ---- the answers are kept, and worth what was reported -------------------------------------------------------------------

@@ -364,7 +364,6 @@ static void check_recall(const char *dir)
     json_decref(root);
 }
 
-/* The paper's whole table; the page stays in the build tree to be looked at: tests/report-paper/index.html. */
 static void test_standard_errors(void **state)
 {
     const struct report_benchmark hundred = { .questions = 400, .maximum = 100 }, unstated = { .questions = 400 };
@@ -411,6 +410,49 @@ static void test_precision_and_confidence(void **state)
     assert_has(csv, "Q,B,score,47,0.25,");
 }
 
+/* H is above chance and S is not: its interval reaches down to it. T has no chance, so nothing is said. */
+static void test_above_chance(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "chance");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 9, "command");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/chance", pgtest_dir(*state));
+    AUTO(free) char *without = write_page(d, "small", dir);
+    assert_null(strstr(without, "Above chance"));
+    pgtest_script(d, "INSERT INTO metric (task_id, name, value) SELECT task_id, m.name, m.value FROM task t"
+                     " JOIN representation r USING (representation_id) JOIN (VALUES ('H', 'ci_low', 50.5), ('H', 'ci_high', 80.25),"
+                     " ('H', 'chance', 50), ('S', 'ci_low', 50), ('S', 'ci_high', 72), ('S', 'chance', 50), ('T', 'ci_low', 60),"
+                     " ('T', 'ci_high', 70)) m (rep, name, value) ON m.rep = r.name WHERE t.kind = 'evaluate'");
+    AUTO(free) char *page = write_page(d, "small", dir);
+    assert_has(page, "<a href=\"#chance\">Above chance</a>");
+    assert_has(page, "<b>On 0 of 1 benchmark everything that was fine-tuned is above chance</b>; on 1 some of it.</p>");
+    assert_has(page, "<b>1 of 2</b> above chance, which is <b>50.00</b>");
+    assert_has(page, "<td class=\"n good\"><b>66.00</b> \xe2\x9c\x93<br/><small>50.50 \xe2\x80\x93 80.25</small></td>");
+    assert_has(page, "<td class=\"n dim\">61.00<br/><small>50.00 \xe2\x80\x93 72.00</small></td>");
+    assert_has(page, "H: 66.00, 95 % interval 50.50 to 80.25, chance 50.00: above chance</title>");
+    assert_has(page, "S: 61.00, 95 % interval 50.00 to 72.00, chance 50.00</title>");
+    assert_null(strstr(page, "T: 63.00, 95 %"));
+    AUTO(free) char *csv = slurp(dir, "performances.csv");
+    assert_has(csv, ",law,ci_low,ci_high,chance\n");
+    assert_has(csv, ",50.5,80.25,50\n");
+    assert_has(csv, ",60,70,\n");
+    AUTO(free) char *text = slurp(dir, "report.json");
+    json_t *root = json_loads(text, 0, NULL), *cell;
+    json_t *cells = json_object_get(json_array_get(json_object_get(root, "benchmarks"), 0), "representations");
+    size_t i, yes = 0, no = 0;
+    json_array_foreach(cells, i, cell)
+    {
+        json_t *above = json_object_get(cell, "above_chance");
+        assert_int_equal(json_is_null(above), json_is_null(json_object_get(cell, "chance")));
+        yes += json_is_true(above);
+        no += json_is_false(above);
+    }
+    assert_true(yes == 1 && no == 1);
+    json_decref(root);
+}
+
+/* The paper's whole table; the page stays in the build tree to be looked at: tests/report-paper/index.html. */
 static void test_paper_table(void **state)
 {
     AUTO(free) char *csv = slurp(SOURCE_DIR "/examples/paper", "law.csv");
@@ -418,11 +460,19 @@ static void test_paper_table(void **state)
     AUTO(db_close) struct db *d = fresh(state, "paper");
     report_sweep_insert(d, "paper-4", t, 4, "replay");
     report_sweep_insert(d, "paper", t, policy_table_representations(t), "command");
+    /* Intervals and chance are made up, to be looked at. */
+    pgtest_script(d, "INSERT INTO metric (task_id, name, value) SELECT task_id, x.name, CASE x.name WHEN 'chance' THEN"
+                     " CASE WHEN value > 500 THEN 750 ELSE 25 END ELSE value * x.share END FROM metric JOIN task t USING (task_id)"
+                     " JOIN sweep_task st USING (task_id) JOIN sweep s USING (sweep_id), (VALUES ('ci_low', 0.95),"
+                     " ('ci_high', 1.06), ('chance', 0)) x (name, share) WHERE s.name = 'paper' AND metric.name = 'performance'");
     AUTO(free) char *four = write_page(d, "paper-4", BINARY_DIR "/tests/report-paper-4");
     assert_has(four, "the policy asked for 4 of 13");
     AUTO(free) char *page = write_page(d, "paper", BINARY_DIR "/tests/report-paper");
     assert_has(page, "R\xc2\xb2 <b>0.964</b>"); /* MMBench, Table 3: 96.34 from unrounded scores */
     assert_has(page, "mean of 8 benchmarks");
+    assert_has(page, "<b>On 7 of 8 benchmarks everything");
+    assert_int_equal(occurrences(page, "<b>13 of 13</b> above chance"), 7);
+    assert_null(strstr(four, "Above chance"));
     check_recall(BINARY_DIR "/tests/report-paper");
     assert_has(four, "4 of 13 are");
     /* Given the recorded table, the sweep of four knows what is truly best. */
@@ -567,7 +617,7 @@ int main(void)
         cmocka_unit_test(test_standard_errors),      cmocka_unit_test(test_precision_and_confidence),
         cmocka_unit_test(test_paper_table),          cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_hostile_pictures),     cmocka_unit_test(test_truth),
-        cmocka_unit_test(test_useless_law),
+        cmocka_unit_test(test_useless_law),          cmocka_unit_test(test_above_chance),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

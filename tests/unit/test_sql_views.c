@@ -57,7 +57,8 @@ static const char fixture[] =
     "    (1, 1, 1, 'w1', 'succeeded', 'none', 10, 20), (2, 1, 1, 'w1', 'succeeded', 'none', 1, 1),"
     "    (8, 1, 1, 'w1', 'failed', 'gpu_oom', 5, 7), (10, 1, 1, 'w1', 'failed', 'data', 1, 0);"
     "INSERT INTO metric VALUES (2, 'a', 0.5), (2, 'loss', 9), (3, 'c', 0.25), (3, 'pck_0.05', 0.1), "
-    "    (4, 'performance', 60), (5, 'performance', 1000), (6, 'performance', 50), (7, 'performance', 1800);"
+    "    (4, 'performance', 60), (5, 'performance', 1000), (6, 'performance', 50), (7, 'performance', 1800), "
+    "    (4, 'chance', 25), (4, 'ci_low', 51.5), (4, 'ci_high', 68), (6, 'chance', 50), (6, 'ci_low', 40), (6, 'ci_high', 60);"
     "INSERT INTO placement (shape, reason, tasks) VALUES ('fake {\"gpus\": 1}', 'no worker has a GPU', 1);"
     "INSERT INTO policy_round (sweep_id, round, mode, observations, state) VALUES (1, 1, 'default', 'o1', 'measured'), "
     "    (1, 2, 'default', 'o2', 'measured'), (1, 3, 'default', 'o3', 'open');"
@@ -86,6 +87,10 @@ static const struct {
     { "SELECT count(*) FROM scores WHERE sweep = 's2' AND score = 'a' AND value = 0.5 AND cached", 1 },
     { "SELECT count(*) FROM performances WHERE sweep = 's1'", 4 },
     { "SELECT percent FROM performances WHERE representation = 'r2' AND benchmark = 'mme'", 90 },
+    { "SELECT count(*) FROM performances WHERE sweep = 's1' AND above_chance AND representation = 'r1' AND benchmark = 'mm' AND "
+      "ci_low = 51.5 AND ci_high = 68 AND chance = 25", 1 },
+    { "SELECT count(*) FROM performances WHERE sweep = 's1' AND NOT above_chance AND representation = 'r2'", 1 },
+    { "SELECT count(*) FROM performances WHERE sweep = 's1' AND above_chance IS NULL AND ci_low IS NULL AND chance IS NULL", 2 },
     /* The target is 3/4 mm + 1/4 mme: r1 = (3*60 + 50)/4 = 57.5, r2 = (3*50 + 90)/4 = 60, so r2 is the best. */
     { "SELECT (10 * measured_percent)::int FROM ranking WHERE sweep = 's1' AND benchmark = 'target' AND "
       "representation = 'r1'", 575 },
