@@ -130,6 +130,7 @@ struct report {
     uint64_t recall_runs;   /* drawn runs of the paper's policy behind its curves; 0 = exact */
 
     struct report_pictures *pictures; /* report_pictures.h */
+    struct report_floors *floors;     /* report_floors.h */
 
     struct db_rows **kept; /* owners of the texts */
     size_t n_kept;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "report/report_data.h"
+#include "report/report_floors.h"
 #include "report/report_pictures.h"
 #include "report/report_plot.h"
 #include "report/report_style.h"
@@ -628,7 +629,16 @@ static void section_pictures(const struct report *r, struct buf *out)
     if (!report_pictures_any(r))
         return;
     heading(out, "correspondence", "Correspondence");
+    report_floors_position(r, out);
     report_pictures_draw(r, out);
+}
+
+static void section_floors(const struct report *r, struct buf *out)
+{
+    if (!report_floors_any(r))
+        return;
+    heading(out, "scores", "Scores and their floors");
+    report_floors_html(r, out);
 }
 
 static void section_config(const struct report *r, struct buf *out)
@@ -652,6 +662,7 @@ static const struct {
     { "ranking", "Ranking", section_ranking, NULL },
     { "rounds", "Choices", section_rounds, NULL },
     { "law", "Law", section_law, NULL },
+    { "scores", "Scores", section_floors, report_floors_any },
     { "correspondence", "Correspondence", section_pictures, report_pictures_any },
     { "recall", "Recall", section_recall, NULL },
     { "cost", "Cost", section_cost, NULL },
