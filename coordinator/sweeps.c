@@ -225,6 +225,7 @@ static int rejoin(struct coord *c, struct sweep *s, const struct stored_sweep *s
     for (size_t i = 0; i < s->plan->n_tasks; i++)
         if (s->tasks[i])
             TRY(coord_settle(c, s->tasks[i], e));
+    s->stored->revived |= stored->revived; /* a final round that is there while floors run is not the last, then */
     s->dirty = true;
     return 0;
 }
@@ -715,6 +716,7 @@ static void settle_wants(const struct sweep *s, struct round_rows *rows, struct 
     text_cut(rows->note, sizeof rows->note);
 }
 
+/* Some of their tasks have not ended, or are not in the database. */
 static bool floors_remain(const struct sweep *s)
 {
     bool remain = s->open_floors > 0;
@@ -776,10 +778,8 @@ static int advance(struct coord *c, struct sweep *s, struct err *e)
         return sweeps_start_end(c, s, failed ? SWEEP_FAILED : SWEEP_DONE, failed ? "some tasks failed for good" : "", e);
     }
     TRY(update_standing(s, e));
-    if (s->stored->finished && !s->stored->revived && s->open_floors)
-        return 0;
-    if (s->stored->finished && !s->stored->revived)
-        return sweeps_start_end(c, s, SWEEP_DONE, s->stored->note, e); /* submitted again: everything was found */
+    if (s->stored->finished && !s->stored->revived) /* only floors were left; or it was submitted again, and all was found */
+        return s->open_floors ? 0 : sweeps_start_end(c, s, SWEEP_DONE, s->stored->note, e);
     if (s->round_open && round_still_open(s))
         return 0;
     return start_round(c, s, fine_tunes(s), e);
