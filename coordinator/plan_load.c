@@ -316,12 +316,21 @@ static int add_setting(struct plan_build *b, const char *score, json_t *settings
     return 0;
 }
 
+static int refuse_floor(struct plan_build *b, struct conf_text name, struct err *e)
+{
+    for (size_t f = b->p->n_representations; f < plan_scored(b->p); f++)
+        if (strcmp(b->p->representations[f].name, name.s) == 0)
+            return conf_fail(b->conf, name.line, e, "'%.80s' is a floor; a reference must be in the search space", name.s);
+    return 0;
+}
+
 static int load_references(struct plan_build *b, struct err *e)
 {
     const struct conf_list *from = &b->s->scores.a.references;
     const struct conf_text *names = from->items;
     KEEP(b->references, calloc(from->n + 1, sizeof *b->references));
     for (size_t i = 0; i < from->n; i++) {
+        TRY(refuse_floor(b, names[i], e));
         TRY(plan_find_representation(b, names[i], &b->references[i], e));
         for (size_t k = 0; k < i; k++)
             if (b->references[k] == b->references[i])
@@ -429,7 +438,7 @@ static void build_free(struct plan_build *b)
 {
     for (size_t i = 0; b->encoders && i < b->p->n_encoders; i++)
         json_decref(b->encoders[i]);
-    for (size_t i = 0; b->representations && i < b->p->n_representations; i++)
+    for (size_t i = 0; b->representations && i < plan_scored(b->p); i++)
         json_decref(b->representations[i]);
     free(b->encoders);
     free(b->representations);

@@ -43,6 +43,8 @@ struct generate_conf {
 struct space_conf {
     struct conf_list list; /* representation_conf */
     struct generate_conf generate;
+    struct conf_list floors; /* representation_conf */
+    bool fine_tune_floors;
 };
 struct image_set_conf {
     struct conf_text name, digest;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "report/report_data.h"
+#include "report/report_floors.h"
 
 static void comma(struct buf *out, bool last)
 {
@@ -67,6 +68,20 @@ static void write_scores(const struct report *r, struct buf *out)
             text(out, r->benchmarks[b].name, false);
             real(out, report_cell(r, r->a, i, b), false);
             real(out, report_cell(r, r->c, i, b), true);
+        }
+}
+
+static void write_floors(const struct report *r, struct buf *out)
+{
+    buf_puts(out, "floor,benchmark,a,c,performance\n");
+    for (size_t i = 0; i < r->floors->n; i++)
+        for (size_t b = 0; b < r->n_benchmarks; b++) {
+            const struct report_floor *f = &r->floors->list[i];
+            text(out, f->name, false);
+            text(out, r->benchmarks[b].name, false);
+            real(out, f->a[b], false);
+            real(out, f->c[b], false);
+            real(out, f->performance[b], true);
         }
 }
 
@@ -140,5 +155,6 @@ static void write_cost(const struct report *r, struct buf *out)
 const struct report_table report_tables[] = {
     { "ranking.csv", write_ranking }, { "scores.csv", write_scores }, { "performances.csv", write_performances },
     { "fits.csv", write_fits },       { "rounds.csv", write_rounds }, { "cost.csv", write_cost },
+    { "floors.csv", write_floors },
     { NULL, NULL },
 };

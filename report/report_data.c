@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "policy/table.h"
+#include "report/report_floors.h"
 #include "report/report_law.h"
 #include "report/report_pictures.h"
 #include "report/report_precision.h"
 #include "report/report_truth.h"
 #include "sql/sql_text.h"
 
-enum { ATTEMPTS_MAX = 5000, FAILURES_MAX = 200, KEPT_MAX = 16 };
+enum { ATTEMPTS_MAX = 5000, FAILURES_MAX = 200, KEPT_MAX = 24 };
 
 /* ---- columns --------------------------------------------------------------------------------------------------- */
 
@@ -397,7 +398,7 @@ static int read_all(struct report *r, struct db *d, const char *sweep, struct er
     static int (*const parts[])(struct report *, struct db *, struct err *) = {
         read_representations, read_benchmarks, read_cells,    read_recorded, read_predictions, read_fits,
         read_ranking,         read_rounds,     read_attempts, read_costs,    read_failures,
-        report_pictures_read,
+        report_pictures_read, report_floors_read,
     };
     TRY(db_script(d, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", e));
     TRY(read_sweep(r, d, sweep, e));
@@ -440,6 +441,7 @@ void report_free(struct report *r)
         free(blocks[i]);
     report_pictures_free(r->pictures);
     report_truth_free(r->truth);
+    report_floors_free(r->floors);
     for (size_t i = 0; i < r->n_kept; i++)
         db_rows_free(r->kept[i]);
     free(r->kept);

@@ -134,6 +134,7 @@ struct report {
 
     struct report_pictures *pictures; /* report_pictures.h */
     struct report_truth *truth;       /* report_truth.h; NULL = none was given */
+    struct report_floors *floors;     /* report_floors.h */
 
     struct db_rows **kept; /* owners of the texts */
     size_t n_kept;

@@ -6,6 +6,7 @@
 #include "report/report_cells.h"
 #include "report/report_chance.h"
 #include "report/report_data.h"
+#include "report/report_floors.h"
 #include "report/report_pictures.h"
 #include "report/report_plot.h"
 #include "report/report_style.h"
@@ -587,6 +588,7 @@ static void section_pictures(const struct report *r, struct buf *out)
     if (!report_pictures_any(r))
         return;
     heading(out, "correspondence", "Correspondence");
+    report_floors_position(r, out);
     report_pictures_draw(r, out);
 }
 
@@ -604,6 +606,14 @@ static void section_chance(const struct report *r, struct buf *out)
         return;
     heading(out, "chance", "Above chance");
     report_chance_draw(r, out);
+}
+
+static void section_floors(const struct report *r, struct buf *out)
+{
+    if (!report_floors_any(r))
+        return;
+    heading(out, "scores", "Scores and their floors");
+    report_floors_html(r, out);
 }
 
 static void section_config(const struct report *r, struct buf *out)
@@ -627,6 +637,7 @@ static const struct {
     { "ranking", "Ranking", section_ranking, NULL },
     { "truth", "Truth", section_truth, report_truth_any },
     { "chance", "Above chance", section_chance, report_chance_any },
+    { "scores", "Scores", section_floors, report_floors_any },
     { "rounds", "Choices", section_rounds, NULL },
     { "law", "Law", section_law, NULL },
     { "correspondence", "Correspondence", section_pictures, report_pictures_any },

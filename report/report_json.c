@@ -4,6 +4,7 @@
 
 #include "report/report_chance.h"
 #include "report/report_data.h"
+#include "report/report_floors.h"
 #include "report/report_truth.h"
 
 static json_t *real(double value)
@@ -173,6 +174,20 @@ static json_t *json_failures(const struct report *r)
     return list;
 }
 
+static json_t *json_floors(const struct report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->floors->n; i++) {
+        const struct report_floor *f = &r->floors->list[i];
+        json_t *cells = json_array();
+        for (size_t b = 0; b < r->n_benchmarks; b++)
+            json_array_append_new(cells, json_pack("{s:o, s:o, s:o, s:o}", "benchmark", text(r->benchmarks[b].name), "a",
+                                                   real(f->a[b]), "c", real(f->c[b]), "performance", real(f->performance[b])));
+        json_array_append_new(list, json_pack("{s:o, s:o}", "floor", text(f->name), "benchmarks", cells));
+    }
+    return list;
+}
+
 static int add_bytes(const char *bytes, size_t len, void *out)
 {
     buf_add(out, bytes, len);
@@ -190,6 +205,7 @@ void report_json(const struct report *r, struct buf *out)
     json_object_set_new(root, "recommendation", json_recommendation(r));
     json_object_set_new(root, "truth", r->truth ? report_truth_json(r) : json_null());
     json_object_set_new(root, "benchmarks", json_benchmarks(r));
+    json_object_set_new(root, "floors", json_floors(r));
     json_object_set_new(root, "rounds", json_rounds(r));
     json_object_set_new(root, "recall", json_recall(r));
     json_object_set_new(root, "cost", json_cost(r));

@@ -24,5 +24,5 @@ LEFT JOIN known a ON a.kind = 'score_a' AND a.representation_id = sr.representat
 LEFT JOIN known c ON c.kind = 'score_c' AND c.representation_id = sr.representation_id
                  AND c.pairs = coalesce(sb.correspondence_set_id, 0)
 LEFT JOIN known p ON p.kind = 'evaluate' AND p.representation_id = sr.representation_id AND p.benchmark_id = sb.benchmark_id
-WHERE sr.sweep_id = $1::bigint
+WHERE sr.sweep_id = $1::bigint AND NOT sr.floor
 GROUP BY sr.representation_id, sb.benchmark_id

@@ -104,6 +104,46 @@ static void test_small_sweep(void **state)
     assert_null(strstr(csv, "nan"));
 }
 
+/* A floor for every kind of number, with a name that must be escaped, and the C of the position. */
+static void test_floors(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "floors");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 4, "command");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/floors", pgtest_dir(*state));
+    AUTO(free) char *without = write_page(d, "small", dir);
+    assert_null(strstr(without, "id=\"scores\""));
+    AUTO(free) char *none = slurp(dir, "floors.csv");
+    assert_string_equal(none, "floor,benchmark,a,c,performance\n");
+    pgtest_script(d, "INSERT INTO representation (name, identity) VALUES ('<random>', 'random');"
+                     "INSERT INTO sweep_representation SELECT 1, representation_id, 99, name, true FROM representation "
+                     "  WHERE identity = 'random';"
+                     "INSERT INTO task (task_id, state, attempt, kind, executor, identity, label, params, representation_id, "
+                     "                  benchmark_id, correspondence_set_id) "
+                     "  SELECT 900000 + n, 'done', 1, k, 'command', 'floor' || n, k || ' <random>', '{}', representation_id, b, c "
+                     "  FROM representation, (VALUES (1, 'score_a', 1, NULL), (2, 'score_c', NULL, 1), (3, 'evaluate', 1, NULL), "
+                     "                               (4, 'stage2', NULL, NULL)) v (n, k, b, c) WHERE identity = 'random';"
+                     "INSERT INTO sweep_task (sweep_id, task_id) SELECT 1, 900000 + n FROM generate_series(1, 4) n;"
+                     "INSERT INTO metric VALUES (900001, 'a', 0.0625), (900002, 'c', 3.5), (900003, 'performance', 33.5),"
+                     "  (900002, 'position_c', 8.25);"
+                     "INSERT INTO attempt (task_id, attempt, epoch, worker_id, outcome, wall_seconds, gpu_seconds) "
+                     "  VALUES (900004, 1, 1, 'w', 'succeeded', 7000, 7000);");
+    AUTO(free) char *page = write_page(d, "small", dir);
+    assert_has(page, "Scores and their floors");
+    assert_has(page, "<tr class=\"dim\"><td class=\"l\">&lt;random&gt;</td><td class=\"n\">3.500</td><td class=\"n\">0.0625</td></tr>");
+    assert_has(page, "<td class=\"l\">the position alone</td><td class=\"n\">8.250</td><td class=\"n\">\xe2\x80\x93</td></tr>");
+    assert_has(page, "<td class=\"l\">&lt;random&gt;</td><td class=\"n\">33.50</td></tr>");
+    assert_has(page, "4 of 9"); /* no member of the space */
+    AUTO(free) char *csv = slurp(dir, "floors.csv");
+    assert_has(csv, "<random>,B,0.0625,3.5,33.5\nposition,B,,8.25,\n");
+    AUTO(free) char *ranking = slurp(dir, "ranking.csv"), *cost = slurp(dir, "cost.csv"), *json = slurp(dir, "report.json");
+    assert_null(strstr(ranking, "random"));
+    assert_has(cost, "floors,4,4,0,1,0,7000,7000,");
+    assert_has(cost, "stage2,4,4,");
+    assert_has(json, "\"floor\": \"<random>\"");
+}
+
 static void test_json_says_the_same(void **state)
 {
     AUTO(db_close) struct db *d = fresh(state, "json");
@@ -610,6 +650,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_floors),
         cmocka_unit_test(test_small_sweep),          cmocka_unit_test(test_json_says_the_same),
         cmocka_unit_test(test_hostile_names),        cmocka_unit_test(test_failures_and_retries),
         cmocka_unit_test(test_nothing_yet),          cmocka_unit_test(test_labels_alike),
