@@ -4,7 +4,7 @@ PACKAGES_BUILD=(cmake ninja-build gcc libc6-dev pkg-config libzmq3-dev libprotob
     libconfig-dev liblapacke-dev libopenblas-openmp-dev libsodium-dev libjansson-dev libjpeg62-turbo-dev libpng-dev
     libwebp-dev libpcre2-dev zlib1g-dev g++ libtorch-dev libgloo-dev libopenblas0-openmp libfreetype-dev)
 PACKAGES_RUN=(postgresql fonts-noto-color-emoji fonts-dejavu-core)
-PACKAGES_TEST=(clang libclang-rt-14-dev libcmocka-dev procps python3)
+PACKAGES_TEST=(clang lld libclang-rt-14-dev libcmocka-dev procps python3)
 # The test with a real Slurm runs daemons of its own, which only root can.
 [[ $(id -u) != 0 ]] || PACKAGES_TEST+=(slurm-wlm munge)
 

@@ -16,6 +16,7 @@ struct pgtest {
     struct cluster *cluster;
     char *conninfos[MAX_DATABASES];
     size_t n;
+    bool has_model; /* a migrated database that others are copies of */
 };
 
 static _Noreturn void give_up(const char *what, const struct err *e)
@@ -73,6 +74,25 @@ const char *pgtest_conninfo(const struct pgtest *t)
     return cluster_conninfo(t->cluster);
 }
 
+static char *conninfo_of(const struct pgtest *t, const char *name)
+{
+    char *conninfo = NULL;
+    if (asprintf(&conninfo, "%s dbname=%s", pgtest_conninfo(t), name) < 0)
+        abort();
+    return conninfo;
+}
+
+static void make_model(struct pgtest *t, struct db *maker)
+{
+    struct err e = { 0 };
+    pgtest_script(maker, "CREATE DATABASE pgtest_model");
+    AUTO(free) char *conninfo = conninfo_of(t, "pgtest_model");
+    AUTO(db_close) struct db *d = pgtest_open(conninfo, DB_ADMIN);
+    if (migrate_run(d, NULL, NULL, &e) < 0)
+        give_up("migrate", &e);
+    t->has_model = true;
+}
+
 const char *pgtest_database(struct pgtest *t, const char *name)
 {
     struct err e = { 0 };
@@ -80,16 +100,11 @@ const char *pgtest_database(struct pgtest *t, const char *name)
     if (t->n == MAX_DATABASES)
         give_up("too many databases", &e);
     AUTO(db_close) struct db *maker = pgtest_open(pgtest_conninfo(t), DB_ADMIN);
-    snprintf(text, sizeof text, "CREATE DATABASE %s", name);
+    if (!t->has_model)
+        make_model(t, maker);
+    snprintf(text, sizeof text, "CREATE DATABASE %s TEMPLATE pgtest_model", name);
     pgtest_script(maker, text);
-    char *conninfo = NULL;
-    if (asprintf(&conninfo, "%s dbname=%s", pgtest_conninfo(t), name) < 0)
-        abort();
-    t->conninfos[t->n++] = conninfo;
-    AUTO(db_close) struct db *d = pgtest_open(conninfo, DB_ADMIN);
-    if (migrate_run(d, NULL, NULL, &e) < 0)
-        give_up("migrate", &e);
-    return conninfo;
+    return t->conninfos[t->n++] = conninfo_of(t, name);
 }
 
 struct db *pgtest_open(const char *conninfo, enum db_role role)
