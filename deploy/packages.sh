@@ -45,7 +45,7 @@ packages_install() {
     rm -f "$log"
 }
 
-# build PRESET [CMAKE-OPTION...]: configure and build into build/PRESET.
+# build PRESET [CMAKE-OPTION...]: configure and build into build/PRESET; all, or with BUILD_TARGET in the environment that.
 build() {
     local preset=$1 log
     shift
@@ -58,7 +58,8 @@ build() {
     # An existing build directory keeps the generator that it was made with.
     [[ -e build/$preset/CMakeCache.txt ]] || export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}
     echo "Building build/$preset ..." >&2
-    if ! { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" --parallel "$(nproc)"; } >"$log" 2>&1; then
+    if ! { cmake --preset "$preset" "$@" &&
+        cmake --build --preset "$preset" --parallel "$(nproc)" ${BUILD_TARGET:+--target "$BUILD_TARGET"}; } >"$log" 2>&1; then
         grep -E -A5 'error|Error' "$log" | head -40 >&2 || true
         echo "The build failed; its log is $log" >&2
         return 4

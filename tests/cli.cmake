@@ -12,6 +12,10 @@ function(acsweep_e2e_test name)
   set_tests_properties(e2e.${name} PROPERTIES TIMEOUT 600 LABELS "e2e;${T_LABELS}" COST ${T_COST} SKIP_RETURN_CODE 77
                        ENVIRONMENT "ACSWEEP_BIN=${CMAKE_BINARY_DIR}/bin")
 endfunction()
+
+# All programs and what else these tests need, without the unit tests: what ./test builds for its last step.
+add_custom_target(programs DEPENDS acsweep acsweep-coordinator acsweep-worker acsweep-exec acsweep-pretrain fake_cudart fake_nvml)
+
 acsweep_e2e_test(10-cli COST 8)
 acsweep_e2e_test(15-plan COST 2)
 acsweep_e2e_test(20-replay COST 60 LABELS release-only)
@@ -32,5 +36,6 @@ acsweep_e2e_test(86-alignment COST 18)
 # A whole sweep by native tasks alone.
 acsweep_e2e_test(90-sweep COST 90)
 if(TARGET acsweep-world)
+  add_dependencies(programs acsweep-world)
   acsweep_e2e_test(77-world COST 20)
 endif()
