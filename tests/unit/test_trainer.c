@@ -29,6 +29,15 @@ static void path_in_room(char out[200], const char *name)
     snprintf(out, 200, "%s/%s", room, name);
 }
 
+static void make_dir(char out[200], const char *name)
+{
+    struct err e = { 0 };
+    path_in_room(out, name);
+    remove_tree(out);
+    if (make_dirs(out, &e) < 0)
+        fail_msg("%s", e.text);
+}
+
 static void assert_near(const char *what, int64_t step, double got, double want, double tolerance)
 {
     if (!(fabs(got - want) <= tolerance * fabs(want)))
@@ -59,14 +68,17 @@ static void run(const struct train_job *job, struct train_log *log, const char *
         fail_msg("%s", e.text);
 }
 
-/* What an undisturbed run of a case logs: made once, by the test that asks first. */
+/* What an undisturbed run of a case logs: made once, by the test that asks first. Its result is in the room under the case's
+ * name. */
 static const struct train_log *undisturbed(size_t i)
 {
     static struct train_log logs[ARRAY_LEN(cases)];
     if (logs[i].last == 0) {
         struct train_job job;
+        char out[200];
         AUTO(json_decref) json_t *want = train_case(cases[i], &job);
-        run(&job, &logs[i], NULL);
+        make_dir(out, cases[i]);
+        run(&job, &logs[i], out);
     }
     return &logs[i];
 }
@@ -223,15 +235,6 @@ static void test_two_processes_do_what_one_does(void **state)
 /* ---- interruptions --------------------------------------------------------------------------------------------------
  */
 
-static void make_dir(char out[200], const char *name)
-{
-    struct err e = { 0 };
-    path_in_room(out, name);
-    remove_tree(out);
-    if (make_dirs(out, &e) < 0)
-        fail_msg("%s", e.text);
-}
-
 static void assert_same_file(const char *a, const char *b, const char *name)
 {
     char path[400], digests[2][DIGEST_HEX_SIZE];
@@ -283,18 +286,17 @@ static bool try_for(const struct train_job *job, struct train_log *log, const ch
     return WIFEXITED(status);
 }
 
-static void kill_again_and_again(const char *name, uint32_t seed)
+static void kill_again_and_again(size_t i, uint32_t seed)
 {
     struct train_job job;
     struct train_log *log = mmap(NULL, sizeof *log, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct train_log calm = { 0 };
-    char undisturbed[200], disturbed[200], checkpoints[200];
+    const struct train_log *calm = undisturbed(i);
+    char calm_result[200], disturbed[200], checkpoints[200];
     int kills = 0;
-    AUTO(json_decref) json_t *want = train_case(name, &job);
-    make_dir(undisturbed, "undisturbed");
+    AUTO(json_decref) json_t *want = train_case(cases[i], &job);
+    path_in_room(calm_result, cases[i]);
     make_dir(disturbed, "disturbed");
     make_dir(checkpoints, "checkpoints");
-    run(&job, &calm, undisturbed);
     job.checkpoints = checkpoints;
     job.save_every_steps = 1;
     log->nap_us = 20000; /* or a quick machine would be done before it is killed */
@@ -303,11 +305,11 @@ static void kill_again_and_again(const char *name, uint32_t seed)
      * longer, for under sanitizers a start alone takes seconds. */
     while (!try_for(&job, log, disturbed, 30000 + (int64_t)kills * kills * 15000 + rand() % 150000))
         kills++;
-    print_message("%s: killed %d times\n", name, kills);
+    print_message("%s: killed %d times\n", cases[i], kills);
     assert_true(kills >= 2);
-    for (int64_t i = 1; i <= TRAIN_CASE_STEPS; i++)
-        assert_true(log->steps[i].loss == calm.steps[i].loss);
-    assert_same_result(name, undisturbed, disturbed);
+    for (int64_t k = 1; k <= TRAIN_CASE_STEPS; k++)
+        assert_true(log->steps[k].loss == calm->steps[k].loss);
+    assert_same_result(cases[i], calm_result, disturbed);
     munmap(log, sizeof *log);
 }
 
@@ -320,7 +322,7 @@ static void test_killed_trainings_come_to_the_same_bits(void **state)
     const size_t first = STAGE1;
 #endif
     for (size_t i = first; i < ARRAY_LEN(cases); i++)
-        kill_again_and_again(cases[i], 7 + (uint32_t)i);
+        kill_again_and_again(i, 7 + (uint32_t)i);
 }
 
 /* Asked to stop, with two processes; gone on with by one, and the other way round. */
@@ -413,11 +415,10 @@ static void test_results_are_models(void **state)
         TH_SCOPE(s);
         struct err e = { 0 };
         struct train_job job;
-        struct train_log log = { 0 };
         char out[200];
         AUTO(json_decref) json_t *want = train_case(cases[i], &job);
-        make_dir(out, "result");
-        run(&job, &log, out);
+        undisturbed(i);
+        path_in_room(out, cases[i]);
         struct vlm_options o = { .dtype = TH_F32, .device = TH_CPU };
         AUTO(vlm_destroy) struct vlm *v = adapter_open_model(out, job.llm, &o, &e);
         if (!v)
