@@ -22,7 +22,7 @@
 
 extern char **environ;
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 60000
 #define LEASE "1s"
 #define BEAT "200ms"
 
