@@ -22,9 +22,9 @@
 
 extern char **environ;
 
-#define PATIENCE_MS 10000
-#define LEASE "1s"
-#define BEAT "200ms"
+#define PATIENCE_MS 60000
+#define LEASE "3s" /* the workers here beat only when they are told to, and the machine has more to do */
+#define BEAT "500ms"
 
 static struct pgtest *server;
 
@@ -403,7 +403,7 @@ static void a_heartbeat_renews_the_lease(void **state)
     void *client = peer(w, "client"), *worker = join(w, "w1");
     load(client, "beats", 1, 1);
     Acsweep__Token k = assigned(worker);
-    for (int i = 0; i < 12; i++) { /* more than two leases */
+    for (int i = 0; i < 35; i++) { /* more than two leases */
         mono_sleep(200 * NS_PER_MS);
         beat(worker, &k);
     }
@@ -642,10 +642,10 @@ static void failures_have_budgets(void **state)
     fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__PREEMPTED);
     k = assigned(worker);
     assert_int_equal(number(w, "SELECT charged FROM acsweep.task WHERE state = 'leased'"), 0);
+    int64_t then = mono_now(); /* before the coordinator can know, so that the wait is never seen shorter than it was */
     fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__CODE);
-    int64_t then = mono_now();
     k = assigned(worker);
-    assert_true(mono_now() - then > 30 * NS_PER_MS); /* 100 ms with jitter of half, less what the answer took */
+    assert_true(mono_now() - then > 45 * NS_PER_MS); /* 100 ms with jitter of half */
     assert_int_equal(k.task_id, first.task_id);
     assert_int_equal(k.attempt, 3);
     fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__CODE);
