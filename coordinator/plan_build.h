@@ -70,8 +70,9 @@ MUST_USE int plan_find_benchmark(struct plan_build *b, struct conf_text name, si
 json_t *plan_checkpoint_json(const struct plan_checkpoint *c);
 json_t *plan_image_set_json(const struct plan_image_set *s);
 
-/* How A scores are made, as identities have it. */
+/* How A and C scores are made, as identities have it. */
 json_t *plan_setting_a(const struct plan_build *b);
+json_t *plan_setting_c(const struct plan_build *b);
 MUST_USE int plan_space(struct plan_build *b, struct err *e);
 /* The encoder is a member of some floor. */
 bool plan_floor_names(const struct space_conf *space, const char *encoder);

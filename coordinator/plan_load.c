@@ -349,6 +349,14 @@ json_t *plan_setting_a(const struct plan_build *b)
     return setting;
 }
 
+json_t *plan_setting_c(const struct plan_build *b)
+{
+    json_t *setting = conf_json(&score_c_conf_table, &b->s->scores.c, CONF_IDENTITY);
+    if (b->s->scores.c.grid == SCORE_C_GRID_FINEST)
+        json_object_set_new(setting, "grid", json_string("finest"));
+    return setting;
+}
+
 static int load_settings(struct plan_build *b, struct err *e)
 {
     KEEP(b->p->score_settings, arena_array(b->arena, 2, sizeof *b->p->score_settings));
@@ -357,8 +365,7 @@ static int load_settings(struct plan_build *b, struct err *e)
     for (size_t i = 0; i < b->n_references; i++)
         json_array_append_new(names, json_string(b->p->representations[b->references[i]].name));
     TRY(add_setting(b, "a", plan_setting_a(b), reference_identities(b), names, &b->setting_a, e));
-    return add_setting(b, "c", conf_json(&score_c_conf_table, &b->s->scores.c, CONF_IDENTITY), NULL, NULL, &b->setting_c,
-                       e);
+    return add_setting(b, "c", plan_setting_c(b), NULL, NULL, &b->setting_c, e);
 }
 
 /* ---- replay --------------------------------------------------------------------------------------------------------- */

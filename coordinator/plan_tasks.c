@@ -179,7 +179,7 @@ static int fill_score_c(struct graph_make *g, struct draft *d, size_t r, size_t 
     draft_put(d->identity, "correspondence_set",
         json_pack("{s:s,s:s,s:o}", "name", cs->name, "split", cs->split, "image_set",
                   plan_image_set_json(&b->p->image_sets[cs->image_set])));
-    draft_put(d->identity, "setting", conf_json(&score_c_conf_table, &b->s->scores.c, CONF_IDENTITY));
+    draft_put(d->identity, "setting", plan_setting_c(b));
     json_t *names = names_of(b, r);
     draft_put(names, "image_set", json_string(b->p->image_sets[cs->image_set].name));
     draft_put(d->execution, "names", names);

@@ -172,7 +172,7 @@ static const struct conf_key score_c_keys[] = {
     { Q_(CONF_CHOICE, geometry), .fallback = "letterbox", .choices = "letterbox|stretch_mismatch|stretch_both", ID,
       .help = "how images and key points are brought to a square; stretch_mismatch imitates the released code" },
     { Q_(CONF_CHOICE, arith), .fallback = "fp32", .choices = "fp32|stored", ID, .help = "arithmetic; stored = the dtype of the features" },
-    { Q_(CONF_CHOICE, grid), .fallback = "representation", .choices = "representation|finest", ID,
+    { Q_(CONF_CHOICE, grid), .fallback = "representation", .choices = "representation|finest",
       .help = "tokens that are compared: as many as the representation has, or as its finest member has of its own" },
     { Q_(CONF_INT, layer), .fallback = "-2", .lo = -1000, .hi = 1000, ID, .help = "layer of encoders whose options name none" },
     { Q_(CONF_INT, annotation_size), .fallback = "840", .lo = 1, .hi = 65536, ID, .help = "side of the square the key points live in, pixels" },

@@ -69,6 +69,7 @@ struct score_a_conf {
     bool exclude_self, nearest;
     int line;
 };
+enum score_c_grid { SCORE_C_GRID_REPRESENTATION, SCORE_C_GRID_FINEST }; /* in the order of the key's choices */
 struct score_c_conf {
     double alpha, temperature;
     int geometry, arith, grid;

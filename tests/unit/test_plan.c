@@ -246,6 +246,8 @@ static void test_identity_parameters(void **state)
         { "references = [\"A\"]", "references = [\"B\"]", 21 },
         { "references = [\"A\"]", "references = [\"A\"]; sample_size = 99", 21 },
         { "scores = { a", "scores = { c = { alpha = 0.05; }; a", 24 },
+        { "scores = { a", "scores = { c = { grid = \"finest\"; }; a", 24 },
+        { "scores = { a", "scores = { c = { grid = \"representation\"; }; a", 27 },
         { "executors = {", "stage2 = { epochs = 2.0; }; executors = {", 18 },
         { "stage1 = { gpus", "stage1 = { use = \"noop\"; gpus", 9 },
         { "resolution = 224; grid = 16; channels = 1024; },", "resolution = 448; },", 3 + 1 + 1 + 1 + 2 },

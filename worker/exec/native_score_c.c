@@ -2,7 +2,7 @@
  * they come as a bundle (native_passes.h).
  *
  *     identity   {"representation": {"target_grid"}, "correspondence_set": {"split"}, "setting": {"alpha", "geometry",
- *                 "arith", "grid", "annotation_size", "window", "temperature"}}
+ *                 "arith", "annotation_size", "window", "temperature", and "grid" where it is "finest"}}
  *     execution  {"names": {"members": [{"encoder"}...], "image_set"}, "pictures": {"pairs", "thumbnails"}}
  *     inputs     features:MEMBER:SHARD
  *     metrics    c (PCK at alpha), pck_0.10, pck_0.05, pck_0.01, geo, pairs, category:NAME (PCK at alpha); position_c,
