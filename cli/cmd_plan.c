@@ -201,6 +201,16 @@ static int print_features(const struct plan *p, struct err *e)
     return 0;
 }
 
+static void print_floors(const struct plan *p, const struct plan_cost *c)
+{
+    if (!p->n_floors)
+        return;
+    printf("Beside these, floors%s:", c->floors.deferred ? ", fine-tuned too" : "");
+    for (size_t f = p->n_representations; f < plan_scored(p); f++)
+        printf("%s %s", f > p->n_representations ? "," : "", p->representations[f].name);
+    printf("; %zu tasks, %.1f GPU-hours\n", c->floors.tasks, c->floors.gpu_hours);
+}
+
 static int print_text(const struct plan *p, const struct plan_cost *c, struct err *e)
 {
     printf("Sweep %s: %zu representation%s of %zu encoders, %zu benchmarks, %zu tasks\n\n", p->name, p->n_representations,
@@ -219,6 +229,7 @@ static int print_text(const struct plan *p, const struct plan_cost *c, struct er
         return 0;
     printf("\nEstimated GPU-hours if trained for real: scores %.1f; one fine-tune with evaluation %.1f; this budget %.1f; "
            "exhaustive %.1f\n", c->gpu_hours_scores, c->gpu_hours_fine_tune, c->gpu_hours_budget, c->gpu_hours_exhaustive);
+    print_floors(p, c);
     return 0;
 }
 
@@ -293,14 +304,23 @@ static json_t *cache_json(const struct plan *p)
                      s.could_save / 3600);
 }
 
+static json_t *floors_json(const struct plan *p, const struct plan_cost *c)
+{
+    json_t *names = json_array();
+    for (size_t f = p->n_representations; f < plan_scored(p); f++)
+        json_array_append_new(names, json_string(p->representations[f].name));
+    return json_pack("{s:o,s:I,s:I,s:f}", "names", names, "tasks", (json_int_t)c->floors.tasks, "deferred",
+                     (json_int_t)c->floors.deferred, "gpu_hours", c->floors.gpu_hours);
+}
+
 static json_t *plan_json(const struct plan *p, const struct plan_cost *c)
 {
-    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:{s:f,s:f,s:f,s:f}}", "sweep", p->name,
+    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:{s:f,s:f,s:f,s:f}}", "sweep", p->name,
                      "config_digest", p->config_digest, "representations", (json_int_t)p->n_representations, "encoders",
                      (json_int_t)p->n_encoders, "benchmarks", (json_int_t)p->n_benchmarks, "tasks", (json_int_t)p->n_tasks,
                      "to_identify", (json_int_t)p->n_unknown, "kinds", kinds_json(c), "screens",
                      screens_json(p, c), "screening_samples", samples_json(c), "features", features_json(p),
-                     "feature_cache", cache_json(p), "gpu_hours", "scores", c->gpu_hours_scores, "fine_tune",
+                     "feature_cache", cache_json(p), "floors", floors_json(p, c), "gpu_hours", "scores", c->gpu_hours_scores, "fine_tune",
                      c->gpu_hours_fine_tune,
                      "budget", c->gpu_hours_budget, "exhaustive", c->gpu_hours_exhaustive);
 }

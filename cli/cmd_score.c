@@ -104,10 +104,20 @@ static int join_members(const json_t *entry, struct buf *out, struct err *e)
 
 #define COLUMNS_MOST (4 + C_ALPHAS_MAX)
 
+static void put_pck(const json_t *pck, const struct c_setting *s, char (*cells)[32], const char **row)
+{
+    char alpha[16];
+    for (size_t a = 0; a < s->n_alphas; a++) {
+        double value = json_real_value(json_object_get(pck, c_alpha_name(s->alphas[a], alpha)));
+        snprintf(cells[a], sizeof cells[a], "%.2f", 100 * value);
+        row[a] = cells[a];
+    }
+}
+
 static int add_row(struct table *t, const json_t *entry, const struct c_setting *s, struct err *e)
 {
     AUTO(buf_free) struct buf names = BUF_INIT(1 << 20);
-    char cells[COLUMNS_MOST][32], alpha[16];
+    char cells[COLUMNS_MOST][32];
     const char *row[COLUMNS_MOST] = { NULL };
     size_t n = 0;
     TRY(join_members(entry, &names, e));
@@ -115,17 +125,22 @@ static int add_row(struct table *t, const json_t *entry, const struct c_setting 
     snprintf(cells[n], sizeof cells[n], "%lld", (long long)json_integer_value(json_object_get(entry, "grid")));
     row[n] = cells[n];
     n++;
-    for (size_t a = 0; a < s->n_alphas; a++, n++) {
-        const char *key = c_alpha_name(s->alphas[a], alpha);
-        double pck = json_real_value(json_object_get(json_object_get(entry, "pck"), key));
-        snprintf(cells[n], sizeof cells[n], "%.2f", 100 * pck);
-        row[n] = cells[n];
-    }
+    put_pck(json_object_get(entry, "pck"), s, &cells[n], &row[n]);
+    n += s->n_alphas;
     json_t *geo = json_object_get(entry, "geo");
     if (json_is_real(geo)) {
         snprintf(cells[n], sizeof cells[n], "%.2f", 100 * json_real_value(geo));
         row[n] = cells[n];
     }
+    return table_add(t, row, e);
+}
+
+/* What the position alone scores stands below what is to be compared with it. */
+static int add_position(struct table *t, const json_t *list, const struct c_setting *s, struct err *e)
+{
+    char cells[COLUMNS_MOST][32];
+    const char *row[COLUMNS_MOST] = { "position alone", "" };
+    put_pck(json_object_get(json_array_get(list, 0), "position"), s, &cells[2], &row[2]);
     return table_add(t, row, e);
 }
 
@@ -147,6 +162,7 @@ static int print_table(const json_t *list, const struct c_setting *s, struct err
     {
         TRY(add_row(t, entry, s, e));
     }
+    TRY(add_position(t, list, s, e));
     table_print(t, stdout);
     return 0;
 }
@@ -204,7 +220,8 @@ static const struct cmd cmd_score_c = {
                "  acsweep score c --pairs SPair-71k --features clip --features dino \\\n"
                "      --subsets all\n"
                "\n"
-               "The table has percentages; --json has parts of 1, and every category. A page shows the single encoders, "
+               "The table has percentages; --json has parts of 1, and every category. The last row is the floor: what one "
+               "scores who takes each point to be where it is in the other picture. A page shows the single encoders, "
                "up to eight, and the four best of the rest: where each finds the key points of a pair, and what it takes "
                "for alike.",
     .options = { score_options, cli_json_options },

@@ -36,6 +36,7 @@ static int print_table(const struct metric_result *r, struct err *e)
 {
     static const char *const columns[] = { "NUMBER", "VALUE" };
     AUTO(table_free) struct table *t = table_create(columns, ARRAY_LEN(columns), e);
+    AUTO(buf_free) struct buf said = BUF_INIT(1 << 20);
     char cell[64];
     if (!t)
         return -1;
@@ -44,8 +45,9 @@ static int print_table(const struct metric_result *r, struct err *e)
         snprintf(cell, sizeof cell, v == floor(v) ? "%.0f" : "%.2f", v);
         TRY(table_add(t, (const char *const[]){ r->values[i].name, cell }, e));
     }
-    printf("%s %.2f%s%s (the best constant answer, '%s': %.2f)\n\n", r->metric, r->performance,
-           r->unit[0] == '%' ? "" : " ", r->unit, r->constant, r->chance);
+    metric_result_describe(r, &said);
+    TRY(buf_check(&said, "the numbers", e));
+    puts(buf_text(&said));
     table_print(t, stdout);
     return 0;
 }
@@ -71,7 +73,9 @@ const struct cmd cmd_score_answers = {
     .summary = "What the answers to a benchmark are worth",
     .details =
         "The numbers that an evaluation reports, computed again from the answers that it stored: in per cent, MME's "
-        "perception and cognition in points.",
+        "perception and cognition in points. The interval says between which values performance would lie for other "
+        "questions of the same kind, with 95 %: a bootstrap over questions, MMBench's groups and MME's pictures. Chance "
+        "is what is to be had without looking at the pictures: drawing options by lot, or the best constant answer.",
     .options = { answers_options, cli_json_options },
     .run = run_score_answers,
 };

@@ -149,6 +149,12 @@ int show_titled(struct db *d, enum sql_id id, const struct sql_arg *arg, size_t 
     return show_rows(rows, NULL, e);
 }
 
+/* What the ranked ones are to be compared with; nothing without floors. */
+static int show_floors(struct db *d, const char *sweep, struct err *e)
+{
+    return show_titled(d, SQL_SHOW_FLOORS, (const struct sql_arg[]){ SQL_TEXT(sweep) }, 1, "Floors", e);
+}
+
 static int show_note(struct db *d, const char *sweep, struct err *e)
 {
     AUTO(db_rows_free) struct db_rows *rows = NULL;
@@ -159,12 +165,18 @@ static int show_note(struct db *d, const char *sweep, struct err *e)
     return 0;
 }
 
+static int show_below_ranking(struct db *d, const char *sweep, struct err *e)
+{
+    TRY(show_floors(d, sweep, e));
+    return show_note(d, sweep, e);
+}
+
 int show_ranking(struct db *d, const char *sweep, struct err *e)
 {
     char title[256];
     snprintf(title, sizeof title, "Ranking of sweep %.200s", sweep);
     TRY(show_titled(d, SQL_SHOW_RANKING, (const struct sql_arg[]){ SQL_TEXT(sweep) }, 1, title, e));
-    return show_note(d, sweep, e);
+    return show_below_ranking(d, sweep, e);
 }
 
 /* ---- commands that are one statement ------------------------------------------------------------------------------ */
@@ -174,9 +186,11 @@ static const struct view {
     enum sql_id id, full; /* for people; for programs */
     bool by_sweep; /* $1 is the sweep's name */
     const char *none;
+    int (*foot)(struct db *d, const char *sweep, struct err *e); /* may be NULL */
 } views[] = {
-    { "rank", SQL_SHOW_RANKING, SQL_SHOW_RANKING_FULL, true, "No round of the policy has ranked anything yet." },
-    { "workers", SQL_SHOW_WORKERS, SQL_SHOW_WORKERS, false, "No worker has joined yet." },
+    { "rank", SQL_SHOW_RANKING, SQL_SHOW_RANKING_FULL, true, "No round of the policy has ranked anything yet.",
+      show_below_ranking },
+    { "workers", SQL_SHOW_WORKERS, SQL_SHOW_WORKERS, false, "No worker has joined yet.", NULL },
 };
 
 static int run_view(const struct opts *o, struct err *e)
@@ -197,7 +211,7 @@ static int run_view(const struct opts *o, struct err *e)
     AUTO(db_rows_free) struct db_rows *rows = NULL;
     TRY(db_exec(d, v->id, &arg, v->by_sweep, ROWS_ANY, &rows, e));
     TRY(show_rows(rows, v->none, e));
-    return v->by_sweep ? show_note(d, sweep, e) : 0;
+    return v->foot ? v->foot(d, sweep, e) : 0;
 }
 
 const struct cmd cmd_rank = {
@@ -205,7 +219,7 @@ const struct cmd cmd_rank = {
     .summary = "Show the ranking of the representations, with what was measured and what is predicted",
     .args = "[SWEEP]",
     .options = { cli_state_options, cli_database_options, cli_json_options },
-    .details = "Without a name: the newest sweep.",
+    .details = "Without a name: the newest sweep. Its floors, if it has any, stand below.",
     .run = run_view,
 };
 const struct cmd cmd_workers = {

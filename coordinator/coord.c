@@ -611,7 +611,8 @@ int coord_ended(struct coord *c, struct commit_end *end, struct err *e)
         t->failures[end->failure]++;
     t->ended_by_result = end->result != NULL;
     for (struct task_sweep *l = end->result && end->result->cost ? t->sweeps : NULL; l; l = l->next)
-        l->sweep->gpu_seconds += check_cost(end->result->cost->gpu_seconds);
+        if (!plan_is_floor(l->sweep->plan, l->sweep->plan->tasks[l->plan_task].representation))
+            l->sweep->gpu_seconds += check_cost(end->result->cost->gpu_seconds);
     TRY(graph_move(&c->graph, t, end->next, e));
     sweeps_ended(t, false);
     switch (t->state) {

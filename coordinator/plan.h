@@ -2,7 +2,8 @@
  *
  * The task list holds every task that the sweep could ever run. Those with `deferred` (stage2 and evaluate) enter the
  * database only when the policy chooses their representation, those with `on_demand` when it asks for its scores. Inputs refer to earlier entries of the same list, so the
- * list is in topological order. Identities are content addresses (common/digest.h): equal work has equal identity in
+ * list is in topological order. Floors (representations.floors) have tasks like the representations of the search space; they are
+ * counted apart, because policy, rounds and rankings know of the space alone. Identities are content addresses (common/digest.h): equal work has equal identity in
  * every sweep. */
 #ifndef ACSWEEP_COORDINATOR_PLAN_H
 #define ACSWEEP_COORDINATOR_PLAN_H
@@ -81,6 +82,7 @@ struct plan_task {
     int priority;      /* larger first */
     uint32_t bundle, bundle_max; /* up to bundle_max tasks with the same number other than 0 may run as one */
     bool deferred, on_demand;
+    bool floor; /* only a floor needs it: no round of the policy waits for it */
     size_t encoder, representation, benchmark, correspondence_set, image_set, score_setting; /* PLAN_NONE */
     int shard;         /* -1 = not sharded */
     struct plan_input *inputs;
@@ -111,6 +113,7 @@ struct plan_feature {
     double once_seconds, fly_seconds; /* GPU-seconds to make them once; for every reader, in all its epochs */
     bool needed, cached;
     bool at_once, on_demand; /* some reader is; else they are wanted when a representation is chosen */
+    bool in_space;           /* some reader is about the search space, not a floor */
     enum plan_feature_reason reason;
     size_t first_task;  /* its first extract, shards follow; PLAN_NONE = on the fly */
 };
@@ -144,7 +147,7 @@ struct plan {
     char *store; /* artifacts.store as written, may be "" */
     struct plan_checkpoint *checkpoints;
     struct plan_encoder *encoders;
-    struct plan_representation *representations;
+    struct plan_representation *representations; /* the search space, and behind it the floors */
     struct plan_image_set *image_sets;
     struct plan_correspondence_set *correspondence_sets;
     struct plan_benchmark *benchmarks;
@@ -154,10 +157,26 @@ struct plan {
     struct plan_task *tasks;
     size_t n_checkpoints, n_encoders, n_representations, n_image_sets, n_correspondence_sets, n_benchmarks,
         n_score_settings, n_features, n_tasks;
+    size_t n_floors; /* behind the n_representations of the space */
     struct plan_policy policy;
     struct plan_retry retry;
     int64_t stage1_samples, screening_samples; /* of a connector for stage 2, and for the scores only; equal = one for both */
 };
+
+/* The floor that every score_c reports beside its own: the name that the view `floors` gives it. */
+#define PLAN_POSITION "position"
+
+/* Representations and floors together: the length of plan.representations. */
+static inline size_t plan_scored(const struct plan *p)
+{
+    return p->n_representations + p->n_floors;
+}
+
+/* `representation` may be PLAN_NONE. */
+static inline bool plan_is_floor(const struct plan *p, size_t representation)
+{
+    return representation != PLAN_NONE && representation >= p->n_representations;
+}
 
 /* Small files that a config names (replay tables), by the name used there: from disk, or sent along by the client. Returns
  * malloc'ed NUL-terminated text, or NULL with ERR_INPUT. */

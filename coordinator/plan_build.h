@@ -70,9 +70,12 @@ MUST_USE int plan_find_benchmark(struct plan_build *b, struct conf_text name, si
 json_t *plan_checkpoint_json(const struct plan_checkpoint *c);
 json_t *plan_image_set_json(const struct plan_image_set *s);
 
-/* How A scores are made, as identities have it. */
+/* How A and C scores are made, as identities have it. */
 json_t *plan_setting_a(const struct plan_build *b);
+json_t *plan_setting_c(const struct plan_build *b);
 MUST_USE int plan_space(struct plan_build *b, struct err *e);
+/* The encoder is a member of some floor. */
+bool plan_floor_names(const struct space_conf *space, const char *encoder);
 /* A name in the config at `line`, "a benchmark" or such: 1..max bytes, none of them a control character. */
 MUST_USE int plan_check_name(const struct conf *c, const char *what, const char *name, size_t max, int line, struct err *e);
 MUST_USE int plan_check_names(const struct sweep_conf *s, const struct conf *c, struct err *e);

@@ -95,19 +95,34 @@ static int check_different(struct plan_build *b, const char *what, struct same *
     return 0;
 }
 
+static int check_floors(struct plan_build *b, struct err *e)
+{
+    const struct plan *p = b->p;
+    const struct conf_list *from = &b->s->representations.floors;
+    if (from->n == 0 && b->s->representations.fine_tune_floors)
+        return conf_fail(b->conf, 0, e, "representations.fine_tune_floors is set, but there are no floors; name some, or leave it "
+                         "out");
+    for (size_t f = p->n_representations; f < plan_scored(p); f++)
+        for (size_t r = 0; r < p->n_representations; r++)
+            if (strcmp(p->representations[f].identity, p->representations[r].identity) == 0)
+                return conf_fail(b->conf, from->line, e, "the floor '%.80s' is also in the search space, as '%.80s': remove it "
+                                 "from one of the two", p->representations[f].name, p->representations[r].name);
+    return 0;
+}
+
 static int check_same(struct plan_build *b, struct err *e)
 {
     const struct plan *p = b->p;
-    size_t most = p->n_encoders > p->n_representations ? p->n_encoders : p->n_representations;
+    size_t most = p->n_encoders > plan_scored(p) ? p->n_encoders : plan_scored(p);
     AUTO(free) struct same *all = calloc(most + 1, sizeof *all);
     if (!all)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < p->n_encoders; i++)
         all[i] = (struct same){ p->encoders[i].identity, p->encoders[i].name };
     TRY(check_different(b, "encoders", all, p->n_encoders, e));
-    for (size_t i = 0; i < p->n_representations; i++)
+    for (size_t i = 0; i < plan_scored(p); i++)
         all[i] = (struct same){ p->representations[i].identity, p->representations[i].name };
-    return check_different(b, "representations", all, p->n_representations, e);
+    return check_different(b, "representations", all, plan_scored(p), e);
 }
 
 /* ---- executors ------------------------------------------------------------------------------------------------------ */
@@ -155,6 +170,8 @@ int plan_check_space(struct plan_build *b, struct err *e)
     if (p->n_representations == 0 && (p->n_benchmarks || !loads))
         return conf_fail(b->conf, 0, e, "the search space is empty; fill representations.list, or set "
                          "representations.generate.max_size");
+    if (p->n_representations == 0 && p->n_floors)
+        return conf_fail(b->conf, b->s->representations.floors.line, e, "there are floors but no search space to compare with them");
     if (p->n_representations && p->n_benchmarks == 0)
         return conf_fail(b->conf, 0, e, "there are representations but no benchmarks");
     if (b->s->load.depth > b->s->load.tasks && loads)
@@ -231,6 +248,7 @@ static int check_row(struct plan_build *b, size_t r, struct err *e)
 
 int plan_check(struct plan_build *b, struct err *e)
 {
+    TRY(check_floors(b, e));
     TRY(check_same(b, e));
     TRY(check_references(b, e));
     TRY(check_screen(b, e));
@@ -238,7 +256,7 @@ int plan_check(struct plan_build *b, struct err *e)
     for (int k = 0; k < KIND_FAKE; k++)
         TRY(check_executor(b, (enum plan_kind)k, e));
     TRY(plan_check_native(b, e));
-    for (size_t r = 0; b->replay && r < b->p->n_representations; r++)
+    for (size_t r = 0; b->replay && r < plan_scored(b->p); r++)
         TRY(check_row(b, r, e));
     return 0;
 }

@@ -103,6 +103,13 @@ static void add_samples(const struct parts *x)
 
 /* ---- the whole -------------------------------------------------------------------------------------------------------- */
 
+static void add_floor(struct plan_cost_floors *f, const struct plan_task *t)
+{
+    f->tasks++;
+    f->deferred += t->deferred;
+    f->gpu_hours += t->gpu_seconds / 3600;
+}
+
 static void add_task(struct parts *x, const struct plan_task *t)
 {
     struct plan_cost_kind *k = &x->c->kinds[kind_index(t->kind)];
@@ -137,7 +144,10 @@ int plan_cost(const struct plan *p, struct plan_cost *c, struct err *e)
     for (size_t i = 0; i < PLAN_COST_KINDS; i++)
         c->kinds[i].kind = kinds[i];
     for (size_t i = 0; i < p->n_tasks; i++)
-        add_task(&x, &p->tasks[i]);
+        if (p->tasks[i].floor)
+            add_floor(&c->floors, &p->tasks[i]);
+        else
+            add_task(&x, &p->tasks[i]);
     size_t n = p->n_representations;
     c->budget = (size_t)p->policy.budget_fine_tunes < n ? (size_t)p->policy.budget_fine_tunes : n;
     struct plan_cost_screen own = own_screen(&x, p->screening_samples);

@@ -33,11 +33,17 @@ struct plan_cost_samples {
     double gpu_hours;   /* stage1 and scores, later ones too */
     double with_budget;
 };
+/* All that is done for floors alone; nothing of it is in the sums above and below. */
+struct plan_cost_floors {
+    size_t tasks, deferred; /* of these, fine-tunes and their evaluations */
+    double gpu_hours;
+};
 struct plan_cost {
     struct plan_cost_kind kinds[PLAN_COST_KINDS];
     struct plan_cost_screen screens[PLAN_COST_SIZES + 1]; /* by members; the last one is `all` */
     struct plan_cost_samples samples[PLAN_COST_SAMPLES];  /* the plan's own first */
     size_t n_screens, n_samples;
+    struct plan_cost_floors floors;
     size_t budget;               /* fine-tunes */
     double gpu_hours_scores;     /* stage1 and scores as the plan has it, those that rounds ask for too */
     double gpu_hours_fine_tune;  /* stage2 and evaluations of one representation, mean; with its own connector where scores use another */

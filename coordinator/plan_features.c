@@ -108,6 +108,7 @@ struct reading {
     double epochs;
     double weight; /* readers expected of one representation */
     bool at_once, on_demand;
+    bool in_space;
 };
 
 static int layer_of(const struct plan_build *b, size_t encoder, int fallback)
@@ -179,6 +180,7 @@ static int add_reader(struct plan_build *b, size_t encoder, const struct reading
     f->needed |= !r->for_training;
     f->at_once |= r->at_once;
     f->on_demand |= r->on_demand;
+    f->in_space |= r->in_space;
     f->pictures = r->pictures > f->pictures ? r->pictures : f->pictures;
     f->readers += r->weight;
     f->fly_seconds += r->weight * r->epochs * (double)r->pictures / plan_feature_rate(b, encoder);
@@ -188,8 +190,10 @@ static int add_reader(struct plan_build *b, size_t encoder, const struct reading
 static int add_readers(struct plan_build *b, size_t representation, const struct reading *r, struct err *e)
 {
     const struct plan_representation *rep = &b->p->representations[representation];
+    struct reading own = *r;
+    own.in_space = !plan_is_floor(b->p, representation);
     for (size_t i = 0; i < rep->n_members; i++)
-        TRY(add_reader(b, rep->members[i], r, e));
+        TRY(add_reader(b, rep->members[i], &own, e));
     return 0;
 }
 
@@ -230,7 +234,7 @@ static int add_pairs(struct plan_build *b, const bool *encoder_used, struct err 
             if (encoder_used[i])
                 TRY(add_reader(b, i, &r, e));
         r = (struct reading){ .image_set = set, .pictures = r.pictures, .layer = r.layer, .epochs = 1, .weight = 1 };
-        for (size_t i = 0; i < p->n_representations; i++)
+        for (size_t i = 0; i < plan_scored(p); i++)
             TRY(add_readers(b, i, &r, e));
     }
     return 0;
@@ -260,6 +264,18 @@ static double chosen(const struct plan_build *b)
     return n > 0 ? (budget < n ? budget / n : 1) : 0;
 }
 
+/* Those that may be fine-tuned read it, each with the chance that it is. */
+static int add_tuned(struct plan_build *b, struct reading r, struct err *e)
+{
+    const struct plan *p = b->p;
+    bool floors = b->s->representations.fine_tune_floors;
+    for (size_t i = 0; i < (floors ? plan_scored(p) : p->n_representations); i++) {
+        r.weight = plan_is_floor(p, i) ? 1 : chosen(b);
+        TRY(add_readers(b, i, &r, e));
+    }
+    return 0;
+}
+
 static struct reading reading_of(const struct plan_build *b, const struct train_conf *train, size_t set,
                                  int64_t samples)
 {
@@ -279,17 +295,15 @@ static int add_stage1(struct plan_build *b, struct err *e)
     if (set == PLAN_NONE || !is_native(b, KIND_STAGE1))
         return 0;
     struct reading r = reading_of(b, train, set, p->screening_samples);
-    for (size_t i = 0; i < p->n_representations; i++) {
+    for (size_t i = 0; i < plan_scored(p); i++) {
         r.at_once = b->at_once[i];
         r.on_demand = !r.at_once;
         r.weight = r.at_once ? 1 : asked_for(b);
         TRY(add_readers(b, i, &r, e));
     }
-    r = reading_of(b, train, set, p->stage1_samples);
-    r.weight = chosen(b);
-    for (size_t i = 0; p->screening_samples != p->stage1_samples && i < p->n_representations; i++)
-        TRY(add_readers(b, i, &r, e));
-    return 0;
+    if (p->screening_samples == p->stage1_samples)
+        return 0;
+    return add_tuned(b, reading_of(b, train, set, p->stage1_samples), e);
 }
 
 static int add_stage2(struct plan_build *b, struct err *e)
@@ -298,11 +312,7 @@ static int add_stage2(struct plan_build *b, struct err *e)
     size_t set = plan_image_set_named(b, train->image_set);
     if (set == PLAN_NONE || !is_native(b, KIND_STAGE2))
         return 0;
-    struct reading r = reading_of(b, train, set, train->samples);
-    r.weight = chosen(b);
-    for (size_t i = 0; i < b->p->n_representations; i++)
-        TRY(add_readers(b, i, &r, e));
-    return 0;
+    return add_tuned(b, reading_of(b, train, set, train->samples), e);
 }
 
 /* Pictures are shown to a model as in its stage 2. */
@@ -315,9 +325,7 @@ static int add_evaluate(struct plan_build *b, struct err *e)
             continue;
         struct reading r = reading_of(b, &b->s->stage2, set, INT64_MAX);
         r.epochs = 1;
-        r.weight = chosen(b);
-        for (size_t i = 0; i < b->p->n_representations; i++)
-            TRY(add_readers(b, i, &r, e));
+        TRY(add_tuned(b, r, e));
     }
     return 0;
 }

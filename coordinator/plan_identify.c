@@ -48,6 +48,8 @@ static bool encoder_is_used(const struct space_conf *space, const char *name)
     for (size_t i = 0; i < space->list.n; i++)
         if (holds(&list[i].members, name))
             return true;
+    if (plan_floor_names(space, name))
+        return true;
     return space->generate.max_size > 0 && (!space->generate.encoders.n || holds(&space->generate.encoders, name));
 }
 

@@ -316,12 +316,21 @@ static int add_setting(struct plan_build *b, const char *score, json_t *settings
     return 0;
 }
 
+static int refuse_floor(struct plan_build *b, struct conf_text name, struct err *e)
+{
+    for (size_t f = b->p->n_representations; f < plan_scored(b->p); f++)
+        if (strcmp(b->p->representations[f].name, name.s) == 0)
+            return conf_fail(b->conf, name.line, e, "'%.80s' is a floor; a reference must be in the search space", name.s);
+    return 0;
+}
+
 static int load_references(struct plan_build *b, struct err *e)
 {
     const struct conf_list *from = &b->s->scores.a.references;
     const struct conf_text *names = from->items;
     KEEP(b->references, calloc(from->n + 1, sizeof *b->references));
     for (size_t i = 0; i < from->n; i++) {
+        TRY(refuse_floor(b, names[i], e));
         TRY(plan_find_representation(b, names[i], &b->references[i], e));
         for (size_t k = 0; k < i; k++)
             if (b->references[k] == b->references[i])
@@ -340,6 +349,14 @@ json_t *plan_setting_a(const struct plan_build *b)
     return setting;
 }
 
+json_t *plan_setting_c(const struct plan_build *b)
+{
+    json_t *setting = conf_json(&score_c_conf_table, &b->s->scores.c, CONF_IDENTITY);
+    if (b->s->scores.c.grid == SCORE_C_GRID_FINEST)
+        json_object_set_new(setting, "grid", json_string("finest"));
+    return setting;
+}
+
 static int load_settings(struct plan_build *b, struct err *e)
 {
     KEEP(b->p->score_settings, arena_array(b->arena, 2, sizeof *b->p->score_settings));
@@ -348,8 +365,7 @@ static int load_settings(struct plan_build *b, struct err *e)
     for (size_t i = 0; i < b->n_references; i++)
         json_array_append_new(names, json_string(b->p->representations[b->references[i]].name));
     TRY(add_setting(b, "a", plan_setting_a(b), reference_identities(b), names, &b->setting_a, e));
-    return add_setting(b, "c", conf_json(&score_c_conf_table, &b->s->scores.c, CONF_IDENTITY), NULL, NULL, &b->setting_c,
-                       e);
+    return add_setting(b, "c", plan_setting_c(b), NULL, NULL, &b->setting_c, e);
 }
 
 /* ---- replay --------------------------------------------------------------------------------------------------------- */
@@ -429,7 +445,7 @@ static void build_free(struct plan_build *b)
 {
     for (size_t i = 0; b->encoders && i < b->p->n_encoders; i++)
         json_decref(b->encoders[i]);
-    for (size_t i = 0; b->representations && i < b->p->n_representations; i++)
+    for (size_t i = 0; b->representations && i < plan_scored(b->p); i++)
         json_decref(b->representations[i]);
     free(b->encoders);
     free(b->representations);

@@ -43,7 +43,7 @@ static int check_fusion(struct plan_build *b, struct err *e)
 {
     static const enum plan_kind fuse[] = { KIND_STAGE1, KIND_STAGE2, KIND_SCORE_A, KIND_EVALUATE };
     for (size_t k = 0; k < ARRAY_LEN(fuse); k++)
-        for (size_t r = 0; is_native(b, fuse[k]) && r < b->p->n_representations; r++) {
+        for (size_t r = 0; is_native(b, fuse[k]) && r < plan_scored(b->p); r++) {
             const char *fusion = json_string_value(json_object_get(b->representations[r], "fusion"));
             if (fusion && strcmp(fusion, "raw") != 0)
                 return conf_fail(b->conf, 0, e, "representation '%.80s': the native %s puts features side by side as they "

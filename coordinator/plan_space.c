@@ -1,4 +1,5 @@
-/* The search space: the representations of the list, then all combinations that the rules generate, each once. */
+/* The search space: the representations of the list, then all combinations that the rules generate, each once. And behind it
+ * the floors. */
 #include <math.h>
 #include <string.h>
 
@@ -6,6 +7,7 @@
 #include "coordinator/plan_build.h"
 
 #define MAX_NAME 255
+#define MAX_FLOORS 64
 /* Steps of the enumeration, so that rules which reject nearly all of a huge space end with an error, not in a week. */
 #define MAX_STEPS 1000000L
 
@@ -13,9 +15,9 @@ struct space {
     struct plan_build *b;
     const struct generate_conf *g;
     size_t *from, n_from; /* encoders to combine */
-    size_t cap;           /* representations there is room for */
     size_t n_listed;      /* of those named one by one */
     long steps;
+    bool floors; /* what is added is no member of the space */
 };
 
 /* ---- one representation --------------------------------------------------------------------------------------------- */
@@ -63,14 +65,15 @@ static int add(struct space *s, const char *name, const size_t *members, size_t 
 {
     struct plan_build *b = s->b;
     struct plan *p = b->p;
-    if (p->n_representations == s->cap)
+    size_t *n_own = s->floors ? &p->n_floors : &p->n_representations;
+    if (!s->floors && p->n_representations == POLICY_MAX_REPRESENTATIONS)
         return conf_fail(b->conf, line, e, "the search space has more than %d representations; use a smaller max_size, or "
                          "exclude rules", POLICY_MAX_REPRESENTATIONS);
     TRY(plan_check_name(b->conf, "a representation", name, MAX_NAME, line, e));
-    for (size_t i = 0; i < p->n_representations; i++)
+    for (size_t i = 0; i < plan_scored(p); i++)
         if (strcmp(p->representations[i].name, name) == 0)
             return conf_fail(b->conf, line, e, "two representations are called '%.80s'", name);
-    struct plan_representation *r = &p->representations[p->n_representations];
+    struct plan_representation *r = &p->representations[plan_scored(p)];
     r->members = arena_array(b->arena, n, sizeof *r->members);
     if (!r->members)
         return FAIL_NOMEM(e);
@@ -78,8 +81,8 @@ static int add(struct space *s, const char *name, const size_t *members, size_t 
     r->n_members = n;
     int finest = finest_grid(p, members, n);
     r->target_grid = target ? target : finest;
-    json_t *all = b->representations[p->n_representations] = representation_json(b, r, fusion, target);
-    p->n_representations++; /* from here on build_free() releases it */
+    json_t *all = b->representations[plan_scored(p)] = representation_json(b, r, fusion, target);
+    ++*n_own; /* from here on build_free() releases it */
     if (!all || !(r->name = plan_text(b, name, e)) || !(r->identity = plan_digest(b, json_incref(all), e)))
         return FAIL_NOMEM(e);
     r->options = plan_canonical(b, json_pack("{s:O}", "fusion", json_object_get(all, "fusion")), e);
@@ -194,29 +197,71 @@ static int combine(struct space *s, size_t size, struct err *e)
     }
 }
 
+static int take_named(struct space *s, struct err *e)
+{
+    const struct conf_list *encoders = &s->g->encoders;
+    const struct conf_text *names = encoders->items;
+    for (size_t i = 0; i < encoders->n; i++) {
+        TRY(plan_find_encoder(s->b, names[i], &s->from[i], e));
+        for (size_t k = 0; k < i; k++)
+            if (s->from[k] == s->from[i])
+                return conf_fail(s->b->conf, encoders->line, e, "encoder '%.80s' is named twice", names[i].s);
+    }
+    s->n_from = encoders->n;
+    return 0;
+}
+
+bool plan_floor_names(const struct space_conf *space, const char *encoder)
+{
+    const struct representation_conf *floors = space->floors.items;
+    for (size_t i = 0; i < space->floors.n; i++)
+        for (size_t k = 0; k < floors[i].members.n; k++)
+            if (strcmp(((const struct conf_text *)floors[i].members.items)[k].s, encoder) == 0)
+                return true;
+    return false;
+}
+
+/* What only stands for chance does not get into combinations by itself. */
+static void take_all(struct space *s)
+{
+    const struct plan *p = s->b->p;
+    for (size_t i = 0; i < p->n_encoders; i++)
+        if (!plan_floor_names(&s->b->s->representations, p->encoders[i].name))
+            s->from[s->n_from++] = i;
+}
+
 static int generate(struct space *s, struct err *e)
 {
     const struct generate_conf *g = s->g;
-    const struct conf_text *names = g->encoders.items;
-    size_t n = g->encoders.n ? g->encoders.n : s->b->p->n_encoders;
-    AUTO(free) size_t *from = calloc(n + 1, sizeof *from);
+    size_t most = g->encoders.n > s->b->p->n_encoders ? g->encoders.n : s->b->p->n_encoders;
+    AUTO(free) size_t *from = s->from = calloc(most + 1, sizeof *from);
     if (!from)
         return FAIL_NOMEM(e);
-    for (size_t i = 0; i < n; i++) {
-        from[i] = i;
-        if (g->encoders.n)
-            TRY(plan_find_encoder(s->b, names[i], &from[i], e));
-        for (size_t k = 0; k < i; k++)
-            if (from[k] == from[i])
-                return conf_fail(s->b->conf, g->encoders.line, e, "encoder '%.80s' is named twice", names[i].s);
-    }
-    s->from = from;
-    s->n_from = n;
+    if (g->encoders.n)
+        TRY(take_named(s, e));
+    else
+        take_all(s);
     if (g->max_size && g->min_size > g->max_size)
         return conf_fail(s->b->conf, g->line, e, "min_size %lld is above max_size %lld", (long long)g->min_size,
                          (long long)g->max_size);
-    for (size_t size = (size_t)g->min_size; size <= (size_t)g->max_size && size <= n; size++)
+    for (size_t size = (size_t)g->min_size; size <= (size_t)g->max_size && size <= s->n_from; size++)
         TRY(combine(s, size, e));
+    return 0;
+}
+
+static int add_floors(struct space *s, struct err *e)
+{
+    const struct conf_list *from = &s->b->s->representations.floors;
+    const struct representation_conf *floors = from->items;
+    if (from->n > MAX_FLOORS)
+        return conf_fail(s->b->conf, from->line, e, "more than %d floors", MAX_FLOORS);
+    s->floors = true;
+    for (size_t i = 0; i < from->n; i++) {
+        TRY(add_listed(s, &floors[i], e));
+        if (strcmp(s->b->p->representations[plan_scored(s->b->p) - 1].name, PLAN_POSITION) == 0)
+            return conf_fail(s->b->conf, floors[i].line, e, "'" PLAN_POSITION "' is what the position-only floor of the C score is "
+                             "called; give this floor another name");
+    }
     return 0;
 }
 
@@ -224,13 +269,15 @@ int plan_space(struct plan_build *b, struct err *e)
 {
     const struct space_conf *from = &b->s->representations;
     const struct representation_conf *list = from->list.items;
-    struct space s = { .b = b, .g = &from->generate, .cap = POLICY_MAX_REPRESENTATIONS };
-    b->p->representations = arena_array(b->arena, s.cap, sizeof *b->p->representations);
-    b->representations = calloc(s.cap, sizeof(json_t *));
+    struct space s = { .b = b, .g = &from->generate };
+    size_t cap = POLICY_MAX_REPRESENTATIONS + MAX_FLOORS;
+    b->p->representations = arena_array(b->arena, cap, sizeof *b->p->representations);
+    b->representations = calloc(cap, sizeof(json_t *));
     if (!b->p->representations || !b->representations)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < from->list.n; i++)
         TRY(add_listed(&s, &list[i], e));
     s.n_listed = b->p->n_representations;
-    return generate(&s, e);
+    TRY(generate(&s, e));
+    return add_floors(&s, e);
 }

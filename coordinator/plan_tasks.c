@@ -6,6 +6,8 @@
  *     extract (encoder x shard of a training or benchmark set) -> stage1, stage2, evaluate
  *         only where plan_features keeps them; these inputs are waited for, and are no part of an identity
  *
+ * Floors have the same tasks, but for stage2 and evaluate without representations.fine_tune_floors.
+ *
  * With stage1.screening_samples the connectors behind the scores are other, cheaper ones, and a chosen representation trains
  * its own. With policy.screen = small_first the scores of large combinations are on demand.
  */
@@ -18,6 +20,7 @@
 #define MAX_INPUTS 8000000u
 #define MAX_TASK_INPUTS 100000u
 #define MAX_SHARDS 1000000
+#define FLOOR_PRIORITY (-2000) /* below all that a config may ask for */
 #define THUMBNAILS_FROM 4 /* representations: one may fail, or have been scored without */
 
 struct graph_make {
@@ -86,6 +89,7 @@ static int add_extract(struct graph_make *g, const struct plan_feature *f, int64
     t->gpu_seconds = (double)count / plan_feature_rate(b, f->encoder);
     t->on_demand = !f->at_once && f->on_demand;
     t->deferred = !f->at_once && !f->on_demand;
+    t->floor = !f->in_space;
     return 0;
 }
 
@@ -175,7 +179,7 @@ static int fill_score_c(struct graph_make *g, struct draft *d, size_t r, size_t 
     draft_put(d->identity, "correspondence_set",
         json_pack("{s:s,s:s,s:o}", "name", cs->name, "split", cs->split, "image_set",
                   plan_image_set_json(&b->p->image_sets[cs->image_set])));
-    draft_put(d->identity, "setting", conf_json(&score_c_conf_table, &b->s->scores.c, CONF_IDENTITY));
+    draft_put(d->identity, "setting", plan_setting_c(b));
     json_t *names = names_of(b, r);
     draft_put(names, "image_set", json_string(b->p->image_sets[cs->image_set].name));
     draft_put(d->execution, "names", names);
@@ -441,7 +445,7 @@ static int count_features(const struct graph_make *g, struct err *e)
 {
     const struct plan *p = g->b->p;
     uint64_t total = 0;
-    for (size_t r = 0; r < p->n_representations; r++)
+    for (size_t r = 0; r < plan_scored(p); r++)
         for (size_t k = 0; k < p->n_correspondence_sets; k++) {
             uint64_t n = p->representations[r].n_members * (uint64_t)shards_of(g->b, p->correspondence_sets[k].image_set);
             if (n > MAX_TASK_INPUTS)
@@ -452,7 +456,7 @@ static int count_features(const struct graph_make *g, struct err *e)
         }
     uint64_t of_scores = total;
     for (size_t i = 0; i < p->n_features; i++) /* both stages, and a benchmark, at most */
-        for (size_t r = 0; p->features[i].cached && p->features[i].for_training && r < p->n_representations; r++)
+        for (size_t r = 0; p->features[i].cached && p->features[i].for_training && r < plan_scored(p); r++)
             for (size_t m = 0; m < p->representations[r].n_members; m++)
                 if (p->representations[r].members[m] == p->features[i].encoder)
                     total += 3 * (uint64_t)p->features[i].shards;
@@ -476,7 +480,7 @@ static int make_room(struct graph_make *g, struct err *e)
                              p->image_sets[f->image_set].name, MAX_SHARDS);
         total += f->cached ? (uint64_t)f->shards : 0;
     }
-    total += (uint64_t)p->n_representations *
+    total += (uint64_t)plan_scored(p) *
              (2 + screens(g->b) + 2 * p->n_benchmarks + p->n_correspondence_sets);
     if (total > MAX_TASKS)
         return conf_fail(g->b->conf, 0, e, "%llu tasks are more than %u; use fewer representations, or larger shards",
@@ -497,8 +501,8 @@ static bool is_reference(const struct plan_build *b, size_t r)
 static void choose_at_once(struct graph_make *g)
 {
     const struct plan *p = g->b->p;
-    for (size_t r = 0; r < p->n_representations; r++)
-        g->b->at_once[r] = !p->policy.small_first || is_reference(g->b, r) ||
+    for (size_t r = 0; r < plan_scored(p); r++)
+        g->b->at_once[r] = !p->policy.small_first || plan_is_floor(p, r) || is_reference(g->b, r) ||
                         p->representations[r].n_members <= (size_t)p->policy.screen_members;
 }
 
@@ -535,6 +539,30 @@ static int make_deferred(struct graph_make *g, size_t r, struct err *e)
     return 0;
 }
 
+/* A floor's features and C scores come in one pass with those of the others; its training waits until nothing else does. */
+static void put_behind(struct plan *p, size_t first)
+{
+    for (size_t i = first; i < p->n_tasks; i++) {
+        p->tasks[i].floor = true;
+        if (strcmp(p->tasks[i].kind, plan_kinds[KIND_SCORE_C].name) != 0)
+            p->tasks[i].priority += FLOOR_PRIORITY;
+    }
+}
+
+static int make_floors(struct graph_make *g, struct err *e)
+{
+    struct plan *p = g->b->p;
+    size_t first = p->n_tasks;
+    for (size_t r = p->n_representations; r < plan_scored(p); r++) {
+        TRY(make_connector(g, r, e));
+        TRY(make_representation(g, r, e));
+    }
+    for (size_t r = p->n_representations; g->b->s->representations.fine_tune_floors && r < plan_scored(p); r++)
+        TRY(make_deferred(g, r, e));
+    put_behind(p, first);
+    return 0;
+}
+
 static int make_all(struct graph_make *g, struct err *e)
 {
     const struct plan *p = g->b->p;
@@ -545,6 +573,7 @@ static int make_all(struct graph_make *g, struct err *e)
         TRY(make_representation(g, r, e));
     for (size_t r = 0; r < p->n_representations; r++)
         TRY(make_deferred(g, r, e));
+    TRY(make_floors(g, e));
     return add_load(g, e);
 }
 
@@ -553,11 +582,11 @@ int plan_tasks(struct plan_build *b, struct err *e)
     struct graph_make g = { .b = b };
     struct plan *p = b->p;
     AUTO(free) bool *encoder_used = calloc(p->n_encoders + 1, sizeof *encoder_used);
-    AUTO(free) size_t *stage1 = g.stage1 = calloc(p->n_representations + 1, sizeof *stage1);
-    b->at_once = arena_array(b->arena, p->n_representations + 1, sizeof *b->at_once);
+    AUTO(free) size_t *stage1 = g.stage1 = calloc(plan_scored(p) + 1, sizeof *stage1);
+    b->at_once = arena_array(b->arena, plan_scored(p) + 1, sizeof *b->at_once);
     if (!encoder_used || !b->at_once || !stage1)
         return FAIL_NOMEM(e);
-    for (size_t r = 0; r < p->n_representations; r++)
+    for (size_t r = 0; r < plan_scored(p); r++)
         for (size_t i = 0; i < p->representations[r].n_members; i++)
             encoder_used[p->representations[r].members[i]] = true;
     qsort_r(b->references, b->n_references, sizeof *b->references, by_identity_index, p);

@@ -59,13 +59,26 @@ static void want(const struct plan *p, size_t task, bool *wanted)
     }
 }
 
+static int write_wanted(struct db *d, struct stored_sweep *s, const struct store_ids *ids, const bool *wanted, int round,
+                        struct err *e)
+{
+    const struct plan *p = s->plan;
+    AUTO(free) size_t *index = calloc(p->n_tasks + 1, sizeof *index);
+    if (!index)
+        return FAIL_NOMEM(e);
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_tasks; i++)
+        if (wanted[i])
+            index[n++] = i;
+    return store_write_tasks(d, s, ids, index, n, round, e);
+}
+
 static int write_choices(struct db *d, struct stored_sweep *s, const struct round_rows *r, struct err *e)
 {
     const struct plan *p = s->plan;
     AUTO(store_ids_free) struct store_ids ids = { 0 };
-    AUTO(free) size_t *index = calloc(p->n_tasks + 1, sizeof *index);
     AUTO(free) bool *wanted = calloc(p->n_tasks + 1, sizeof *wanted);
-    if (!index || !wanted)
+    if (!wanted)
         return FAIL_NOMEM(e);
     TRY(store_load_ids(d, s, &ids, e));
     for (size_t c = 0; c < r->answer->n_choices; c++) {
@@ -82,11 +95,21 @@ static int write_choices(struct db *d, struct stored_sweep *s, const struct roun
         for (size_t i = 0; i < p->n_tasks; i++)
             if (p->tasks[i].on_demand && p->tasks[i].representation == r->answer->wants[w].representation)
                 want(p, i, wanted);
-    size_t n = 0;
+    return write_wanted(d, s, &ids, wanted, r->round, e);
+}
+
+static int write_floors(struct db *d, struct stored_sweep *s, const struct round_rows *r, struct err *e)
+{
+    const struct plan *p = s->plan;
+    AUTO(store_ids_free) struct store_ids ids = { 0 };
+    AUTO(free) bool *wanted = calloc(p->n_tasks + 1, sizeof *wanted);
+    if (!wanted)
+        return FAIL_NOMEM(e);
     for (size_t i = 0; i < p->n_tasks; i++)
-        if (wanted[i])
-            index[n++] = i;
-    return store_write_tasks(d, s, &ids, index, n, r->round, e);
+        if (p->tasks[i].deferred && plan_is_floor(p, p->tasks[i].representation))
+            want(p, i, wanted);
+    TRY(store_load_ids(d, s, &ids, e));
+    return write_wanted(d, s, &ids, wanted, r->round, e);
 }
 
 static int round_in_transaction(struct db *d, struct stored_sweep *s, const struct round_rows *r, struct err *e)
@@ -102,6 +125,8 @@ static int round_in_transaction(struct db *d, struct stored_sweep *s, const stru
     TRY(write_predictions(d, s, r, e));
     if (!r->final)
         return write_choices(d, s, r, e);
+    if (r->floors)
+        return write_floors(d, s, r, e);
     const struct sql_arg end[] = { SQL_I64(s->id), SQL_TEXT("done"), SQL_TEXT(r->note) };
     return db_exec(d, SQL_SWEEP_END, end, ARRAY_LEN(end), 1, NULL, e);
 }
@@ -113,7 +138,7 @@ int store_round(struct db *d, struct stored_sweep *s, const struct round_rows *r
         db_rollback(d);
         return -1;
     }
-    return r->final ? 0 : store_load_rest(d, s, e);
+    return r->final && !r->floors ? 0 : store_load_rest(d, s, e);
 }
 
 int store_round_measured(struct db *d, int64_t sweep_id, int round, struct err *e)

@@ -83,7 +83,7 @@ int store_write_data(struct db *d, const struct plan *p, struct store_ids *ids, 
         TRY(ONE_ID(d, SQL_SCORE_SETTING_UPSERT, &ids->score_setting[i], e, SQL_TEXT(x->score), SQL_TEXT(x->settings),
                    SQL_TEXT(x->identity)));
     }
-    for (size_t i = 0; i < p->n_representations; i++)
+    for (size_t i = 0; i < plan_scored(p); i++)
         if (!s->representation_ids[i]) /* else a round asks for the ids of what was written with the submission */
             TRY(write_representation(d, &p->representations[i], ids, &s->representation_ids[i], e));
     return 0;
@@ -92,17 +92,19 @@ int store_write_data(struct db *d, const struct plan *p, struct store_ids *ids, 
 int store_write_space(struct db *d, const struct plan *p, const struct store_ids *ids, struct stored_sweep *s,
                       struct err *e)
 {
-    size_t n = p->n_representations;
+    size_t n = plan_scored(p);
     AUTO(free) int64_t *position = calloc(n + 1, sizeof *position);
     AUTO(free) const char **label = calloc(n + 1, sizeof *label);
-    if (!position || !label)
+    AUTO(free) bool *floor = calloc(n + 1, sizeof *floor);
+    if (!position || !label || !floor)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < n; i++) {
         position[i] = (int64_t)i;
         label[i] = p->representations[i].name;
+        floor[i] = plan_is_floor(p, i);
     }
     const struct sql_arg reps[] = { SQL_I64(s->id), SQL_I64S(s->representation_ids, n), SQL_I64S(position, n),
-                                    SQL_TEXTS(label, n) };
+                                    SQL_TEXTS(label, n), SQL_BOOLS(floor, n) };
     TRY(db_exec(d, SQL_SWEEP_REPRESENTATION_INSERT, reps, ARRAY_LEN(reps), ROWS_ANY, NULL, e));
     for (size_t i = 0; i < p->n_benchmarks; i++) {
         const struct plan_benchmark *b = &p->benchmarks[i];

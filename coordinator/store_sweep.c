@@ -77,7 +77,7 @@ static struct stored_sweep *stored_create(const struct submission *s, bool asks,
     out->artifacts = calloc(p->n_tasks + 1, sizeof *out->artifacts);
     out->n_artifacts = calloc(p->n_tasks + 1, sizeof *out->n_artifacts);
     out->value = malloc((p->n_tasks + 1) * sizeof *out->value);
-    out->representation_ids = calloc(p->n_representations + 1, sizeof *out->representation_ids);
+    out->representation_ids = calloc(plan_scored(p) + 1, sizeof *out->representation_ids);
     out->benchmark_ids = calloc(p->n_benchmarks + 1, sizeof *out->benchmark_ids);
     out->chosen = calloc(p->n_representations + 1, sizeof *out->chosen);
     out->chosen_round = calloc(p->n_representations + 1, sizeof *out->chosen_round);

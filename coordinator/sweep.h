@@ -57,6 +57,7 @@ struct sweep {
     double *value;       /* by plan index, as results come */
     enum rep_state *reps;
     size_t open_now;    /* scores, and what they need, that are in the database and have not ended */
+    size_t open_floors; /* the same of floors, and their fine-tunes: the end of the sweep waits for them, rounds do not */
     double gpu_seconds; /* measured, for policy.budget.gpu_hours */
     int round;
     bool round_open, busy, dirty; /* busy: a policy job is with the database */
@@ -96,7 +97,8 @@ struct stored_sweep *store_load(struct db *d, int64_t sweep_id, struct err *e);
 MUST_USE int store_running(struct db *d, int64_t **ids, size_t *n, struct err *e);
 
 /* One policy round as rows: fits, predictions, choices; and the deferred tasks of the chosen representations, and the tasks
- * behind the scores that it asks for, whose states come back in stored->tasks. `final` also ends the sweep. */
+ * behind the scores that it asks for, whose states come back in stored->tasks. `final` also ends the sweep; with `floors` it
+ * brings the fine-tunes of these, and the sweep ends after them. */
 struct round_rows;
 MUST_USE int store_round(struct db *d, struct stored_sweep *s, const struct round_rows *r, struct err *e);
 MUST_USE int store_round_measured(struct db *d, int64_t sweep_id, int round, struct err *e);
@@ -113,7 +115,7 @@ struct round_rows {
     const char *mode;
     char observations[65]; /* digest of the observations the round was made from */
     const struct policy_answer *answer;
-    bool final;
+    bool final, floors; /* floors: some of their tasks have not ended, or not begun */
     char note[240];
 };
 

@@ -125,7 +125,7 @@ static const struct conf_table rule_table = { "a rule", sizeof(struct rule_conf)
 
 #define G_(kind, name) K(struct generate_conf, name, name, kind)
 static const struct conf_key generate_keys[] = {
-    { G_(CONF_TEXTS, encoders), .help = "encoders to combine, in the order they are concatenated; default: all" },
+    { G_(CONF_TEXTS, encoders), .help = "encoders to combine, in the order they are concatenated; default: all that no floor names" },
     { G_(CONF_INT, min_size), .fallback = "1", .lo = 1, .hi = 32, .help = "members at least" },
     { G_(CONF_INT, max_size), .fallback = "0", .lo = 0, .hi = 32, .help = "members at most; 0 = nothing is generated" },
     { G_(CONF_GROUPS, include), .table = &rule_table, .help = "when given, only combinations that match one of these rules" },
@@ -143,6 +143,9 @@ static const struct conf_table generate_table = { "generate", sizeof(struct gene
 static const struct conf_key space_keys[] = {
     { P_(CONF_GROUPS, list), .table = &representation_table, .help = "representations named one by one" },
     { P_(CONF_GROUP, generate), .table = &generate_table, .help = "all combinations by rule, beside the list" },
+    { P_(CONF_GROUPS, floors), .table = &representation_table,
+      .help = "what scores are compared with, e.g. an encoder with random weights: scored like the others, but never chosen, ranked or fitted" },
+    { P_(CONF_BOOL, fine_tune_floors), .fallback = "false", .help = "fine-tune and evaluate the floors too, when the search has ended" },
     { 0 },
 };
 static const struct conf_table space_table = { "representations", sizeof(struct space_conf), space_keys, NO_LINE };
@@ -169,7 +172,7 @@ static const struct conf_key score_c_keys[] = {
     { Q_(CONF_CHOICE, geometry), .fallback = "letterbox", .choices = "letterbox|stretch_mismatch|stretch_both", ID,
       .help = "how images and key points are brought to a square; stretch_mismatch imitates the released code" },
     { Q_(CONF_CHOICE, arith), .fallback = "fp32", .choices = "fp32|stored", ID, .help = "arithmetic; stored = the dtype of the features" },
-    { Q_(CONF_CHOICE, grid), .fallback = "representation", .choices = "representation|finest", ID,
+    { Q_(CONF_CHOICE, grid), .fallback = "representation", .choices = "representation|finest",
       .help = "tokens that are compared: as many as the representation has, or as its finest member has of its own" },
     { Q_(CONF_INT, layer), .fallback = "-2", .lo = -1000, .hi = 1000, ID, .help = "layer of encoders whose options name none" },
     { Q_(CONF_INT, annotation_size), .fallback = "840", .lo = 1, .hi = 65536, ID, .help = "side of the square the key points live in, pixels" },

@@ -43,6 +43,8 @@ struct generate_conf {
 struct space_conf {
     struct conf_list list; /* representation_conf */
     struct generate_conf generate;
+    struct conf_list floors; /* representation_conf */
+    bool fine_tune_floors;
 };
 struct image_set_conf {
     struct conf_text name, digest;
@@ -67,6 +69,7 @@ struct score_a_conf {
     bool exclude_self, nearest;
     int line;
 };
+enum score_c_grid { SCORE_C_GRID_REPRESENTATION, SCORE_C_GRID_FINEST }; /* in the order of the key's choices */
 struct score_c_conf {
     double alpha, temperature;
     int geometry, arith, grid;

@@ -116,6 +116,14 @@ static int new_task(struct coord *c, struct sweep *s, size_t i, struct task **ou
     return 0;
 }
 
+/* What waits for the task to end: the next round, the end of the sweep, or, for a chosen representation, a look at each
+ * (update_standing). */
+static size_t *open_count(struct sweep *s, size_t i)
+{
+    const struct plan_task *k = &s->plan->tasks[i];
+    return k->floor ? &s->open_floors : k->deferred ? NULL : &s->open_now;
+}
+
 static int join_task(struct coord *c, struct sweep *s, size_t i, struct err *e)
 {
     struct task *t = graph_find(&c->graph, s->stored->tasks[i].id);
@@ -132,8 +140,9 @@ static int join_task(struct coord *c, struct sweep *s, size_t i, struct err *e)
     *link = (struct task_sweep){ s, i, t->sweeps };
     t->sweeps = link;
     s->tasks[i] = t;
-    if (!s->plan->tasks[i].deferred)
-        s->open_now += !task_state_terminal(t->state);
+    size_t *open = open_count(s, i);
+    if (open)
+        *open += !task_state_terminal(t->state);
     s->value[i] = s->stored->value[i];
     return 0;
 }
@@ -216,6 +225,7 @@ static int rejoin(struct coord *c, struct sweep *s, const struct stored_sweep *s
     for (size_t i = 0; i < s->plan->n_tasks; i++)
         if (s->tasks[i])
             TRY(coord_settle(c, s->tasks[i], e));
+    s->stored->revived |= stored->revived; /* a final round that is there while floors run is not the last, then */
     s->dirty = true;
     return 0;
 }
@@ -433,7 +443,7 @@ static struct policy_table *observe(const struct sweep *s, bool *excluded, struc
     struct policy_table *t = policy_table_create(reps, p->n_representations, benches, p->n_benchmarks, e);
     for (size_t i = 0; t && i < p->n_tasks; i++) {
         const struct plan_task *k = &p->tasks[i];
-        if (isnan(s->value[i]) || k->representation == PLAN_NONE)
+        if (isnan(s->value[i]) || k->representation == PLAN_NONE || k->floor)
             continue;
         if (strcmp(k->kind, "score_c") == 0)
             observe_c(t, p, k, s->value[i]);
@@ -451,7 +461,7 @@ static int observations_digest(const struct sweep *s, char hex[DIGEST_HEX_SIZE],
     AUTO(buf_free) struct buf b = BUF_INIT(256u << 20);
     for (size_t i = 0; i < s->plan->n_tasks; i++) {
         const struct plan_task *k = &s->plan->tasks[i];
-        bool counts = k->representation != PLAN_NONE && !isnan(s->value[i]) &&
+        bool counts = k->representation != PLAN_NONE && !k->floor && !isnan(s->value[i]) &&
                       (!k->deferred || s->reps[k->representation] == REP_MEASURED);
         if (counts)
             buf_printf(&b, "%s=%.17g\n", k->identity, s->value[i]);
@@ -600,12 +610,13 @@ static int round_done(struct db_job *job, const struct err *why, struct err *e)
         rc = -1;
     } else if (j->stale || !s) {
         rc = 0;
-    } else if (j->end || j->rows.final) {
+    } else if (j->end || (j->rows.final && !j->rows.floors)) {
         rc = sweeps_end(c, s, j->end ? j->state : SWEEP_DONE, e);
     } else {
         s->round = j->rows.round;
-        s->round_open = true;
+        s->round_open = !j->rows.final;
         s->dirty = true;
+        s->stored->revived &= !j->rows.final;
         for (size_t i = 0; i < j->answer->n_choices; i++)
             s->reps[j->answer->choices[i].representation] = REP_CHOSEN;
         snprintf(s->note, sizeof s->note, "%s", j->answer->n_choices ? j->answer->choices[0].reason : j->rows.note);
@@ -624,8 +635,9 @@ void sweeps_ended(struct task *t, bool was_terminal)
     bool is_terminal = task_state_terminal(t->state);
     for (struct task_sweep *l = t->sweeps; l; l = l->next) {
         l->sweep->dirty = true;
-        if (!l->sweep->plan->tasks[l->plan_task].deferred)
-            l->sweep->open_now += (size_t)was_terminal - (size_t)is_terminal;
+        size_t *open = open_count(l->sweep, l->plan_task);
+        if (open)
+            *open += (size_t)was_terminal - (size_t)is_terminal;
     }
 }
 
@@ -650,7 +662,7 @@ static int update_standing(struct sweep *s, struct err *e)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < s->plan->n_tasks; i++) {
         const struct plan_task *k = &s->plan->tasks[i];
-        if (k->deferred && k->representation != PLAN_NONE)
+        if (k->deferred && k->representation != PLAN_NONE && !k->floor)
             add_standing(&of[k->representation], s->tasks[i]);
     }
     for (size_t r = 0; r < n; r++)
@@ -704,6 +716,15 @@ static void settle_wants(const struct sweep *s, struct round_rows *rows, struct 
     text_cut(rows->note, sizeof rows->note);
 }
 
+/* Some of their tasks have not ended, or are not in the database. */
+static bool floors_remain(const struct sweep *s)
+{
+    bool remain = s->open_floors > 0;
+    for (size_t i = 0; i < s->plan->n_tasks && !remain; i++)
+        remain = s->plan->tasks[i].floor && !s->tasks[i];
+    return remain;
+}
+
 /* Next round, or the final one when the budget is used, nothing is left to choose, or the list is sure enough. */
 static int start_round(struct coord *c, struct sweep *s, size_t tuned, struct err *e)
 {
@@ -723,12 +744,14 @@ static int start_round(struct coord *c, struct sweep *s, size_t tuned, struct er
     j->answer = ask_policy(s, j->rows.round, batch ? batch : 1, &why);
     if (!j->answer || observations_digest(s, j->rows.observations, &why) < 0) {
         round_job_destroy(j);
-        return no_round(c, s, &why, e);
+        s->busy = false;
+        return s->open_floors ? 0 : no_round(c, s, &why, e);
     }
     bool sure = policy->stop_confidence > 0 && j->answer->p_best_in_list >= policy->stop_confidence;
     j->rows.final = batch == 0 || j->answer->n_choices + j->answer->n_wants == 0 || sure;
     if (j->rows.final)
         j->answer->n_choices = 0;
+    j->rows.floors = j->rows.final && floors_remain(s);
     j->rows.mode = policy_mode_name(modes[policy->mode]);
     j->rows.answer = j->answer;
     snprintf(j->rows.note, sizeof j->rows.note, "%s%s%s",
@@ -755,8 +778,8 @@ static int advance(struct coord *c, struct sweep *s, struct err *e)
         return sweeps_start_end(c, s, failed ? SWEEP_FAILED : SWEEP_DONE, failed ? "some tasks failed for good" : "", e);
     }
     TRY(update_standing(s, e));
-    if (s->stored->finished && !s->stored->revived)
-        return sweeps_start_end(c, s, SWEEP_DONE, s->stored->note, e); /* submitted again: everything was found */
+    if (s->stored->finished && !s->stored->revived) /* only floors were left; or it was submitted again, and all was found */
+        return s->open_floors ? 0 : sweeps_start_end(c, s, SWEEP_DONE, s->stored->note, e);
     if (s->round_open && round_still_open(s))
         return 0;
     return start_round(c, s, fine_tunes(s), e);

@@ -4,7 +4,7 @@ PACKAGES_BUILD=(cmake ninja-build gcc libc6-dev pkg-config libzmq3-dev libprotob
     libconfig-dev liblapacke-dev libopenblas-openmp-dev libsodium-dev libjansson-dev libjpeg62-turbo-dev libpng-dev
     libwebp-dev libpcre2-dev zlib1g-dev g++ libtorch-dev libgloo-dev libopenblas0-openmp libfreetype-dev)
 PACKAGES_RUN=(postgresql fonts-noto-color-emoji fonts-dejavu-core)
-PACKAGES_TEST=(clang libclang-rt-14-dev libcmocka-dev procps python3)
+PACKAGES_TEST=(clang lld libclang-rt-14-dev libcmocka-dev procps python3)
 # The test with a real Slurm runs daemons of its own, which only root can.
 [[ $(id -u) != 0 ]] || PACKAGES_TEST+=(slurm-wlm munge)
 
@@ -45,7 +45,7 @@ packages_install() {
     rm -f "$log"
 }
 
-# build PRESET [CMAKE-OPTION...]: configure and build into build/PRESET.
+# build PRESET [CMAKE-OPTION...]: configure and build into build/PRESET; all, or with BUILD_TARGET in the environment that.
 build() {
     local preset=$1 log
     shift
@@ -58,7 +58,8 @@ build() {
     # An existing build directory keeps the generator that it was made with.
     [[ -e build/$preset/CMakeCache.txt ]] || export CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}
     echo "Building build/$preset ..." >&2
-    if ! { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" --parallel "$(nproc)"; } >"$log" 2>&1; then
+    if ! { cmake --preset "$preset" "$@" &&
+        cmake --build --preset "$preset" --parallel "$(nproc)" ${BUILD_TARGET:+--target "$BUILD_TARGET"}; } >"$log" 2>&1; then
         grep -E -A5 'error|Error' "$log" | head -40 >&2 || true
         echo "The build failed; its log is $log" >&2
         return 4

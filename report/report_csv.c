@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "report/report_data.h"
+#include "report/report_floors.h"
 
 static void comma(struct buf *out, bool last)
 {
@@ -70,9 +71,24 @@ static void write_scores(const struct report *r, struct buf *out)
         }
 }
 
+static void write_floors(const struct report *r, struct buf *out)
+{
+    buf_puts(out, "floor,benchmark,a,c,performance\n");
+    for (size_t i = 0; i < r->floors->n; i++)
+        for (size_t b = 0; b < r->n_benchmarks; b++) {
+            const struct report_floor *f = &r->floors->list[i];
+            text(out, f->name, false);
+            text(out, r->benchmarks[b].name, false);
+            real(out, f->a[b], false);
+            real(out, f->c[b], false);
+            real(out, f->performance[b], true);
+        }
+}
+
 static void write_performances(const struct report *r, struct buf *out)
 {
-    buf_puts(out, "representation,benchmark,metric,performance,standard_error,expected_by_policy,expected_before_measured,law\n");
+    buf_puts(out, "representation,benchmark,metric,performance,standard_error,expected_by_policy,expected_before_measured,law,"
+                  "ci_low,ci_high,chance\n");
     for (size_t i = 0; i < r->n_representations; i++)
         for (size_t b = 0; b < r->n_benchmarks; b++) {
             text(out, r->representations[i].name, false);
@@ -82,7 +98,10 @@ static void write_performances(const struct report *r, struct buf *out)
             real(out, report_cell(r, r->standard_error, i, b), false);
             real(out, report_cell(r, r->expected, i, b), false);
             real(out, report_cell(r, r->before, i, b), false);
-            real(out, report_cell(r, r->by_law, i, b), true);
+            real(out, report_cell(r, r->by_law, i, b), false);
+            real(out, report_cell(r, r->ci_low, i, b), false);
+            real(out, report_cell(r, r->ci_high, i, b), false);
+            real(out, report_cell(r, r->chance, i, b), true);
         }
 }
 
@@ -136,5 +155,6 @@ static void write_cost(const struct report *r, struct buf *out)
 const struct report_table report_tables[] = {
     { "ranking.csv", write_ranking }, { "scores.csv", write_scores }, { "performances.csv", write_performances },
     { "fits.csv", write_fits },       { "rounds.csv", write_rounds }, { "cost.csv", write_cost },
+    { "floors.csv", write_floors },
     { NULL, NULL },
 };

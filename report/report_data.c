@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "policy/table.h"
+#include "report/report_floors.h"
 #include "report/report_law.h"
 #include "report/report_pictures.h"
 #include "report/report_precision.h"
 #include "report/report_truth.h"
 #include "sql/sql_text.h"
 
-enum { ATTEMPTS_MAX = 5000, FAILURES_MAX = 200, KEPT_MAX = 16 };
+enum { ATTEMPTS_MAX = 5000, FAILURES_MAX = 200, KEPT_MAX = 24 };
 
 /* ---- columns --------------------------------------------------------------------------------------------------- */
 
@@ -150,7 +151,7 @@ static int read_cells(struct report *r, struct db *d, struct err *e)
     size_t n = r->n_representations * r->n_benchmarks;
     double **const all[] = { &r->a,      &r->c,         &r->performance, &r->by_law, &r->expected,
                              &r->before, &r->before_sd, &r->known,       &r->standard_error,
-                             &r->place };
+                             &r->place,  &r->ci_low,    &r->ci_high,     &r->chance };
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (!(*all[i] = cells_create(n)))
             return FAIL_NOMEM(e);
@@ -163,6 +164,9 @@ static int read_cells(struct report *r, struct db *d, struct err *e)
         r->a[cell] = real_of(rows, i, "a");
         r->c[cell] = real_of(rows, i, "c");
         r->performance[cell] = real_of(rows, i, "performance");
+        r->ci_low[cell] = real_of(rows, i, "ci_low");
+        r->ci_high[cell] = real_of(rows, i, "ci_high");
+        r->chance[cell] = real_of(rows, i, "chance");
         r->standard_error[cell] =
             report_standard_error(&r->benchmarks[cell % r->n_benchmarks], r->performance[cell],
                                   real_of(rows, i, "questions"), real_of(rows, i, "standard_error"));
@@ -394,7 +398,7 @@ static int read_all(struct report *r, struct db *d, const char *sweep, struct er
     static int (*const parts[])(struct report *, struct db *, struct err *) = {
         read_representations, read_benchmarks, read_cells,    read_recorded, read_predictions, read_fits,
         read_ranking,         read_rounds,     read_attempts, read_costs,    read_failures,
-        report_pictures_read,
+        report_pictures_read, report_floors_read,
     };
     TRY(db_script(d, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", e));
     TRY(read_sweep(r, d, sweep, e));
@@ -429,13 +433,15 @@ void report_free(struct report *r)
     for (size_t i = 0; i < r->n_recalls; i++) {
         free(r->recalls[i].block);
     }
-    void *const blocks[] = { r->benchmarks, r->representations, r->ranking,  r->a,      r->c,     r->performance,
-                             r->by_law,     r->expected,        r->before,  r->before_sd, r->known, r->place, r->standard_error, r->fits,            r->rounds,  r->choices, r->costs, r->attempts,
-                             r->failures,   r->recalls };
+    void *const blocks[] = { r->benchmarks, r->representations, r->ranking, r->a,         r->c,     r->performance,
+                             r->by_law,     r->expected,        r->before,  r->before_sd, r->known, r->place,
+                             r->ci_low,     r->ci_high,         r->chance,  r->standard_error,     r->fits,
+                             r->rounds,     r->choices,         r->costs,   r->attempts, r->failures, r->recalls };
     for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
         free(blocks[i]);
     report_pictures_free(r->pictures);
     report_truth_free(r->truth);
+    report_floors_free(r->floors);
     for (size_t i = 0; i < r->n_kept; i++)
         db_rows_free(r->kept[i]);
     free(r->kept);

@@ -116,6 +116,7 @@ struct report {
     double *a, *c, *performance, *by_law, *expected, *before, *before_sd;
     double *place;          /* in the policy's ranking of the benchmark, latest round; NaN = not ranked */
     double *standard_error; /* of the performance, from the number of questions; NaN = not known */
+    double *ci_low, *ci_high, *chance; /* as the evaluation reports them: report_chance.h */
     double *known; /* performance, and in a replay also what is recorded but was not asked for; with a truth, that instead */
 
     struct report_fit *fits;
@@ -133,6 +134,7 @@ struct report {
 
     struct report_pictures *pictures; /* report_pictures.h */
     struct report_truth *truth;       /* report_truth.h; NULL = none was given */
+    struct report_floors *floors;     /* report_floors.h */
 
     struct db_rows **kept; /* owners of the texts */
     size_t n_kept;

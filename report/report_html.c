@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "report/report_cells.h"
+#include "report/report_chance.h"
 #include "report/report_data.h"
+#include "report/report_floors.h"
 #include "report/report_pictures.h"
 #include "report/report_plot.h"
 #include "report/report_style.h"
@@ -114,15 +116,6 @@ static void section_summary(const struct report *r, struct buf *out)
 
 /* ---- ranking ----------------------------------------------------------------------------------------------------- */
 
-/* "circular_accuracy" may break between its words. */
-static void metric_name(struct buf *out, const char *metric)
-{
-    AUTO(free) char *text = strdup(metric);
-    for (char *c = text; c && *c; c++)
-        *c = *c == '_' ? ' ' : *c;
-    svg_escape(out, text ? text : metric);
-}
-
 /* A measured value over its standard error. */
 static void cell_measured(struct buf *out, double value, double se, int decimals)
 {
@@ -145,7 +138,7 @@ static void ranking_table(const struct report *r, struct buf *out)
         buf_puts(out, "<th class=\"n\">");
         svg_escape(out, r->benchmarks[b].name);
         buf_puts(out, "<br/><small>");
-        metric_name(out, r->benchmarks[b].metric);
+        report_metric(out, r->benchmarks[b].metric);
         buf_puts(out, "</small></th>");
     }
     buf_puts(out, "</tr></thead><tbody>\n");
@@ -267,7 +260,7 @@ static void law_card(const struct report *r, size_t b, struct buf *out)
     svg_escape(out, r->benchmarks[b].name);
     if (*r->benchmarks[b].metric) {
         buf_puts(out, " <span class=\"dim\">");
-        metric_name(out, r->benchmarks[b].metric);
+        report_metric(out, r->benchmarks[b].metric);
         buf_puts(out, "</span>");
     }
     buf_puts(out, "</h3>\n");
@@ -595,6 +588,7 @@ static void section_pictures(const struct report *r, struct buf *out)
     if (!report_pictures_any(r))
         return;
     heading(out, "correspondence", "Correspondence");
+    report_floors_position(r, out);
     report_pictures_draw(r, out);
 }
 
@@ -604,6 +598,22 @@ static void section_truth(const struct report *r, struct buf *out)
         return;
     heading(out, "truth", "What the choice lost");
     report_truth_html(r, out);
+}
+
+static void section_chance(const struct report *r, struct buf *out)
+{
+    if (!report_chance_any(r))
+        return;
+    heading(out, "chance", "Above chance");
+    report_chance_draw(r, out);
+}
+
+static void section_floors(const struct report *r, struct buf *out)
+{
+    if (!report_floors_any(r))
+        return;
+    heading(out, "scores", "Scores and their floors");
+    report_floors_html(r, out);
 }
 
 static void section_config(const struct report *r, struct buf *out)
@@ -626,6 +636,8 @@ static const struct {
     { NULL, NULL, section_summary, NULL },
     { "ranking", "Ranking", section_ranking, NULL },
     { "truth", "Truth", section_truth, report_truth_any },
+    { "chance", "Above chance", section_chance, report_chance_any },
+    { "scores", "Scores", section_floors, report_floors_any },
     { "rounds", "Choices", section_rounds, NULL },
     { "law", "Law", section_law, NULL },
     { "correspondence", "Correspondence", section_pictures, report_pictures_any },

@@ -2,7 +2,9 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "report/report_chance.h"
 #include "report/report_data.h"
+#include "report/report_floors.h"
 #include "report/report_truth.h"
 
 static json_t *real(double value)
@@ -42,18 +44,29 @@ static json_t *json_recommendation(const struct report *r)
     return json_pack("{s:o, s:o}", "list", names, "p_best_in_list", real(r->p_best_in_list));
 }
 
+static json_t *json_chance(const struct report *r, size_t i, size_t b)
+{
+    bool known = report_has_chance(r, i, b);
+    return json_pack("{s:o, s:o, s:o, s:o}", "ci_low", real(report_cell(r, r->ci_low, i, b)), "ci_high",
+                     real(report_cell(r, r->ci_high, i, b)), "chance", real(report_cell(r, r->chance, i, b)), "above_chance",
+                     known ? json_boolean(report_beats_chance(r, i, b)) : json_null());
+}
+
 static json_t *json_cells(const struct report *r, size_t b)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < r->n_representations; i++)
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "representation",
+    for (size_t i = 0; i < r->n_representations; i++) {
+        json_t *one = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "representation",
                                               text(r->representations[i].name), "a", real(report_cell(r, r->a, i, b)), "c",
                                               real(report_cell(r, r->c, i, b)), "performance",
                                               real(report_cell(r, r->performance, i, b)), "standard_error",
                                               real(report_cell(r, r->standard_error, i, b)), "expected",
                                               real(report_cell(r, r->expected, i, b)), "expected_before_measured",
                                               real(report_cell(r, r->before, i, b)), "law",
-                                              real(report_cell(r, r->by_law, i, b))));
+                                              real(report_cell(r, r->by_law, i, b)));
+        json_object_update_new(one, json_chance(r, i, b));
+        json_array_append_new(list, one);
+    }
     return list;
 }
 
@@ -161,6 +174,20 @@ static json_t *json_failures(const struct report *r)
     return list;
 }
 
+static json_t *json_floors(const struct report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->floors->n; i++) {
+        const struct report_floor *f = &r->floors->list[i];
+        json_t *cells = json_array();
+        for (size_t b = 0; b < r->n_benchmarks; b++)
+            json_array_append_new(cells, json_pack("{s:o, s:o, s:o, s:o}", "benchmark", text(r->benchmarks[b].name), "a",
+                                                   real(f->a[b]), "c", real(f->c[b]), "performance", real(f->performance[b])));
+        json_array_append_new(list, json_pack("{s:o, s:o}", "floor", text(f->name), "benchmarks", cells));
+    }
+    return list;
+}
+
 static int add_bytes(const char *bytes, size_t len, void *out)
 {
     buf_add(out, bytes, len);
@@ -178,6 +205,7 @@ void report_json(const struct report *r, struct buf *out)
     json_object_set_new(root, "recommendation", json_recommendation(r));
     json_object_set_new(root, "truth", r->truth ? report_truth_json(r) : json_null());
     json_object_set_new(root, "benchmarks", json_benchmarks(r));
+    json_object_set_new(root, "floors", json_floors(r));
     json_object_set_new(root, "rounds", json_rounds(r));
     json_object_set_new(root, "recall", json_recall(r));
     json_object_set_new(root, "cost", json_cost(r));

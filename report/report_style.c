@@ -21,6 +21,7 @@ const char report_style[] =
     ".tile{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 12px}\n"
     ".tile b{display:block;font-size:18px;line-height:1.3;overflow-wrap:anywhere}.tile span{color:var(--dim);font-size:13px}\n"
     ".grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:14px}\n"
+    ".scroll+.grid{margin-top:16px}\n"
     "summary{cursor:pointer;color:var(--accent);margin:.5em 0}\n"
     ".card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px;min-width:0}\n"
     ".trio{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,280px),1fr));gap:10px}"

@@ -2,6 +2,9 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "report/svg.h"
 
 const char *report_fixed(double value, int decimals, char text[REPORT_NUMBER_SIZE])
 {
@@ -59,4 +62,12 @@ const char *report_energy(double joules, char text[REPORT_NUMBER_SIZE])
     else
         snprintf(text, REPORT_NUMBER_SIZE, "%.2f kWh", joules / 3.6e6);
     return text;
+}
+
+void report_metric(struct buf *out, const char *metric)
+{
+    AUTO(free) char *text = strdup(metric);
+    for (char *c = text; c && *c; c++)
+        *c = *c == '_' ? ' ' : *c;
+    svg_escape(out, text ? text : metric);
 }

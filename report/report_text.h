@@ -16,5 +16,7 @@ const char *report_number(double value, char text[REPORT_NUMBER_SIZE]);
 /* "12 ms", "3.4 s", "5 min 20 s", "2 h 05 min", "3 d 4 h". */
 const char *report_duration(double seconds, char text[REPORT_NUMBER_SIZE]);
 const char *report_energy(double joules, char text[REPORT_NUMBER_SIZE]);
+/* "circular_accuracy" with blanks, so that it may break between its words; escaped. */
+void report_metric(struct buf *out, const char *metric);
 
 #endif

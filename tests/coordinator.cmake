@@ -4,4 +4,4 @@ acsweep_unit_test(task_state LIBS acsweep_common)
 # The coordinator's program, with scripted workers and clients around it.
 acsweep_unit_test(coord LIBS acsweep_common acsweep_pgtest)
 add_dependencies(test_coord acsweep-coordinator)
-set_tests_properties(unit.coord PROPERTIES LABELS slow TIMEOUT 400) # a database for each test
+set_tests_properties(unit.coord PROPERTIES COST 35) # a database for each test

@@ -2,6 +2,7 @@
 foreach(module policy_table policy_screen policy_fit policy_ridge policy_choose policy_recall policy_regret)
   acsweep_unit_test(${module} LIBS acsweep_policy acsweep_common)
 endforeach()
+set_tests_properties(unit.policy_recall PROPERTIES COST 22)
 
 # What the command line prints, without its main().
 acsweep_unit_test(policy_json LIBS acsweep_policy acsweep_common)

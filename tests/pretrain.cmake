@@ -6,7 +6,5 @@ foreach(name pairs texts)
   acsweep_fuzz_target(${name} LIBS acsweep_pretrain)
 endforeach()
 
-# The program itself, on a small world (skipped, loudly, without libtorch); and its files read by transformers.
-add_test(NAME e2e.95-pretrain COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/e2e/95-pretrain.sh)
-set_tests_properties(e2e.95-pretrain PROPERTIES TIMEOUT 400 LABELS e2e RUN_SERIAL ON SKIP_RETURN_CODE 77
-                     ENVIRONMENT "ACSWEEP_BIN=${CMAKE_BINARY_DIR}/bin")
+# The program itself, on a small world; and its files read by transformers.
+acsweep_e2e_test(95-pretrain COST 80)

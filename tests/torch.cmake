@@ -11,6 +11,7 @@ endif()
 
 acsweep_unit_test(torch_tune LIBS acsweep_torch)
 set_target_properties(test_torch_tune PROPERTIES ENABLE_EXPORTS ON)
+set_tests_properties(unit.torch_tune PROPERTIES COST 20)
 acsweep_unit_test(safetensors LIBS acsweep_tensorfile)
 acsweep_fuzz_target(safetensors LIBS acsweep_tensorfile)
 acsweep_fuzz_target(weights_index LIBS acsweep_tensorfile)

@@ -15,6 +15,7 @@ foreach(name exec agent agent_gpus slot devices gpu spool leftovers errands path
                              FAKE_NVML="$<TARGET_FILE:fake_nvml>")
   add_dependencies(test_${name} acsweep-worker acsweep-exec fake_cudart fake_nvml)
 endforeach()
+set_tests_properties(unit.agent PROPERTIES COST 22)
 
 acsweep_unit_test(energy LIBS acsweep_executors)
 target_compile_definitions(test_energy PRIVATE FAKE_NVML="$<TARGET_FILE:fake_nvml>")

@@ -5,7 +5,7 @@ SELECT a.artifact_id, a.name, t.representation_id, t.correspondence_set_id, cs.n
         WHERE m.representation_id = t.representation_id) AS members
 FROM acsweep.sweep_task st
 JOIN acsweep.task t USING (task_id)
-JOIN acsweep.sweep_representation sr ON sr.sweep_id = st.sweep_id AND sr.representation_id = t.representation_id
+JOIN acsweep.sweep_representation sr ON sr.sweep_id = st.sweep_id AND sr.representation_id = t.representation_id AND NOT sr.floor
 JOIN acsweep.correspondence_set cs USING (correspondence_set_id)
 JOIN acsweep.artifact a USING (task_id)
 WHERE st.sweep_id = $1::bigint AND t.kind = 'score_c' AND t.state = 'done' AND a.name IN ('pictures', 'thumbnails')

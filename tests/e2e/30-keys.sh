@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/cluster.sh"
 cd "$SCRATCH" || exit 1
-trap 'stop_cluster; finish' EXIT
+clean_up() { stop_cluster; }
 start_postgres
 
 # Without keys: refused, saying what to do.

@@ -20,7 +20,7 @@ stop_slurm() {
     done
     sleep 1
 }
-trap 'stop_slurm; stop_cluster; finish' EXIT
+clean_up() { stop_slurm; stop_cluster; }
 
 start_munge() {
     mkdir -p "$S/munge" && chmod 755 "$S" "$S/munge"

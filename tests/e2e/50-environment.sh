@@ -72,7 +72,7 @@ fi
 sweep long 400
 acsweep run --state d long.cfg >run.out 2>run.err </dev/null &
 run=$!
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     [[ -s d/coordinator.json ]] && break
     sleep 0.1
 done

@@ -4,7 +4,10 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/cluster.sh"
 cd "$SCRATCH" || exit 1
-trap '[[ -n ${WORKER:-} ]] && kill "$WORKER" 2>/dev/null; stop_cluster; finish' EXIT
+clean_up() {
+    [[ -n ${WORKER:-} ]] && kill "$WORKER" 2>/dev/null
+    stop_cluster
+}
 
 : >cuda
 cat >extract.sh <<SH

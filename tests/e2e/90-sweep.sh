@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A whole sweep by the native executors alone, in the world of four colours (tests/lib/make_colours.py): features, connectors,
-# A and C, fine-tunes, answers, rounds of the policy, ranking and report. On one machine, undisturbed; and on a cluster whose
+# A and C, fine-tunes, answers, rounds of the policy, ranking and report; the first layer of an encoder is the floor. On one machine, undisturbed; and on a cluster whose
 # worker is killed in the middle of stage 2: the same numbers, the same ranking.
 . "$(dirname -- "$0")/lib.sh"
 . "$(dirname -- "$0")/cluster.sh"
@@ -21,8 +21,9 @@ name = "colours";
 checkpoints = ( { name = "clip"; role = "encoder"; }, { name = "dino"; role = "encoder"; }, { name = "lm"; role = "llm"; } );
 llm = { checkpoint = "lm"; };
 encoders = ( { name = "clip"; checkpoint = "clip"; resolution = 28; grid = 4; channels = 24; },
-             { name = "dino"; checkpoint = "dino"; resolution = 28; grid = 4; channels = 16; } );
-representations = { generate = { max_size = 2; }; };
+             { name = "dino"; checkpoint = "dino"; resolution = 28; grid = 4; channels = 16; },
+             { name = "first"; checkpoint = "clip"; resolution = 28; grid = 4; channels = 24; options = { layer = 1; }; } );
+representations = { generate = { max_size = 2; }; floors = ( { members = ("first"); } ); };
 image_sets = ( { name = "pretrain"; role = "stage1"; images = 48; }, { name = "mix"; role = "stage2"; images = 48; },
                { name = "pairs"; role = "correspondence"; images = 6; },
                { name = "words"; role = "benchmark"; images = 16; }, { name = "letters"; role = "benchmark"; images = 16; } );
@@ -46,6 +47,7 @@ PATHS=(--path "clip=$GOLDEN/clip" --path "dino=$GOLDEN/dino" --path "lm=$GOLDEN/
 # Everything that was found out, to the last digit: scores, performances, and who was chosen in which round.
 NUMBERS="SELECT concat_ws(' ', 'score', representation, benchmark, score, metric, value) AS line FROM scores WHERE sweep = 'colours'
          UNION ALL SELECT concat_ws(' ', 'performance', representation, benchmark, value) FROM performances WHERE sweep = 'colours'
+         UNION ALL SELECT concat_ws(' ', 'floor', floor, benchmark, score, metric, value) FROM floors WHERE sweep = 'colours'
          UNION ALL SELECT concat_ws(' ', 'rank', benchmark, rank, representation, measured, predicted) FROM ranking WHERE sweep = 'colours'
          ORDER BY 1"
 
@@ -56,6 +58,11 @@ json "$OUT" '"\n".join(x["line"] for x in d)' >"$SCRATCH/alone.txt"
 grep -qE '^score clip words a a (1|0\.999999)' "$SCRATCH/alone.txt" || fail "clip is not aligned with itself"
 same "$(grep -c ^performance "$SCRATCH/alone.txt")" 4
 same "$(grep -c ' target ' "$SCRATCH/alone.txt")" 3
+same "$(grep -cE '^floor first (words|letters) a a ' "$SCRATCH/alone.txt")" 2
+same "$(grep -cE '^floor (first|position) c c ' "$SCRATCH/alone.txt")" 2
+same "$(grep -cE '^(score|performance|rank) .*first' "$SCRATCH/alone.txt")" 0
+expect 0 acsweep rank --state "$SCRATCH/alone"
+grep -qE '^position ' "$OUT" || fail "no floors below the ranking: $(cat "$OUT")"
 # They have learned to see: a constant answer is right once in four.
 python3 - "$SCRATCH/alone.txt" <<'END' || fail "no model names colours: $(grep ^performance "$SCRATCH/alone.txt")"
 import sys
@@ -64,6 +71,11 @@ sys.exit(max(float(x[3]) for x in lines if x[2] == "words") < 60)
 END
 has "$SCRATCH/alone/report/index.html" "letters"
 has "$SCRATCH/alone/report/index.html" "Correspondence"
+has "$SCRATCH/alone/report/index.html" "Above chance"
+expect 0 acsweep sql --state "$SCRATCH/alone" --json -c \
+    "SELECT count(*) FILTER (WHERE ci_low <= value AND value <= ci_high AND chance >= 25) AS whole, bool_or(above_chance) AS any FROM performances"
+same "$(json "$OUT" '(d[0]["whole"], d[0]["any"])')" "(4, True)"
+has "$SCRATCH/alone/report/index.html" "the position alone"
 none_left
 
 # ---- the answers are kept, and worth what was reported -------------------------------------------------------------------

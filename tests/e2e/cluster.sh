@@ -20,7 +20,7 @@ start_postgres() {
     [[ $(id -u) == 0 ]] && chown postgres "$dir"
     as_postgres "$PG_BIN/initdb" -D "$dir/data" -A trust -U acsweep --no-locale -E UTF8 --no-sync >"$SCRATCH/initdb.log" 2>&1 ||
         { cat "$SCRATCH/initdb.log" >&2; exit 1; }
-    as_postgres "$PG_BIN/postgres" -D "$dir/data" -c listen_addresses= -c "unix_socket_directories=$dir" \
+    as_postgres "$PG_BIN/postgres" -D "$dir/data" -c listen_addresses= -c fsync=off -c "unix_socket_directories=$dir" \
         >"$SCRATCH/postgres.log" 2>&1 &
     POSTGRES_PID=$!
     DATABASE="host=$dir user=acsweep dbname=postgres"

@@ -89,7 +89,7 @@ class Postgres:
 
     def start(self):
         self.process = self.run([self.bin + "/postgres", "-D", self.dir + "/data", "-k", self.dir,
-                                 "-c", "listen_addresses=", "-c", "shared_buffers=32MB"])
+                                 "-c", "listen_addresses=", "-c", "shared_buffers=32MB", "-c", "fsync=off"])
         deadline = time.monotonic() + 60
         while self.ask("SELECT 1") != "1":
             if time.monotonic() > deadline or self.process.poll() is not None:

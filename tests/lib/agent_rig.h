@@ -8,7 +8,7 @@
 #include "common/wire.h"
 #include "tests/lib/made_task.h"
 
-#define RIG_PATIENCE_MS 30000
+#define RIG_PATIENCE_MS 60000
 
 struct rig {
     char dir[64], endpoint[256], peer[256];

@@ -16,12 +16,21 @@ struct pgtest {
     struct cluster *cluster;
     char *conninfos[MAX_DATABASES];
     size_t n;
+    bool has_model; /* a migrated database that others are copies of */
 };
 
 static _Noreturn void give_up(const char *what, const struct err *e)
 {
     fprintf(stderr, "pgtest: %s: %s\n", what, e->text);
     abort();
+}
+
+/* Nobody pulls the plug on a test, and the disk may be slow. */
+static void trust_the_machine(struct pgtest *t)
+{
+    AUTO(db_close) struct db *d = pgtest_open(pgtest_conninfo(t), DB_ADMIN);
+    pgtest_script(d, "ALTER SYSTEM SET fsync = off");
+    pgtest_script(d, "SELECT pg_reload_conf()");
 }
 
 struct pgtest *pgtest_start(void)
@@ -43,6 +52,7 @@ struct pgtest *pgtest_start(void)
         pgtest_stop(t);
         return NULL;
     }
+    trust_the_machine(t);
     return t;
 }
 
@@ -73,6 +83,25 @@ const char *pgtest_conninfo(const struct pgtest *t)
     return cluster_conninfo(t->cluster);
 }
 
+static char *conninfo_of(const struct pgtest *t, const char *name)
+{
+    char *conninfo = NULL;
+    if (asprintf(&conninfo, "%s dbname=%s", pgtest_conninfo(t), name) < 0)
+        abort();
+    return conninfo;
+}
+
+static void make_model(struct pgtest *t, struct db *maker)
+{
+    struct err e = { 0 };
+    pgtest_script(maker, "CREATE DATABASE pgtest_model");
+    AUTO(free) char *conninfo = conninfo_of(t, "pgtest_model");
+    AUTO(db_close) struct db *d = pgtest_open(conninfo, DB_ADMIN);
+    if (migrate_run(d, NULL, NULL, &e) < 0)
+        give_up("migrate", &e);
+    t->has_model = true;
+}
+
 const char *pgtest_database(struct pgtest *t, const char *name)
 {
     struct err e = { 0 };
@@ -80,16 +109,14 @@ const char *pgtest_database(struct pgtest *t, const char *name)
     if (t->n == MAX_DATABASES)
         give_up("too many databases", &e);
     AUTO(db_close) struct db *maker = pgtest_open(pgtest_conninfo(t), DB_ADMIN);
-    snprintf(text, sizeof text, "CREATE DATABASE %s", name);
+    if (!t->has_model)
+        make_model(t, maker);
+    /* Files are copied at a quarter of the price; before PostgreSQL 15 they always were. */
+    bool has_strategies = pgtest_number(maker, "SELECT current_setting('server_version_num')::bigint") >= 150000;
+    snprintf(text, sizeof text, "CREATE DATABASE %s TEMPLATE pgtest_model%s", name,
+             has_strategies ? " STRATEGY file_copy" : "");
     pgtest_script(maker, text);
-    char *conninfo = NULL;
-    if (asprintf(&conninfo, "%s dbname=%s", pgtest_conninfo(t), name) < 0)
-        abort();
-    t->conninfos[t->n++] = conninfo;
-    AUTO(db_close) struct db *d = pgtest_open(conninfo, DB_ADMIN);
-    if (migrate_run(d, NULL, NULL, &e) < 0)
-        give_up("migrate", &e);
-    return conninfo;
+    return t->conninfos[t->n++] = conninfo_of(t, name);
 }
 
 struct db *pgtest_open(const char *conninfo, enum db_role role)

@@ -226,6 +226,41 @@ static void totals(void **state)
     }
 }
 
+/* Bootstrap and Wilson as tests/golden/benchmarks/interval.py says them. */
+static void intervals(void **state)
+{
+    (void)state;
+    const char *name, *metric;
+    json_t *b, *want;
+    size_t seen = 0;
+    json_object_foreach(json_object_get(expected, "benchmarks"), name, b)
+    {
+        AUTO(question_set_destroy) struct question_set *s = load(name);
+        AUTO(answer_set_destroy) struct answer_set *a = load_answers(name, s);
+        json_object_foreach(json_object_get(b, "intervals"), metric, want)
+        {
+            struct err e = { 0 };
+            struct metric_options o = { .metric = metric };
+            AUTO(metric_result_destroy) struct metric_result *r = metric_compute(s, answer_set_texts(a), &o, &e);
+            if (!r)
+                fail_msg("%s: %s", name, e.text);
+            const double got[] = { r->interval.low, r->interval.high, r->guess };
+            for (size_t i = 0; i < ARRAY_LEN(got); i++, seen++) {
+                const json_t *v = json_array_get(want, i);
+                if (json_is_null(v) ? !isnan(got[i]) : !(fabs(got[i] - json_number_value(v)) < NEAR))
+                    fail_msg("%s, %s, number %zu: %.12g, wanted %.12g", name, metric, i, got[i], json_number_value(v));
+            }
+            assert_true(r->chance == (isnan(r->guess) || r->constant_performance > r->guess ? r->constant_performance
+                                                                                           : r->guess));
+            AUTO(json_decref) json_t *j = metric_result_json(r, s, &e);
+            assert_true(json_number_value(json_object_get(j, "ci_low")) == r->interval.low);
+            assert_true(json_number_value(json_object_get(j, "ci_high")) == r->interval.high);
+            assert_int_equal(json_is_true(json_object_get(j, "above_chance")), r->interval.low > r->chance);
+        }
+    }
+    assert_int_equal(seen, 3 * 15);
+}
+
 /* lower(), \\w and isspace() of every character there is, in one digest. */
 static void all_characters(void **state)
 {
@@ -318,9 +353,10 @@ static void circles_count_whole(void **state)
     AUTO(metric_result_destroy) struct metric_result *r = compute(s, answers, NULL);
     assert_string_equal(r->metric, "circular_accuracy");
     assert_true(r->performance == 50 && r->questions == 2 && r->unparsed == 0);
-    assert_true(r->chance == 0); /* no letter is right in all rotations */
+    assert_true(r->constant_performance == 0); /* no letter is right in all rotations */
+    assert_true(r->guess == 25 && r->chance == 25); /* both of two, twice in a row */
     AUTO(metric_result_destroy) struct metric_result *rows = compute(s, answers, "accuracy");
-    assert_true(rows->performance == 75 && rows->questions == 4 && rows->chance == 50);
+    assert_true(rows->performance == 75 && rows->questions == 4 && rows->constant_performance == 50 && rows->guess == 50);
     const char *const none[] = { NULL, "", "left", "?" };
     AUTO(metric_result_destroy) struct metric_result *nothing = compute(s, none, NULL);
     assert_true(nothing->performance == 0 && nothing->unparsed == 4);
@@ -339,10 +375,34 @@ static void pictures_of_mme(void **state)
     const char *const answers[] = { "Yes", "No.", "yes", "yes", "no", "no" };
     AUTO(metric_result_destroy) struct metric_result *r = compute(s, answers, NULL);
     assert_string_equal(r->unit, "points");
-    assert_true(r->performance == (200 + 50) / 2.0 && r->questions == 2 && r->chance == 50);
+    assert_true(r->performance == (200 + 50) / 2.0 && r->questions == 2 && r->constant_performance == 50);
+    assert_true(r->guess == 75 && r->chance == 75); /* one right: 50; both right, once in four: 100 more */
     assert_true(fabs(r->standard_error - 75) < NEAR);
     AUTO(metric_result_destroy) struct metric_result *cognition = compute(s, answers, "cognition");
     assert_true(cognition->performance == 50 && isnan(cognition->standard_error));
+}
+
+/* The same answer to everything: nothing varies, and nothing is certain. */
+static void described(void **state)
+{
+    (void)state;
+    AUTO(question_set_destroy)
+    struct question_set *s = parse(YN("1", "a", "OCR", "Yes") YN("2", "a", "OCR", "No") YN("3", "b", "OCR", "Yes") YN(
+        "4", "b", "OCR", "No"));
+    const char *const right[] = { "Yes", "No", "Yes", "No" }, *const wrong[] = { "no", "yes", "no", "yes" };
+    AUTO(buf_free) struct buf text = BUF_INIT(1000);
+    AUTO(metric_result_destroy) struct metric_result *r = compute(s, right, NULL), *w = compute(s, wrong, NULL);
+    metric_result_describe(r, &text);
+    /* Wilson's lower end of 2 of 2 is 2 / (2 + 1.96^2). */
+    assert_string_equal(buf_text(&text), "perception 200.00 points, 95 % interval 68.48 to 200.00, over 2\n"
+                                         "chance 75.00 points (by lot; the best constant answer, 'Yes': 50.00): not told "
+                                         "apart from chance\n");
+    assert_true(w->interval.low == 0 && fabs(w->interval.high - (200 - 68.4769)) < 1e-3);
+    buf_clear(&text);
+    AUTO(metric_result_destroy) struct metric_result *rows = compute(s, wrong, "accuracy");
+    metric_result_describe(rows, &text);
+    assert_non_null(strstr(buf_text(&text), "accuracy 0.00%, 95 % interval 0.00 to 65.76, over 4\nchance 50.00% (the best "
+                                            "constant answer, 'Yes'): not told"));
 }
 
 static void metrics_that_cannot_be(void **state)
@@ -522,12 +582,14 @@ int main(void)
         cmocka_unit_test(judges),
         cmocka_unit_test(the_vqa_normalisation),
         cmocka_unit_test(totals),
+        cmocka_unit_test(intervals),
         cmocka_unit_test(all_characters),
         cmocka_unit_test(broken_characters),
         cmocka_unit_test(pythons_generator),
         cmocka_unit_test(soft_accuracy),
         cmocka_unit_test(circles_count_whole),
         cmocka_unit_test(pictures_of_mme),
+        cmocka_unit_test(described),
         cmocka_unit_test(metrics_that_cannot_be),
         cmocka_unit_test(bad_questions),
         cmocka_unit_test(bad_answers),

@@ -22,9 +22,9 @@
 
 extern char **environ;
 
-#define PATIENCE_MS 10000
-#define LEASE "1s"
-#define BEAT "200ms"
+#define PATIENCE_MS 60000
+#define LEASE "3s" /* the workers here beat only when they are told to, and the machine has more to do */
+#define BEAT "500ms"
 
 static struct pgtest *server;
 
@@ -403,7 +403,7 @@ static void a_heartbeat_renews_the_lease(void **state)
     void *client = peer(w, "client"), *worker = join(w, "w1");
     load(client, "beats", 1, 1);
     Acsweep__Token k = assigned(worker);
-    for (int i = 0; i < 12; i++) { /* more than two leases */
+    for (int i = 0; i < 35; i++) { /* more than two leases */
         mono_sleep(200 * NS_PER_MS);
         beat(worker, &k);
     }
@@ -642,10 +642,10 @@ static void failures_have_budgets(void **state)
     fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__PREEMPTED);
     k = assigned(worker);
     assert_int_equal(number(w, "SELECT charged FROM acsweep.task WHERE state = 'leased'"), 0);
+    int64_t then = mono_now(); /* before the coordinator can know, so that the wait is never seen shorter than it was */
     fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__CODE);
-    int64_t then = mono_now();
     k = assigned(worker);
-    assert_true(mono_now() - then > 30 * NS_PER_MS); /* 100 ms with jitter of half, less what the answer took */
+    assert_true(mono_now() - then > 45 * NS_PER_MS); /* 100 ms with jitter of half */
     assert_int_equal(k.task_id, first.task_id);
     assert_int_equal(k.attempt, 3);
     fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__CODE);
@@ -1214,6 +1214,111 @@ static void a_smaller_budget_waits_for_nothing(void **state)
     assert_int_equal(number(w, TASKS("label = 'stage1 A' AND params #>> '{execution,features,members,0,cached}' = 'false'")), 1);
 }
 
+/* ---- floors ---- */
+
+/* Two representations, of which one may be fine-tuned, and a floor; `more` stands in `representations`. */
+static void submit_floors(void *client, const char *more)
+{
+    static const char native[] = "{ gpus = 0; }";
+    char text[3000];
+    snprintf(text, sizeof text,
+             "name = \"floors\"; checkpoints = ( { name = \"m\"; " STATED " } );\n"
+             "encoders = ( { name = \"A\"; checkpoint = \"m\"; resolution = 224; },\n"
+             "             { name = \"B\"; checkpoint = \"m\"; resolution = 336; },\n"
+             "             { name = \"R\"; checkpoint = \"m\"; resolution = 448; } );\n"
+             "representations = { generate = { max_size = 1; }; floors = ( { members = [\"R\"]; } ); %s };\n"
+             "image_sets = ( { name = \"i\"; images = 8; " STATED " } );\n"
+             "correspondence_sets = ( { name = \"s\"; image_set = \"i\"; } ); benchmarks = ( { name = \"X\"; } );\n"
+             "scores = { a = { references = [\"A\"]; }; };\n"
+             "executors = { extract = %s; score_c = { gpus = 0; bundle = 1; }; stage1 = %s; score_a = %s; stage2 = %s; "
+             "evaluate = %s; };\npolicy = { budget = { fine_tunes = 1; }; };\n",
+             more, native, native, native, native, native);
+    struct reply r = submit(client, text);
+    if (!r.ok)
+        fail_msg("%s", r.text);
+}
+
+#define SCORED "extract A i 0, extract B i 0, extract R i 0, score_c A s, score_c B s, score_c R s, stage1 A, score_a A X, " \
+               "stage1 B, score_a B X"
+
+/* A floor's training holds no round up, and the sweep ends when it has its scores. */
+static void floors_come_last(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join_native(w, "w1");
+    submit_floors(client, "");
+    expect_order(worker, 10, SCORED);
+    char order[600] = "";
+    Acsweep__Token k = assigned_as(worker, "stage1 R"); /* nothing else was ready when it was given away */
+    eventually(w, "SELECT count(*) FROM acsweep.policy_choice", 1);
+    assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    for (int i = 0; i < 3; i++)
+        do_next(worker, order, sizeof order);
+    if (strcmp(order, "stage2 A, evaluate A X, score_a R X") != 0 && strcmp(order, "stage2 B, evaluate B X, score_a R X") != 0)
+        fail_msg("%s", order);
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.policy_choice"), 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.policy_prediction p JOIN acsweep.representation r USING "
+                               "(representation_id) WHERE r.name = 'R'"), 0);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.floors WHERE floor = 'R' AND score IN ('a', 'c')"), 2);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.scores WHERE representation = 'R'"), 0);
+}
+
+/* They are fine-tuned when the search has its final ranking, also by the next leader, and the sweep ends after them. */
+static void floors_are_fine_tuned_after_the_search(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join_native(w, "w1");
+    char order[600] = "";
+    submit_floors(client, "fine_tune_floors = true;");
+    expect_order(worker, 10, SCORED);
+    for (int i = 0; i < 4; i++)
+        do_next(worker, order, sizeof order); /* stage1 and score_a of R, stage2 and evaluation of the chosen one */
+    Acsweep__Token k = assigned_as(worker, "stage2 R"), *held = &k;
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.policy_round WHERE state = 'final'"), 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'running'"), 1);
+    stop(w->coordinator, SIGKILL);
+    w->coordinator = start(w->conninfo, w->endpoint, w->log);
+    eventually(w, "SELECT epoch FROM acsweep.leader", 2);
+    Acsweep__Hello h = a_native_hello("w1");
+    h.n_running = 1;
+    h.running = &held;
+    envelope_free(greet(worker, &h));
+    assert_int_equal(finish(worker, &k), ACSWEEP__VERDICT__COMMITTED);
+    expect_order(worker, 1, "evaluate R X");
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.policy_round WHERE state = 'final'"), 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.floors WHERE floor = 'R' AND score = 'performance'"), 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.performances WHERE representation = 'R'"), 0);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt"), 10 + 4 + 2);
+    submit_floors(client, "fine_tune_floors = true;"); /* everything is found */
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    submit_floors(client, ""); /* and so are the scores of those that were there before */
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.attempt"), 10 + 4 + 2);
+}
+
+/* One that fails is a gap, no failure of the search; submitted again, it is tried again. */
+static void a_floor_that_fails_is_a_gap(void **state)
+{
+    struct world *w = *state;
+    void *client = peer(w, "client"), *worker = join_native(w, "w1");
+    char order[600] = "";
+    submit_floors(client, "fine_tune_floors = true;");
+    expect_order(worker, 10, SCORED);
+    for (int i = 0; i < 4; i++)
+        do_next(worker, order, sizeof order);
+    for (int i = 0; i < 2; i++) {
+        Acsweep__Token k = assigned_as(worker, "stage2 R");
+        fail_with(worker, &k, ACSWEEP__FAILURE_CLASS__DATA);
+        eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+        submit_floors(client, "fine_tune_floors = true;");
+    }
+    expect_order(worker, 2, "stage2 R, evaluate R X");
+    eventually(w, "SELECT count(*) FROM acsweep.sweep WHERE state = 'done'", 1);
+    assert_int_equal(number(w, "SELECT count(*) FROM acsweep.policy_choice"), 1);
+}
+
 /* ---- leaders ---- */
 
 static void a_restart_keeps_running_tasks(void **state)
@@ -1456,6 +1561,9 @@ int main(void)
         IN_A_WORLD(a_look_stops_nothing_that_runs),
         IN_A_WORLD(kept_features_are_waited_for),
         IN_A_WORLD(a_smaller_budget_waits_for_nothing),
+        IN_A_WORLD(floors_come_last),
+        IN_A_WORLD(floors_are_fine_tuned_after_the_search),
+        IN_A_WORLD(a_floor_that_fails_is_a_gap),
         IN_A_WORLD(a_restart_keeps_running_tasks),
         IN_A_WORLD(a_cancel_outlives_its_leader),
         IN_A_WORLD(a_standby_takes_over),

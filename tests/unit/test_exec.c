@@ -27,7 +27,7 @@
 #include "tests/lib/made_task.h"
 
 #define IDENTITY MADE_IDENTITY
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 struct world {
     char dir[64], scratch[128], store[128];

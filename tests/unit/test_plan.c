@@ -246,6 +246,8 @@ static void test_identity_parameters(void **state)
         { "references = [\"A\"]", "references = [\"B\"]", 21 },
         { "references = [\"A\"]", "references = [\"A\"]; sample_size = 99", 21 },
         { "scores = { a", "scores = { c = { alpha = 0.05; }; a", 24 },
+        { "scores = { a", "scores = { c = { grid = \"finest\"; }; a", 24 },
+        { "scores = { a", "scores = { c = { grid = \"representation\"; }; a", 27 },
         { "executors = {", "stage2 = { epochs = 2.0; }; executors = {", 18 },
         { "stage1 = { gpus", "stage1 = { use = \"noop\"; gpus", 9 },
         { "resolution = 224; grid = 16; channels = 1024; },", "resolution = 448; },", 3 + 1 + 1 + 1 + 2 },
@@ -853,6 +855,117 @@ static void test_screening_connectors(void **state)
     assert_int_equal(same->n_tasks, plain->n_tasks);
 }
 
+/* ---- floors ---------------------------------------------------------------------------------------------------------- */
+
+#define SPACE_OF_SMALL "channels = 1024; } );\nrepresentations = { generate = { max_size = 2; }; };"
+/* `small` with a third encoder, and what stands in `representations` beside the rule. */
+#define WITH_FLOORS(floors)                                                                                                \
+    SPACE_OF_SMALL, "channels = 1024; }, { name = \"R\"; checkpoint = \"m3\"; resolution = 224; grid = 16; channels = 1024; } );\n" \
+                    "representations = { generate = { max_size = 2; }; " floors " };"
+#define ONE_FLOOR "floors = ( { name = \"random\"; members = [\"R\"]; } );"
+
+static void test_floors(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *before = edited_ok(NULL, NULL), *p = edited_ok(WITH_FLOORS(ONE_FLOOR));
+    assert_int_equal(p->n_representations, 3);
+    assert_int_equal(p->n_floors, 1);
+    assert_string_equal(p->representations[3].name, "random");
+    assert_true(plan_is_floor(p, 3) && !plan_is_floor(p, 2) && !plan_is_floor(p, PLAN_NONE));
+    assert_int_equal(shared(before, p), before->n_tasks); /* no result is lost */
+    assert_int_equal(p->n_tasks, before->n_tasks + 3 + 1 + 1 + 2);
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        const struct plan_task *t = &p->tasks[i];
+        assert_int_equal(t->floor, strstr(t->label, "random") != NULL || strncmp(t->label, "extract R ", 10) == 0);
+        assert_true(!t->floor || (!t->deferred && !t->on_demand));
+        assert_true(t->floor || t->priority > find_task(p, "stage1 random")->priority);
+    }
+    assert_int_equal(find_task(p, "score_a random X")->n_inputs, 2);
+    assert_int_equal(find_task(p, "score_c random s")->priority, find_task(p, "score_c A s")->priority);
+    assert_int_equal(find_task(p, "score_c random s")->bundle, find_task(p, "score_c A s")->bundle);
+}
+
+static void test_floors_fine_tuned(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *scored = edited_ok(WITH_FLOORS(ONE_FLOOR)),
+                                   *p = edited_ok(WITH_FLOORS(ONE_FLOOR " fine_tune_floors = true;"));
+    assert_int_equal(p->n_tasks, scored->n_tasks + 1 + 2);
+    assert_int_equal(shared(scored, p), scored->n_tasks);
+    const struct plan_task *last = find_task(p, "evaluate random Y"), *model = input(p, last, "model");
+    assert_true(last->deferred && last->floor && model->deferred && model->floor);
+    assert_string_equal(input(p, model, "connector")->label, "stage1 random");
+}
+
+/* Neither what the policy is asked for nor what it may spend knows of them. */
+static void test_floors_cost_nothing_of_the_budget(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct plan_cost c[2] = { 0 };
+    AUTO(plan_destroy) struct plan *before = edited_ok(NULL, NULL),
+                                   *p = edited_ok(WITH_FLOORS(ONE_FLOOR " fine_tune_floors = true;"));
+    assert_int_equal(plan_cost(before, &c[0], &e), 0);
+    assert_int_equal(plan_cost(p, &c[1], &e), 0);
+    assert_int_equal(c[1].floors.tasks, 10);
+    assert_int_equal(c[1].floors.deferred, 3);
+    assert_true(c[1].floors.gpu_hours > 80 && c[0].floors.gpu_hours == 0);
+    memset(&c[1].floors, 0, sizeof c[1].floors);
+    assert_int_equal(c[0].n_screens, c[1].n_screens);
+    for (size_t k = 0; k < PLAN_COST_KINDS; k++)
+        assert_true(c[0].kinds[k].tasks == c[1].kinds[k].tasks && c[0].kinds[k].gpu_hours == c[1].kinds[k].gpu_hours);
+    assert_true(c[0].gpu_hours_scores == c[1].gpu_hours_scores && c[0].gpu_hours_budget == c[1].gpu_hours_budget &&
+                c[0].gpu_hours_exhaustive == c[1].gpu_hours_exhaustive);
+    for (size_t k = 0; k < c[0].n_screens; k++)
+        assert_int_equal(c[0].screens[k].representations, c[1].screens[k].representations);
+}
+
+/* A screen leaves them alone, and an encoder that the space has, too, is extracted for both. */
+static void test_floors_of_known_encoders(void **state)
+{
+    (void)state;
+    AUTO(plan_destroy) struct plan *p =
+        edited_ok("representations = { generate = { max_size = 2; }; };",
+                  "representations = { list = ( { members = [\"A\"]; }, { members = [\"A\", \"B\"]; } );\n"
+                  "  floors = ( { name = \"far\"; members = [\"B\", \"A\"]; target_grid = 1; } ); };\n"
+                  "policy = { screen = \"small_first\"; screen_members = 1; };");
+    assert_int_equal(p->n_representations, 2);
+    for (size_t i = 0; i < p->n_tasks; i++)
+        assert_true(strcmp(p->tasks[i].kind, "extract") != 0 || !p->tasks[i].floor);
+    assert_true(find_task(p, "stage1 A+B")->on_demand && !find_task(p, "stage1 far")->on_demand);
+    for (size_t i = 0; i < p->n_tasks; i++)
+        for (size_t k = 0; k < p->tasks[i].n_inputs; k++) /* what runs at once needs nothing that does not */
+            assert_true(p->tasks[i].deferred || p->tasks[i].on_demand || !p->tasks[p->tasks[i].inputs[k].task].on_demand);
+}
+
+static const char *const refused_floors[][2] = {
+    { "floors = ( { members = [\"RR\"]; } );", "s.cfg:6: no encoder is called 'RR'; did you mean 'R'?" },
+    { "floors = ( { members = []; } );", "s.cfg:6: a representation has 1..32 members, not 0" },
+    { "floors = ( { name = \"A+B\"; members = [\"R\"]; } );", "s.cfg:6: two representations are called 'A+B'" },
+    { "floors = ( { name = \"position\"; members = [\"R\"]; } );", "s.cfg:6: 'position' is what the position-only floor" },
+    { "list = ( { members = [\"R\"]; } ); " ONE_FLOOR, "s.cfg:6: the floor 'random' is also in the search space, as 'R'" },
+    { "floors = ( { name = \"q\"; members = [\"R\"]; }, { name = \"r\"; members = [\"R\"]; } );",
+      "s.cfg: the representations 'q' and 'r' are the same thing under two names" },
+    { "fine_tune_floors = true;", "s.cfg: representations.fine_tune_floors is set, but there are no floors" },
+    { "floors = ( { members = [\"A\"]; }, { members = [\"B\"]; }, { members = [\"R\"]; } );", "s.cfg: the search space is empty" },
+    { "floors = ( { name = \"z\"; members = [\"A\"]; } );", "s.cfg:10: no representation is called 'A'" },
+    { "floors = ( { name = \"A\"; members = [\"A\"]; } );", "s.cfg:10: 'A' is a floor; a reference must be in the search space" },
+};
+
+static void test_refused_floors(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(refused_floors); i++) {
+        struct err e = { 0 };
+        char to[600];
+        snprintf(to, sizeof to, "channels = 1024; }, { name = \"R\"; checkpoint = \"m3\"; resolution = 224; } );\n"
+                                "representations = { generate = { max_size = 2; }; %s };", refused_floors[i][0]);
+        AUTO(plan_destroy) struct plan *p = edited(SPACE_OF_SMALL, to, &e);
+        if (p || e.kind != ERR_INPUT || strncmp(e.text, refused_floors[i][1], strlen(refused_floors[i][1])) != 0)
+            fail_msg("%s\n  wanted %s\n  has    %s", refused_floors[i][0], refused_floors[i][1], e.text);
+    }
+}
+
 static void test_exhaustive_is_everything(void **state)
 {
     (void)state;
@@ -941,6 +1054,10 @@ int main(void)
         cmocka_unit_test(test_screen),
         cmocka_unit_test(test_screen_keeps_references),
         cmocka_unit_test(test_screening_connectors),
+        cmocka_unit_test(test_floors),              cmocka_unit_test(test_floors_fine_tuned),
+        cmocka_unit_test(test_floors_cost_nothing_of_the_budget),
+        cmocka_unit_test(test_floors_of_known_encoders),
+        cmocka_unit_test(test_refused_floors),
         cmocka_unit_test(test_exhaustive_is_everything),
         cmocka_unit_test(test_reference),           cmocka_unit_test(test_reference_has_every_key),
         cmocka_unit_test(test_examples),

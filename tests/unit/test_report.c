@@ -104,6 +104,46 @@ static void test_small_sweep(void **state)
     assert_null(strstr(csv, "nan"));
 }
 
+/* A floor for every kind of number, with a name that must be escaped, and the C of the position. */
+static void test_floors(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "floors");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 4, "command");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/floors", pgtest_dir(*state));
+    AUTO(free) char *without = write_page(d, "small", dir);
+    assert_null(strstr(without, "id=\"scores\""));
+    AUTO(free) char *none = slurp(dir, "floors.csv");
+    assert_string_equal(none, "floor,benchmark,a,c,performance\n");
+    pgtest_script(d, "INSERT INTO representation (name, identity) VALUES ('<random>', 'random');"
+                     "INSERT INTO sweep_representation SELECT 1, representation_id, 99, name, true FROM representation "
+                     "  WHERE identity = 'random';"
+                     "INSERT INTO task (task_id, state, attempt, kind, executor, identity, label, params, representation_id, "
+                     "                  benchmark_id, correspondence_set_id) "
+                     "  SELECT 900000 + n, 'done', 1, k, 'command', 'floor' || n, k || ' <random>', '{}', representation_id, b, c "
+                     "  FROM representation, (VALUES (1, 'score_a', 1, NULL), (2, 'score_c', NULL, 1), (3, 'evaluate', 1, NULL), "
+                     "                               (4, 'stage2', NULL, NULL)) v (n, k, b, c) WHERE identity = 'random';"
+                     "INSERT INTO sweep_task (sweep_id, task_id) SELECT 1, 900000 + n FROM generate_series(1, 4) n;"
+                     "INSERT INTO metric VALUES (900001, 'a', 0.0625), (900002, 'c', 3.5), (900003, 'performance', 33.5),"
+                     "  (900002, 'position_c', 8.25);"
+                     "INSERT INTO attempt (task_id, attempt, epoch, worker_id, outcome, wall_seconds, gpu_seconds) "
+                     "  VALUES (900004, 1, 1, 'w', 'succeeded', 7000, 7000);");
+    AUTO(free) char *page = write_page(d, "small", dir);
+    assert_has(page, "Scores and their floors");
+    assert_has(page, "<tr class=\"dim\"><td class=\"l\">&lt;random&gt;</td><td class=\"n\">3.500</td><td class=\"n\">0.0625</td></tr>");
+    assert_has(page, "<td class=\"l\">the position alone</td><td class=\"n\">8.250</td><td class=\"n\">\xe2\x80\x93</td></tr>");
+    assert_has(page, "<td class=\"l\">&lt;random&gt;</td><td class=\"n\">33.50</td></tr>");
+    assert_has(page, "4 of 9"); /* no member of the space */
+    AUTO(free) char *csv = slurp(dir, "floors.csv");
+    assert_has(csv, "<random>,B,0.0625,3.5,33.5\nposition,B,,8.25,\n");
+    AUTO(free) char *ranking = slurp(dir, "ranking.csv"), *cost = slurp(dir, "cost.csv"), *json = slurp(dir, "report.json");
+    assert_null(strstr(ranking, "random"));
+    assert_has(cost, "floors,4,4,0,1,0,7000,7000,");
+    assert_has(cost, "stage2,4,4,");
+    assert_has(json, "\"floor\": \"<random>\"");
+}
+
 static void test_json_says_the_same(void **state)
 {
     AUTO(db_close) struct db *d = fresh(state, "json");
@@ -364,7 +404,6 @@ static void check_recall(const char *dir)
     json_decref(root);
 }
 
-/* The paper's whole table; the page stays in the build tree to be looked at: tests/report-paper/index.html. */
 static void test_standard_errors(void **state)
 {
     const struct report_benchmark hundred = { .questions = 400, .maximum = 100 }, unstated = { .questions = 400 };
@@ -411,6 +450,49 @@ static void test_precision_and_confidence(void **state)
     assert_has(csv, "Q,B,score,47,0.25,");
 }
 
+/* H is above chance and S is not: its interval reaches down to it. T has no chance, so nothing is said. */
+static void test_above_chance(void **state)
+{
+    AUTO(db_close) struct db *d = fresh(state, "chance");
+    AUTO(policy_table_destroy) struct policy_table *t = parse(small_table);
+    report_sweep_insert(d, "small", t, 9, "command");
+    char dir[400];
+    snprintf(dir, sizeof dir, "%s/chance", pgtest_dir(*state));
+    AUTO(free) char *without = write_page(d, "small", dir);
+    assert_null(strstr(without, "Above chance"));
+    pgtest_script(d, "INSERT INTO metric (task_id, name, value) SELECT task_id, m.name, m.value FROM task t"
+                     " JOIN representation r USING (representation_id) JOIN (VALUES ('H', 'ci_low', 50.5), ('H', 'ci_high', 80.25),"
+                     " ('H', 'chance', 50), ('S', 'ci_low', 50), ('S', 'ci_high', 72), ('S', 'chance', 50), ('T', 'ci_low', 60),"
+                     " ('T', 'ci_high', 70)) m (rep, name, value) ON m.rep = r.name WHERE t.kind = 'evaluate'");
+    AUTO(free) char *page = write_page(d, "small", dir);
+    assert_has(page, "<a href=\"#chance\">Above chance</a>");
+    assert_has(page, "<b>On 0 of 1 benchmark everything that was fine-tuned is above chance</b>; on 1 some of it.</p>");
+    assert_has(page, "<b>1 of 2</b> above chance, which is <b>50.00</b>");
+    assert_has(page, "<td class=\"n good\"><b>66.00</b> \xe2\x9c\x93<br/><small>50.50 \xe2\x80\x93 80.25</small></td>");
+    assert_has(page, "<td class=\"n dim\">61.00<br/><small>50.00 \xe2\x80\x93 72.00</small></td>");
+    assert_has(page, "H: 66.00, 95 % interval 50.50 to 80.25, chance 50.00: above chance</title>");
+    assert_has(page, "S: 61.00, 95 % interval 50.00 to 72.00, chance 50.00</title>");
+    assert_null(strstr(page, "T: 63.00, 95 %"));
+    AUTO(free) char *csv = slurp(dir, "performances.csv");
+    assert_has(csv, ",law,ci_low,ci_high,chance\n");
+    assert_has(csv, ",50.5,80.25,50\n");
+    assert_has(csv, ",60,70,\n");
+    AUTO(free) char *text = slurp(dir, "report.json");
+    json_t *root = json_loads(text, 0, NULL), *cell;
+    json_t *cells = json_object_get(json_array_get(json_object_get(root, "benchmarks"), 0), "representations");
+    size_t i, yes = 0, no = 0;
+    json_array_foreach(cells, i, cell)
+    {
+        json_t *above = json_object_get(cell, "above_chance");
+        assert_int_equal(json_is_null(above), json_is_null(json_object_get(cell, "chance")));
+        yes += json_is_true(above);
+        no += json_is_false(above);
+    }
+    assert_true(yes == 1 && no == 1);
+    json_decref(root);
+}
+
+/* The paper's whole table; the page stays in the build tree to be looked at: tests/report-paper/index.html. */
 static void test_paper_table(void **state)
 {
     AUTO(free) char *csv = slurp(SOURCE_DIR "/examples/paper", "law.csv");
@@ -418,11 +500,19 @@ static void test_paper_table(void **state)
     AUTO(db_close) struct db *d = fresh(state, "paper");
     report_sweep_insert(d, "paper-4", t, 4, "replay");
     report_sweep_insert(d, "paper", t, policy_table_representations(t), "command");
+    /* Intervals and chance are made up, to be looked at. */
+    pgtest_script(d, "INSERT INTO metric (task_id, name, value) SELECT task_id, x.name, CASE x.name WHEN 'chance' THEN"
+                     " CASE WHEN value > 500 THEN 750 ELSE 25 END ELSE value * x.share END FROM metric JOIN task t USING (task_id)"
+                     " JOIN sweep_task st USING (task_id) JOIN sweep s USING (sweep_id), (VALUES ('ci_low', 0.95),"
+                     " ('ci_high', 1.06), ('chance', 0)) x (name, share) WHERE s.name = 'paper' AND metric.name = 'performance'");
     AUTO(free) char *four = write_page(d, "paper-4", BINARY_DIR "/tests/report-paper-4");
     assert_has(four, "the policy asked for 4 of 13");
     AUTO(free) char *page = write_page(d, "paper", BINARY_DIR "/tests/report-paper");
     assert_has(page, "R\xc2\xb2 <b>0.964</b>"); /* MMBench, Table 3: 96.34 from unrounded scores */
     assert_has(page, "mean of 8 benchmarks");
+    assert_has(page, "<b>On 7 of 8 benchmarks everything");
+    assert_int_equal(occurrences(page, "<b>13 of 13</b> above chance"), 7);
+    assert_null(strstr(four, "Above chance"));
     check_recall(BINARY_DIR "/tests/report-paper");
     assert_has(four, "4 of 13 are");
     /* Given the recorded table, the sweep of four knows what is truly best. */
@@ -560,6 +650,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_floors),
         cmocka_unit_test(test_small_sweep),          cmocka_unit_test(test_json_says_the_same),
         cmocka_unit_test(test_hostile_names),        cmocka_unit_test(test_failures_and_retries),
         cmocka_unit_test(test_nothing_yet),          cmocka_unit_test(test_labels_alike),
@@ -567,7 +658,7 @@ int main(void)
         cmocka_unit_test(test_standard_errors),      cmocka_unit_test(test_precision_and_confidence),
         cmocka_unit_test(test_paper_table),          cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_hostile_pictures),     cmocka_unit_test(test_truth),
-        cmocka_unit_test(test_useless_law),
+        cmocka_unit_test(test_useless_law),          cmocka_unit_test(test_above_chance),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -110,6 +110,7 @@ static void compare_entry(const json_t *got, const json_t *want)
     assert_true(number(got, "grid") == number(want, "grid") && number(got, "pairs") == number(want, "pairs"));
     compare_numbers(json_object_get(got, "pck"), json_object_get(want, "pck"), what);
     assert_true(fabs(number(got, "geo") - number(want, "geo")) <= NEAR);
+    compare_numbers(json_object_get(got, "position"), json_object_get(want, "position"), "the position alone");
     assert_int_equal(json_object_size(have), json_object_size(need));
     json_object_foreach(need, category, c)
     {
@@ -359,6 +360,51 @@ static void limits_are_strict(void **state)
     const json_t *toy = json_object_get(json_object_get(categories, "toy"), "pck");
     assert_true(fabs(number(cat, "0.50") - 1.0 / 3) < 1e-12 && fabs(number(cat, "0.5001") - 2.0 / 3) < 1e-12);
     assert_true(number(toy, "0.50") == 0 && number(toy, "0.5001") == 1);
+}
+
+static void expect_position(const struct c_options *o, double at_10, double at_05, double at_01)
+{
+    struct err e = { 0 };
+    AUTO(json_decref) json_t *got = c_score(o, &e);
+    if (!got)
+        fail_msg("%s", e.text);
+    for (size_t i = 0; i < json_array_size(got); i++) {
+        const json_t *position = json_object_get(at(got, i), "position");
+        assert_true(fabs(number(position, "0.10") - at_10) <= NEAR);
+        assert_true(fabs(number(position, "0.05") - at_05) <= NEAR);
+        assert_true(fabs(number(position, "0.01") - at_01) <= NEAR);
+    }
+}
+
+/* Of a picture twice as wide as high and one three times as high as wide: the same part of each edge, in whichever geometry. */
+static void put_wide_and_high(const char *box)
+{
+    char text[400];
+    put_text("hand/JPEGImages/pot/w.jpg", "x");
+    put_text("hand/JPEGImages/pot/h.jpg", "x");
+    put_text("hand/ImageAnnotation/pot/w.json", "{\"kps\":{\"0\":[100,50],\"1\":[20,90]}}");
+    put_text("hand/ImageAnnotation/pot/h.json", "{\"kps\":{\"0\":[50,150],\"1\":[10,290]}}");
+    snprintf(text, sizeof text,
+             "{\"category\":\"pot\",\"src_imname\":\"w.jpg\",\"trg_imname\":\"h.jpg\",\"src_imsize\":[200,100,3],"
+             "\"trg_imsize\":[100,300,3],\"src_bndbox\":[0,0,9,9],\"trg_bndbox\":%s}", box);
+    put_text("hand/PairAnnotation/test/3-w-h:pot.json", text);
+    put_unit_tokens("unit/pot/w.safetensors");
+    put_unit_tokens("unit/pot/h.safetensors");
+}
+
+/* cat: point 2 is off by (147, 105), 3 by (104, 61), 5 by (105, 105), none within 42; toy by (98, 99). pot: point 0 is where it was,
+ * point 1 off by 20 of 300 pixels. */
+static void position_by_hand(void **state)
+{
+    (void)state;
+    struct c_options o = hand_options("unit");
+    expect_position(&o, 0, 0, 0);
+    put_wide_and_high("[0,0,50,210]");
+    expect_position(&o, 1. / 3, 0.5 / 3, 0.5 / 3); /* 20 < 0.1 * 210 */
+    put_wide_and_high("[0,0,70,190]");
+    expect_position(&o, 0.5 / 3, 0.5 / 3, 0.5 / 3);
+    o.setting.geometry = C_STRETCH_BOTH;
+    expect_position(&o, 1. / 3, 0.5 / 3, 0.5 / 3); /* by 56 of 840; the box is 588 wide and 532 high */
 }
 
 static void no_mirror_images_at_all(void **state)
@@ -874,6 +920,7 @@ int main(void)
         cmocka_unit_test(pictures_agree_with_scores),
         cmocka_unit_test_setup_teardown(points_by_hand, hand_files, scratch_remove),
         cmocka_unit_test_setup_teardown(limits_are_strict, hand_files, scratch_remove),
+        cmocka_unit_test_setup_teardown(position_by_hand, hand_files, scratch_remove),
         cmocka_unit_test_setup_teardown(no_mirror_images_at_all, hand_files, scratch_remove),
         cmocka_unit_test_setup_teardown(an_album_by_hand, album_files, scratch_remove),
         cmocka_unit_test_setup_teardown(an_album_of_a_wide_picture, album_files, scratch_remove),

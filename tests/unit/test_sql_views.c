@@ -57,7 +57,8 @@ static const char fixture[] =
     "    (1, 1, 1, 'w1', 'succeeded', 'none', 10, 20), (2, 1, 1, 'w1', 'succeeded', 'none', 1, 1),"
     "    (8, 1, 1, 'w1', 'failed', 'gpu_oom', 5, 7), (10, 1, 1, 'w1', 'failed', 'data', 1, 0);"
     "INSERT INTO metric VALUES (2, 'a', 0.5), (2, 'loss', 9), (3, 'c', 0.25), (3, 'pck_0.05', 0.1), "
-    "    (4, 'performance', 60), (5, 'performance', 1000), (6, 'performance', 50), (7, 'performance', 1800);"
+    "    (4, 'performance', 60), (5, 'performance', 1000), (6, 'performance', 50), (7, 'performance', 1800), "
+    "    (4, 'chance', 25), (4, 'ci_low', 51.5), (4, 'ci_high', 68), (6, 'chance', 50), (6, 'ci_low', 40), (6, 'ci_high', 60);"
     "INSERT INTO placement (shape, reason, tasks) VALUES ('fake {\"gpus\": 1}', 'no worker has a GPU', 1);"
     "INSERT INTO policy_round (sweep_id, round, mode, observations, state) VALUES (1, 1, 'default', 'o1', 'measured'), "
     "    (1, 2, 'default', 'o2', 'measured'), (1, 3, 'default', 'o3', 'open');"
@@ -67,6 +68,23 @@ static const char fixture[] =
     "    (1, 1, 0, 1, .1, .1, 4), (1, 1, 0, 2, .2, .1, 2), (1, 2, 0, 1, .5, .1, 2), (1, 2, 0, 2, .1, .1, 3),"
     "    (1, 3, 0, 1, .9, .1, 1), (1, 3, 0, 2, .1, .1, 5), (1, 3, 0, 3, .5, .2, 2), (1, 3, 1, 1, .8, .1, 1);"
     "INSERT INTO policy_fit (sweep_id, round, benchmark_id, n_train, r2) VALUES (1, 2, 1, 1, NULL), (1, 3, 1, 2, 0.9);"
+    /* A floor of s1, worse than all; in s2 the same is a member of the search space. What a score says of the position comes with
+     * those of s1 twice. */
+    "INSERT INTO representation (representation_id, name, identity) OVERRIDING SYSTEM VALUE VALUES (100, 'random', 'random');"
+    "INSERT INTO sweep_representation (sweep_id, representation_id, position, label, floor) VALUES (1, 100, 3, 'random', true),"
+    "    (2, 100, 3, 'random', false);"
+    "INSERT INTO task (task_id, state, attempt, kind, executor, identity, label, params, representation_id, benchmark_id, "
+    "                  correspondence_set_id) VALUES "
+    "    (20, 'done', 1, 'score_a', 'fake', 'i20', 'A random mm', '{}', 100, 1, NULL),"
+    "    (21, 'done', 1, 'score_c', 'fake', 'i21', 'C random', '{}', 100, NULL, 1),"
+    "    (22, 'done', 1, 'evaluate', 'fake', 'i22', 'eval random mm', '{}', 100, 1, NULL),"
+    "    (23, 'done', 1, 'evaluate', 'fake', 'i23', 'eval random mme', '{}', 100, 2, NULL);"
+    "INSERT INTO sweep_task (sweep_id, task_id, round, cached) SELECT s, t, 0, s = 2 FROM generate_series(1, 2) s, "
+    "    generate_series(20, 23) t;"
+    "INSERT INTO metric VALUES (20, 'a', 0.01), (21, 'c', 0.02), (21, 'pck_0.05', 0.005), (21, 'geo', 0.5), (22, 'performance', 99),"
+    "    (23, 'performance', 1999), (3, 'position_c', 0.125), (3, 'position_pck_0.05', 0.0625), (21, 'position_c', 0.125),"
+    "    (21, 'position_pck_0.05', 0.0625);"
+    "INSERT INTO attempt (task_id, attempt, epoch, worker_id, outcome, gpu_seconds) VALUES (20, 1, 1, 'gone', 'succeeded', 3);"
     "INSERT INTO event (kind, sweep_id, task_id) VALUES ('joined', NULL, NULL), ('stale', NULL, 1), ('round', 1, NULL);";
 
 /* Each query must give this number. */
@@ -74,18 +92,22 @@ static const struct {
     const char *query;
     int64_t expect;
 } facts[] = {
-    { "SELECT count(*) FROM tasks WHERE sweep = 's1'", 9 },
+    { "SELECT count(*) FROM tasks WHERE sweep = 's1'", 13 },
     { "SELECT (status = 'running')::int FROM tasks WHERE sweep = 's1' AND task_id = 8", 1 },
     { "SELECT (status = 'waiting' AND inputs_missing = 1)::int FROM tasks WHERE sweep = 's1' AND task_id = 9", 1 },
     { "SELECT (status = 'blocked')::int FROM tasks WHERE sweep = 's2' AND task_id = 11", 1 },
     { "SELECT (status = 'ready')::int FROM tasks WHERE sweep = 's2' AND task_id = 12", 1 },
     { "SELECT count(*) FROM attempts WHERE sweep = 's1' AND outcome = 'running' AND task_id = 8 AND attempt = 2", 1 },
-    { "SELECT count(*) FROM attempts WHERE sweep = 's1'", 4 },
+    { "SELECT count(*) FROM attempts WHERE sweep = 's1'", 5 },
     { "SELECT count(*) FROM attempts WHERE sweep = 's1' AND wall_seconds >= 9 AND outcome = 'running'", 1 },
     { "SELECT count(*) FROM scores WHERE sweep = 's1'", 3 }, /* a, c, pck_0.05, but not loss */
     { "SELECT count(*) FROM scores WHERE sweep = 's2' AND score = 'a' AND value = 0.5 AND cached", 1 },
     { "SELECT count(*) FROM performances WHERE sweep = 's1'", 4 },
     { "SELECT percent FROM performances WHERE representation = 'r2' AND benchmark = 'mme'", 90 },
+    { "SELECT count(*) FROM performances WHERE sweep = 's1' AND above_chance AND representation = 'r1' AND benchmark = 'mm' AND "
+      "ci_low = 51.5 AND ci_high = 68 AND chance = 25", 1 },
+    { "SELECT count(*) FROM performances WHERE sweep = 's1' AND NOT above_chance AND representation = 'r2'", 1 },
+    { "SELECT count(*) FROM performances WHERE sweep = 's1' AND above_chance IS NULL AND ci_low IS NULL AND chance IS NULL", 2 },
     /* The target is 3/4 mm + 1/4 mme: r1 = (3*60 + 50)/4 = 57.5, r2 = (3*50 + 90)/4 = 60, so r2 is the best. */
     { "SELECT (10 * measured_percent)::int FROM ranking WHERE sweep = 's1' AND benchmark = 'target' AND "
       "representation = 'r1'", 575 },
@@ -98,9 +120,9 @@ static const struct {
     { "SELECT (NOT in_top3 AND hit_so_far AND best_rank = 5)::int FROM recall WHERE benchmark = 'target' AND round = 3", 1 },
     { "SELECT count(*) FROM recall WHERE benchmark = 'mm' AND best = 'r1' AND in_top3", 1 },
     { "SELECT count(*) FROM sweeps WHERE sweep = 's2' AND note = 'a toy' AND mode = 'paper' AND state = 'running'", 1 },
-    { "SELECT sum(10 * representations + benchmarks) FROM sweeps", 63 },
+    { "SELECT sum(10 * representations + benchmarks) FROM sweeps", 73 }, /* s1 has a floor, s2 a fourth member */
     { "SELECT count(*) FROM law_fit WHERE sweep = 's1' AND is_newest AND round = 3 AND r2 = 0.9", 1 },
-    { "SELECT tasks * 1000 + done * 100 + waiting * 10 + failed FROM progress WHERE sweep = 's1' AND kind = 'evaluate'", 5410 },
+    { "SELECT tasks * 1000 + done * 100 + waiting * 10 + failed FROM progress WHERE sweep = 's1' AND kind = 'evaluate'", 7610 },
     { "SELECT running * 10 + retried FROM progress WHERE sweep = 's1' AND kind = 'stage2'", 11 },
     { "SELECT cached * 100 + failed * 10 + done FROM progress WHERE sweep = 's2' AND kind = 'stage1'", 111 },
     { "SELECT gpu_seconds FROM cost WHERE sweep = 's1' AND kind = 'stage1' AND sharing = 'charged'", 20 },
@@ -114,6 +136,21 @@ static const struct {
     { "SELECT count(*) FROM why_waiting WHERE task_id = 12 AND reason = 'no worker has a GPU'", 1 },
     { "SELECT count(*) FROM policy_rounds WHERE sweep = 's1' AND status = 'measured' AND round IN (1, 2)", 2 },
     { "SELECT count(*) FROM policy_rounds WHERE sweep = 's1' AND status = 'open' AND representation = 'r3'", 1 },
+    /* Nothing of a floor is in what is averaged or ranked, though this one would be the best of all on its benchmarks. */
+    { "SELECT count(*) FROM scores WHERE sweep = 's1' AND representation = 'random'", 0 },
+    { "SELECT count(*) FROM performances WHERE sweep = 's1' AND representation = 'random'", 0 },
+    { "SELECT count(*) FROM scores WHERE sweep = 's2' AND representation = 'random'", 3 },
+    { "SELECT count(*) FROM performances WHERE sweep = 's2' AND representation = 'random'", 2 },
+    { "SELECT count(*) FROM recall WHERE sweep = 's1' AND best = 'random'", 0 },
+    { "SELECT count(*) FROM floors WHERE sweep = 's1' AND floor = 'random'", 5 }, /* a, c, pck_0.05, two performances */
+    { "SELECT (10 * percent)::int FROM floors WHERE sweep = 's1' AND floor = 'random' AND benchmark = 'mme'", 1000 },
+    { "SELECT count(*) FROM floors WHERE sweep = 's1' AND floor = 'position'", 2 },
+    { "SELECT count(*) FROM floors WHERE floor = 'position' AND metric = 'c' AND correspondence_set = 'spair' AND value = 0.125", 2 },
+    { "SELECT count(*) FROM floors WHERE sweep = 's2'", 2 }, /* of the position */
+    { "SELECT count(*) FROM tasks WHERE sweep = 's1' AND is_floor", 4 },
+    { "SELECT count(*) FROM tasks WHERE sweep = 's2' AND is_floor", 0 },
+    { "SELECT gpu_seconds FROM cost WHERE sweep = 's1' AND is_floor AND kind = 'score_a'", 3 },
+    { "SELECT count(*) FROM cost WHERE sweep = 's1' AND kind = 'score_a' AND NOT is_floor AND gpu_seconds = 1", 1 },
     { "SELECT count(*) FROM events WHERE sweep = 's1' AND kind = 'round'", 1 },
     { "SELECT count(*) FROM events WHERE kind = 'stale' AND label = 'stage1 r1'", 2 }, /* shared by both sweeps */
     { "SELECT count(*) FROM events WHERE kind = 'joined' AND sweep = ''", 1 },
@@ -140,7 +177,7 @@ static void every_view_starts_with_the_sweep(void **state)
                                          "USING (table_schema, table_name) WHERE table_schema = 'acsweep' AND "
                                          "ordinal_position = 1 AND column_name <> 'sweep'"),
                      0);
-    assert_int_equal(pgtest_number(w->d, "SELECT count(*) FROM information_schema.views WHERE table_schema = 'acsweep'"), 15);
+    assert_int_equal(pgtest_number(w->d, "SELECT count(*) FROM information_schema.views WHERE table_schema = 'acsweep'"), 16);
 }
 
 static void everything_has_a_comment(void **state)

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/digest.h" /* json_decref_cleanup */
 #include "worker/benchmark/metric_run.h"
 
 /* Seeds of the original programs; MMMU's is that of the evaluator, nothing else draws from it in between. */
@@ -119,14 +118,14 @@ static int try_constant(const struct question_set *s, const char *answer, struct
     AUTO(run_free) struct metric_run r = { .set = s, .constant = answer };
     struct number n;
     TRY(run(&r, e));
-    if (find_number(&r, out->metric, &n) && (!out->constant || n.value > out->chance)) {
-        out->chance = n.value;
+    if (find_number(&r, out->metric, &n) && (!out->constant || n.value > out->constant_performance)) {
+        out->constant_performance = n.value;
         out->constant = answer;
     }
     return 0;
 }
 
-static int find_chance(const struct question_set *s, struct metric_result *out, struct err *e)
+static int find_constant(const struct question_set *s, struct metric_result *out, struct err *e)
 {
     static const char *const words[] = { "Yes", "No" };
     static const char *const letters[] = { "A", "B", "C", "D", "E", "F", "G", "H", "I" };
@@ -139,6 +138,56 @@ static int find_chance(const struct question_set *s, struct metric_result *out, 
     }
     const char *answer = chance_vqa_answer(s, e);
     return answer ? try_constant(s, answer, out, e) : -1;
+}
+
+/* Every option is as likely as any other; an open question is never guessed. */
+static double guess_right(const struct question *q, enum benchmark_kind kind)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < q->n_options; i++)
+        n += q->options[i] != NULL;
+    return kind == MME ? 0.5 : n ? 1.0 / (double)n : 0;
+}
+
+/* Whoever draws by lot is better than every constant answer where questions count together: of an MME picture both are
+ * right once in four, and one constant answer is never right in all rotations. */
+static int find_guess(const struct question_set *s, struct metric_result *out, struct err *e)
+{
+    const struct benchmark_family *f = question_set_family(s);
+    AUTO(units_free) struct units u = { 0 };
+    size_t n = question_set_count(s);
+    AUTO(free) double *right = calloc(n, sizeof *right);
+    if (!right)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < n; i++)
+        right[i] = guess_right(question_set_at(s, i), f->kind);
+    TRY(units_make(s, right, out->metric, &u, e));
+    out->guess = f->options || f->kind == MME ? units_worth(&u) : NAN;
+    return 0;
+}
+
+static int find_chance(const struct question_set *s, struct metric_result *out, struct err *e)
+{
+    TRY(find_constant(s, out, e));
+    TRY(find_guess(s, out, e));
+    out->chance = fmax(out->constant_performance, out->guess); /* fmax passes over NaN */
+    return 0;
+}
+
+/* ---- the interval ---------------------------------------------------------------------------------------------------
+ */
+
+static int find_interval(const struct metric_run *r, const char *metric, struct interval *out, struct err *e)
+{
+    AUTO(units_free) struct units u = { 0 };
+    size_t n = question_set_count(r->set);
+    AUTO(free) double *scores = calloc(n, sizeof *scores);
+    if (!scores)
+        return FAIL_NOMEM(e);
+    for (size_t i = 0; i < n; i++)
+        scores[i] = r->verdicts[i].score;
+    TRY(units_make(r->set, scores, metric, &u, e));
+    return interval_compute(u.v, u.n, u.most, out, e);
 }
 
 /* ---- the result -----------------------------------------------------------------------------------------------------
@@ -208,6 +257,7 @@ static int compute(struct whole *w, struct metric_run *r, const char *metric, st
     for (size_t i = 0; i < question_set_count(r->set); i++)
         out->unparsed += !r->verdicts[i].parsed;
     TRY(put_values(w, r, e));
+    TRY(find_interval(r, out->metric, &out->interval, e));
     return find_chance(r->set, out, e);
 }
 
@@ -228,18 +278,4 @@ void metric_result_destroy(struct metric_result *r)
         return;
     arena_free(&((struct whole *)r)->arena);
     free(r);
-}
-
-json_t *metric_result_json(const struct metric_result *r, const struct question_set *s, struct err *e)
-{
-    AUTO(json_decref) json_t *values = json_object();
-    for (size_t i = 0; i < r->n_values; i++)
-        if (json_object_set_new(values, r->values[i].name, json_real(r->values[i].value)) < 0)
-            return FAIL_NULL(e, ERR_NOMEM, "out of memory");
-    json_t *error = isnan(r->standard_error) ? json_null() : json_real(r->standard_error);
-    json_t *all = json_pack("{s:s, s:s, s:s, s:f, s:o, s:I, s:I, s:f, s:s, s:O}", "benchmark",
-                            question_set_family(s)->name, "metric", r->metric, "unit", r->unit, "performance",
-                            r->performance, "standard_error", error, "questions", (json_int_t)r->questions, "unparsed",
-                            (json_int_t)r->unparsed, "chance", r->chance, "constant", r->constant, "values", values);
-    return all ? all : FAIL_NULL(e, ERR_NOMEM, "out of memory");
 }

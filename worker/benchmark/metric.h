@@ -4,9 +4,11 @@
 #define ACSWEEP_WORKER_BENCHMARK_METRIC_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "worker/benchmark/family.h"
+#include "worker/benchmark/interval.h"
 #include "worker/benchmark/question.h"
 
 /* What becomes of an answer to a question with options in which no option is found (MMBench, MMMU). */
@@ -30,10 +32,13 @@ struct metric_result {
     const char *unit;   /* "%" or "points" */
     double performance;
     double standard_error; /* of performance, over what it is a mean of; NaN for fewer than two */
+    struct interval interval; /* 95 %, over questions (interval.h); never of width 0 */
     size_t questions;      /* what performance is a mean of: questions, groups (MMBench), pictures (MME) */
     size_t unparsed;       /* answers in which nothing that counts as an answer was found */
-    double chance;         /* performance when every answer is one and the same, the best there is */
-    const char *constant;  /* that answer */
+    double chance;         /* what is to be had without looking: the larger of the next two */
+    double guess;          /* performance to be expected when options, yes or no are drawn by lot; NaN: open questions */
+    double constant_performance; /* when every answer is one and the same, the best there is */
+    const char *constant;        /* that answer */
     /* Every number by name: the family's metrics, "category:NAME", "questions", "unparsed", ...; sorted by kind, then
      * name. */
     const struct metric_value *values;
@@ -44,12 +49,20 @@ struct metric_result {
  * are not what the metric needs (a picture of MME with one question), or the metric is none of the family's. */
 struct metric_result *metric_compute(const struct question_set *s, const char *const *answers,
                                      const struct metric_options *o, struct err *e);
+/* Is even the lower end of the interval above chance? */
+static inline UNUSED bool metric_beats_chance(const struct metric_result *r)
+{
+    return r->interval.low > r->chance;
+}
 void metric_result_destroy(struct metric_result *r);
 DEFINE_CLEANUP(metric_result_destroy, struct metric_result *)
 
-/* {"benchmark", "metric", "unit", "performance", "standard_error", "questions", "unparsed", "chance", "constant",
- *  "values": {NAME: number}}; standard_error may be null. */
+/* {"benchmark", "metric", "unit", "performance", "standard_error", "ci_low", "ci_high", "above_chance", "questions",
+ *  "unparsed", "chance", "guess", "constant", "constant_performance", "values": {NAME: number}}; standard_error and
+ *  guess may be null. */
 json_t *metric_result_json(const struct metric_result *r, const struct question_set *s, struct err *e);
+/* Two lines for people: performance and its interval; chance, and on which side of it the interval lies. */
+void metric_result_describe(const struct metric_result *r, struct buf *to);
 
 /* Has the set's family this metric? NULL: its usual one. ERR_INPUT lists those that it has. */
 MUST_USE int metric_check(const struct question_set *s, const char *metric, struct err *e);

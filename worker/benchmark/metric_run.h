@@ -4,6 +4,7 @@
 
 #include "common/arena.h"
 #include "common/map.h"
+#include "worker/benchmark/interval.h"
 #include "worker/benchmark/judge.h"
 #include "worker/benchmark/metric.h"
 #include "worker/benchmark/py_random.h"
@@ -85,6 +86,29 @@ struct mme_sum {
     size_t pictures;
 };
 struct mme_sum total_mme_sum(const struct means *m, bool perception);
+#define MME_SUBTASKS 14
+/* Number of a subtask, which must be one of MME's, and whether it is perception's. */
+size_t total_mme_subtask(const char *category, bool *perception);
+
+/* ---- units (metric_units.c) -----------------------------------------------------------------------------------------
+ */
+
+struct units {
+    struct interval_unit *v;
+    size_t n, parts;
+    double most; /* worth of a part */
+};
+
+/* Those of a metric, after the family's total has checked the set: `scores` 0 to 1 for each question. None may count. */
+MUST_USE int units_make(const struct question_set *s, const double *scores, const char *metric, struct units *u,
+                        struct err *e);
+void units_free(struct units *u);
+static inline UNUSED void units_free_cleanup(struct units *u)
+{
+    units_free(u);
+}
+/* Performance: the sum of the parts. */
+double units_worth(const struct units *u);
 
 /* The answer that does best when it is given to every question of the VQA families (metric_chance.c); NULL on error. */
 const char *chance_vqa_answer(const struct question_set *s, struct err *e);

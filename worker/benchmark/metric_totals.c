@@ -117,7 +117,7 @@ int total_mmbench(struct metric_run *r, struct err *e)
 static const struct {
     const char *name;
     bool perception;
-} subtasks[] = {
+} subtasks[MME_SUBTASKS] = {
     { "existence", true },
     { "count", true },
     { "position", true },
@@ -133,6 +133,15 @@ static const struct {
     { "text_translation", false },
     { "code_reasoning", false },
 };
+
+size_t total_mme_subtask(const char *category, bool *perception)
+{
+    size_t i = 0;
+    while (i + 1 < MME_SUBTASKS && strcmp(category, subtasks[i].name) != 0)
+        i++;
+    *perception = subtasks[i].perception;
+    return i;
+}
 
 static int check_picture(const struct question_set *s, const struct groups *g, size_t first, struct err *e)
 {

@@ -174,6 +174,8 @@ static int add_metrics(const struct metric_result *m, struct exec_result *r, str
 {
     TRY(exec_result_metric(r, "performance", m->performance, e));
     TRY(exec_result_metric(r, "chance", m->chance, e));
+    TRY(exec_result_metric(r, "ci_low", m->interval.low, e));
+    TRY(exec_result_metric(r, "ci_high", m->interval.high, e));
     if (!isnan(m->standard_error))
         TRY(exec_result_metric(r, "standard_error", m->standard_error, e));
     for (size_t i = 0; i < m->n_values; i++)

@@ -2,10 +2,11 @@
  * they come as a bundle (native_passes.h).
  *
  *     identity   {"representation": {"target_grid"}, "correspondence_set": {"split"}, "setting": {"alpha", "geometry",
- *                 "arith", "grid", "annotation_size", "window", "temperature"}}
+ *                 "arith", "annotation_size", "window", "temperature", and "grid" where it is "finest"}}
  *     execution  {"names": {"members": [{"encoder"}...], "image_set"}, "pictures": {"pairs", "thumbnails"}}
  *     inputs     features:MEMBER:SHARD
- *     metrics    c (PCK at alpha), pck_0.10, pck_0.05, pck_0.01, geo, pairs, category:NAME (PCK at alpha)
+ *     metrics    c (PCK at alpha), pck_0.10, pck_0.05, pck_0.01, geo, pairs, category:NAME (PCK at alpha); position_c,
+ *                position_pck_0.10, ...: the same of the position alone, equal for all representations
  *     artifacts  pictures, thumbnails: see native_pictures.h */
 #include <math.h>
 #include <stdlib.h>
@@ -95,10 +96,14 @@ static int add_metrics(const struct call *c, const struct spair *set, const stru
 {
     double geo = c_scores_geo(scores, subset);
     TRY(exec_result_metric(r, "c", c_scores_pck(scores, subset, C_ALL, 0), e));
+    TRY(exec_result_metric(r, "position_c", c_scores_position(scores, C_ALL, 0), e));
     for (size_t i = 0; i < c->setting.n_alphas; i++) {
         char alpha[16], name[32];
-        snprintf(name, sizeof name, "pck_%s", c_alpha_name(c->setting.alphas[i], alpha));
+        c_alpha_name(c->setting.alphas[i], alpha);
+        snprintf(name, sizeof name, "pck_%s", alpha);
         TRY(exec_result_metric(r, name, c_scores_pck(scores, subset, C_ALL, i), e));
+        snprintf(name, sizeof name, "position_pck_%s", alpha);
+        TRY(exec_result_metric(r, name, c_scores_position(scores, C_ALL, i), e));
     }
     if (!isnan(geo))
         TRY(exec_result_metric(r, "geo", geo, e));

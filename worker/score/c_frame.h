@@ -6,6 +6,7 @@
 #ifndef ACSWEEP_WORKER_SCORE_C_FRAME_H
 #define ACSWEEP_WORKER_SCORE_C_FRAME_H
 
+#include <math.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -29,6 +30,11 @@ struct c_frame {
 
 struct c_frame c_frame_make(enum c_geometry geometry, int side, uint32_t width, uint32_t height);
 struct c_point c_frame_point(const struct c_frame *f, double x, double y);
+static inline float c_frame_distance(struct c_point a, struct c_point b)
+{
+    float dx = a.x - b.x, dy = a.y - b.y;
+    return sqrtf(dx * dx + dy * dy);
+}
 /* Back to pixels of the picture; for drawing. */
 void c_frame_back(const struct c_frame *f, struct c_point p, double *x, double *y);
 /* The size of a box [x1, y1, x2, y2]: its longer edge, in pixels of the frame. */

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "worker/score/c_plan.h"
+#include "worker/score/c_position.h"
 
 struct c_scores {
-    struct c_tally *tally;
+    struct c_tally *tally, *position;
     struct arena memory;
     size_t n_categories, *pairs; /* of each category */
     size_t all_pairs, geo_pairs, n_subsets;
@@ -114,12 +115,6 @@ static void place_points(const struct c_plan *plan, const struct c_block *b, str
     }
 }
 
-static float distance(struct c_point a, struct c_point b)
-{
-    float dx = a.x - b.x, dy = a.y - b.y;
-    return sqrtf(dx * dx + dy * dy);
-}
-
 static void judge(struct work *w, const struct c_group *g, const struct c_planned *p, const struct c_row *row)
 {
     size_t alphas = w->plan->job->setting.n_alphas;
@@ -127,7 +122,7 @@ static void judge(struct work *w, const struct c_group *g, const struct c_planne
         if (g->steps[i].subset == C_NO_SUBSET)
             continue;
         struct c_counts *c = &w->counts[g->steps[i].subset];
-        double error = (double)distance(w->found[g->steps[i].subset], row->target);
+        double error = (double)c_frame_distance(w->found[g->steps[i].subset], row->target);
         for (size_t a = 0; a < alphas; a++)
             c->correct[a] = (uint8_t)(c->correct[a] + (error < p->limits[a]));
         c->geo = (uint8_t)(c->geo + (row->geo && error < p->limits[0]));
@@ -163,7 +158,7 @@ static void show(struct work *w, const struct c_group *g, const struct c_planned
             continue;
         s.subset = (size_t)g->steps[i].subset;
         s.predicted = w->found[s.subset];
-        s.error = distance(s.predicted, s.target);
+        s.error = c_frame_distance(s.predicted, s.target);
         mean_map(rows, job->subsets[s.subset], (size_t)g->grid * (size_t)g->grid, w->sums);
         job->seen(job->seen_arg, &s);
     }
@@ -322,6 +317,8 @@ static int describe(struct c_scores *s, const struct c_plan *p, struct err *e)
         s->pairs[p->pairs[i].category]++;
         s->geo_pairs += p->pairs[i].geo != 0;
     }
+    if (!(s->position = c_position_tally(p)))
+        return FAIL_NOMEM(e);
     s->all_pairs = p->n_pairs;
     s->plan = (struct c_plan_size){ p->size.bytes, p->size.max_rows, p->size.threads };
     return 0;
@@ -357,6 +354,7 @@ void c_scores_destroy(struct c_scores *s)
     if (!s)
         return;
     c_tally_destroy(s->tally);
+    c_tally_destroy(s->position);
     arena_free(&s->memory);
     free(s);
 }
@@ -374,6 +372,11 @@ double c_scores_pck(const struct c_scores *s, size_t subset, size_t category, si
 double c_scores_geo(const struct c_scores *s, size_t subset)
 {
     return c_tally_geo(s->tally, subset, s->geo_pairs);
+}
+
+double c_scores_position(const struct c_scores *s, size_t category, size_t alpha)
+{
+    return c_tally_mean(s->position, 0, category, alpha, c_scores_pairs(s, category));
 }
 
 int c_scores_grid(const struct c_scores *s, size_t subset)

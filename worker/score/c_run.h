@@ -75,6 +75,9 @@ size_t c_scores_pairs(const struct c_scores *s, size_t category); /* C_ALL: of t
 double c_scores_pck(const struct c_scores *s, size_t subset, size_t category, size_t alpha);
 /* PCK of the geometry-aware points at the first alpha; NaN when no pair has any. */
 double c_scores_geo(const struct c_scores *s, size_t subset);
+/* PCK of the position alone: each point is looked for at the same place of the target, as a part of its width and height. No
+ * representation has part in it. */
+double c_scores_position(const struct c_scores *s, size_t category, size_t alpha);
 int c_scores_grid(const struct c_scores *s, size_t subset);
 /* What the run planned to hold at its peak, sources aside: bytes, threads, points in a block. */
 struct c_plan_size {

@@ -23,6 +23,15 @@ static json_t *describe_pck(const struct c_scores *s, const struct c_job *job, s
     return pck;
 }
 
+static json_t *describe_position(const struct c_scores *s, const struct c_job *job)
+{
+    json_t *pck = json_object();
+    char name[16];
+    for (size_t a = 0; a < job->setting.n_alphas; a++)
+        json_object_set_new(pck, c_alpha_name(job->setting.alphas[a], name), json_real(c_scores_position(s, C_ALL, a)));
+    return pck;
+}
+
 static json_t *describe_categories(const struct c_scores *s, const struct c_job *job, size_t subset)
 {
     json_t *all = json_object();
@@ -46,10 +55,10 @@ json_t *c_score_members(const struct c_job *job, size_t subset)
 static json_t *describe_subset(const struct c_scores *s, const struct c_job *job, size_t subset)
 {
     double geo = c_scores_geo(s, subset);
-    return json_pack("{s:o,s:i,s:I,s:o,s:o,s:o}", "members", c_score_members(job, subset), "grid",
+    return json_pack("{s:o,s:i,s:I,s:o,s:o,s:o,s:o}", "members", c_score_members(job, subset), "grid",
                      c_scores_grid(s, subset), "pairs", (json_int_t)c_scores_pairs(s, C_ALL), "pck",
                      describe_pck(s, job, subset, C_ALL), "geo", isnan(geo) ? json_null() : json_real(geo),
-                     "categories", describe_categories(s, job, subset));
+                     "position", describe_position(s, job), "categories", describe_categories(s, job, subset));
 }
 
 json_t *c_score_describe(const struct c_scores *s, const struct c_job *job, struct err *e)

@@ -35,6 +35,7 @@ struct c_options {
  *
  *     [{"members": ["clip", "dino"], "grid": 24, "pairs": 12234, "pck": {"0.10": 0.26, "0.05": 0.14, "0.01": 0.02},
  *       "geo": 0.19,                    PCK of the geometry-aware points at the first alpha; null when there are none
+ *       "position": {"0.10": 0.09, ...}, PCK of the position alone (c_scores_position), the same in every entry
  *       "categories": {"aeroplane": {"pairs": 690, "pck": {...}}, ...}}]
  *
  * Categories are those that have pairs. The caller frees it. */

@@ -196,8 +196,10 @@ static int print_result(const struct metric_result *r, const json_t *j, bool as_
             return FAIL(e, ERR_ENV, "cannot write to standard output: %s", strerror(errno));
         return 0;
     }
-    printf("%s %.2f%s%s over %zu; the best constant answer, '%s': %.2f; unparsed answers: %zu\n", r->metric,
-           r->performance, r->unit[0] == '%' ? "" : " ", r->unit, r->questions, r->constant, r->chance, r->unparsed);
+    AUTO(buf_free) struct buf said = BUF_INIT(1 << 20);
+    metric_result_describe(r, &said);
+    TRY(buf_check(&said, "the numbers", e));
+    printf("%sunparsed answers: %zu\n", buf_text(&said), r->unparsed);
     return 0;
 }
 

@@ -2,7 +2,7 @@
 """generate.py [DIR]: questions of every family, answers of the kinds that models give, and what reference.py makes of
 them.
 
-NAME.jsonl, NAME.answers.jsonl: a small benchmark and one run's answers; expected.json: prompts, totals, and for every
+NAME.jsonl, NAME.answers.jsonl: a small benchmark and one run's answers; expected.json: prompts, totals, intervals, and for every
 question of a few and every answer of `SAID` its score and letter. Deterministic; written with Python 3.11.
 """
 import hashlib
@@ -12,6 +12,7 @@ import random
 import sys
 
 import reference as ref
+from interval import intervals
 
 DIR = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent
 
@@ -173,7 +174,8 @@ def main():
                           "letters": "".join(j[2] or "-" for j in judged)})
         random_totals = ref.totals(questions, said, True)
         expected["benchmarks"][name] = {"prompts": [ref.prompt(q) for q in questions], "cases": cases,
-                                        "totals": ref.totals(questions, said, False), "random": random_totals}
+                                        "totals": ref.totals(questions, said, False), "random": random_totals,
+                                        "intervals": intervals(questions, said)}
     random.seed(2680)
     expected["choices"] = [random.choice(range(1 + i % 30)) for i in range(2000)]
     every = "".join(f"{c.lower()}{int(c.isalnum() or c == '_')}{int(c.isspace())}\n"

@@ -172,6 +172,20 @@ def match_pair(pair, pairs, members, grid, s, exact=False):
     return common, target, found, limits, (two[:, 0] - two[:, 1])
 
 
+def position_pair(pair, pairs, s):
+    """Part of the common points that lie at the same part of both pictures' edges -> [alphas]. In double."""
+    _, category, p = pair
+    (w, h), (tw, th) = p["src_imsize"][:2], p["trg_imsize"][:2]
+    source, target = pairs.points(category, p["src_imname"]), pairs.points(category, p["trg_imname"])
+    common = np.flatnonzero(source[:, 2] * target[:, 2] > 0)
+    edges = np.array([s.side / tw, s.side / th] if s.geometry == "stretch_both" else [s.side / max(tw, th)] * 2)
+    off = (source[common, :2].astype(np.float64) / [w, h] - target[common, :2].astype(np.float64) / [tw, th]) * [tw, th]
+    error = np.linalg.norm(off * edges, axis=1)
+    limits = np.array(s.alphas, np.float32).astype(np.float64) * box_size(p["trg_bndbox"], (tw, th), s)
+    assert np.abs(error[:, None] - limits[None, :]).min() > 1e-3, "the position of a point is near a limit"
+    return (error[:, None] < limits[None, :]).mean(axis=0)
+
+
 def is_geo(category, point, target):
     return any(point in g and sum(target[k, 2] > 0 for k in g) >= 2 for g in SYMMETRIC.get(category, []))
 
@@ -198,6 +212,7 @@ def score(pairs, members, s, watch=None):
 
     return {"members": [m.name for m in members], "grid": grid, "pairs": len(pairs.pairs), "pck": pck(everything),
             "geo": float(np.mean(geo)) if geo else None,
+            "position": pck([position_pair(pair, pairs, s) for pair in pairs.pairs]),
             "categories": {c: {"pairs": len(q), "pck": pck(q)} for c, q in parts.items()}}
 
 
