@@ -85,6 +85,7 @@ for signal in INT TERM KILL; do
     for delay in 0.2 0.6 1.0 1.6; do
         acsweep replay --state "$state" >"$OUT" 2>"$ERR" </dev/null &
         pid=$!
+        until [[ $(cat "$state/lock" 2>/dev/null) == "$pid" ]] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.02; done # it minds signals now
         sleep "$delay"
         kill -"$signal" -- -"$pid" 2>/dev/null
         wait "$pid"

@@ -27,7 +27,8 @@ expect 2 acsweep world
 has "$ERR" "give --out DIR"
 [[ ! -e x ]] || fail "something is left of a world that could not be made"
 
-# One and the same answer to everything is worth what 'score answers' calls chance, and that is little; the right ones all.
+# One and the same answer to everything is worth what 'score answers' says of it, which is little and no more than chance; the
+# right ones all. A coin is better than one answer where two must be right.
 cat >answer.py <<'PY'
 import json, sys
 path, constant = sys.argv[1:]
@@ -36,21 +37,21 @@ for line in open(path):
     right = q.get("answer") or q["answers"][0]
     print(json.dumps({"id": q["id"], "answer": constant or right}))
 PY
-while read -r name constant chance full; do
+while read -r name constant worth chance full; do
     questions=w/benchmarks/$name/questions.jsonl
     python3 answer.py "$questions" "$constant" >constant.jsonl
     python3 answer.py "$questions" "" >right.jsonl
     expect 0 acsweep score answers --benchmark "$questions" --answers constant.jsonl --json
-    same "$name $(json "$OUT" 'round(d["performance"], 6), round(d["chance"], 6)')" "$name ($chance, $chance)"
+    same "$name $(json "$OUT" 'tuple(round(d[k], 6) for k in ("performance", "constant_performance", "chance"))')" "$name ($worth, $worth, $chance)"
     expect 0 acsweep score answers --benchmark "$questions" --answers right.jsonl --json
     same "$name $(json "$OUT" 'd["performance"], d["unparsed"]')" "$name ($full, 0)"
 done <<'EOT'
-mmbench A 0.0 100.0
-mme Yes 300.0 1200.0
-mmmu C 25.0 100.0
-vizwiz unanswerable 20.0 100.0
-scienceqa D 25.0 100.0
-seed B 25.0 100.0
+mmbench A 0.0 0.390625 100.0
+mme Yes 300.0 450.0 1200.0
+mmmu C 25.0 25.0 100.0
+vizwiz unanswerable 20.0 20.0 100.0
+scienceqa D 25.0 25.0 100.0
+seed B 25.0 25.0 100.0
 EOT
 for name in okvqa textvqa; do
     python3 answer.py w/benchmarks/$name/questions.jsonl "" >right.jsonl
