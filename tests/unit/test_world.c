@@ -8,6 +8,7 @@
 
 #include "tests/unit/data_files.h"
 #include "worker/benchmark/metric.h"
+#include "worker/data/json_items.h"
 #include "worker/data/spair.h"
 #include "worker/text/chat_set.h"
 #include "world/ask.h"
@@ -229,6 +230,85 @@ static void no_constant_answer_beats_chance(void **state)
     }
 }
 
+/* ---- scenes in words ----------------------------------------------------------------------------------------------- */
+
+static void say(const struct scene *s, int cells, struct random *r, struct buf *to)
+{
+    buf_clear(to);
+    if (cells)
+        scene_spell(s, cells, r, to);
+    else
+        scene_describe(s, to);
+}
+
+static void scenes_are_described_and_spelled(void **state)
+{
+    (void)state;
+    struct random r = random_for(1, "test", 0);
+    AUTO(buf_free) struct buf text = BUF_INIT(4096);
+    struct scene s;
+    int corners[] = { 1, 2 };
+    scene_begin(&s, &r);
+    scene_add(&s, concept_at(0));
+    scene_add_shape(&s, shape_at(0), 0);
+    s.background = GRAY;
+    scene_lay_out(&s, &r, CORNERS, corners);
+    const char *noun = s.things[0].noun, *shape = s.things[1].noun, *colour = colour_name(s.things[1].colour);
+    char whole[200];
+    snprintf(whole, sizeof whole, "%s %s at the top right and %s %s %s at the bottom left on a gray background",
+             article(noun), noun, article(colour), colour, shape);
+    say(&s, 0, &r, &text);
+    assert_string_equal(buf_text(&text), whole);
+
+    say(&s, 4, &r, &text);
+    char words[16][20];
+    size_t n = 0;
+    for (char *save = NULL, *w = strtok_r(text.data, " ", &save); w && n < 16; w = strtok_r(NULL, " ", &save))
+        snprintf(words[n++], sizeof words[0], "%s", w);
+    assert_int_equal(n, 16);
+    for (size_t i = 0; i < 16; i++) {
+        bool right = i % 4 >= 2, low = i / 4 >= 2;
+        if (right == low)
+            assert_string_equal(words[i], "gray");
+        else if (right)
+            assert_string_equal(words[i], noun);
+        else
+            assert_true(strcmp(words[i], shape) == 0 || strcmp(words[i], colour) == 0);
+    }
+    s.dark = 2;
+    say(&s, 0, &r, &text);
+    assert_string_equal(buf_text(&text), "a dark picture");
+    say(&s, 2, &r, &text);
+    assert_string_equal(buf_text(&text), "dark dark dark dark");
+}
+
+/* Each option stands once more in the text, with its letter behind it. */
+static void letters_are_those_of_the_options(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(json_items_close) struct json_items *items = json_items_open(in_scratch("w/pretrain/letters.jsonl"), &e);
+    size_t n = 0;
+    for (;; n++) {
+        AUTO(json_decref) json_t *j = NULL;
+        if (json_items_next(items, &j, &e) != 1)
+            break;
+        char text[400];
+        snprintf(text, sizeof text, " %s ", json_string_value(json_object_get(j, "text")));
+        AUTO(free) char *given = strdup(json_string_value(json_object_get(j, "given")));
+        size_t options = 0;
+        for (char *save = NULL, *line = strtok_r(given, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+            char wanted[100];
+            assert_int_equal(line[0], "ABCD"[options++]);
+            snprintf(wanted, sizeof wanted, " %s %c ", line + 3, line[0]);
+            if (!strstr(text, wanted))
+                fail_msg("'%s' is not in '%s'", wanted, text);
+        }
+        assert_int_equal(options, 4);
+    }
+    assert_int_equal(n, small.pretrain);
+}
+
 /* ---- what readers say -------------------------------------------------------------------------------------------- */
 
 static void conversations_are_read(void **state)
@@ -313,6 +393,9 @@ static void two_runs_are_equal(void **state)
                                          "stage2/chat.json",
                                          "pretrain/train.jsonl",
                                          "pretrain/text.jsonl",
+                                         "pretrain/chat.json",
+                                         "pretrain/spelled.jsonl",
+                                         "pretrain/letters.jsonl",
                                          "benchmarks/mme/questions.jsonl",
                                          "correspondence/parts/Layout/large/test.txt" };
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
@@ -396,6 +479,8 @@ int main(void)
         cmocka_unit_test(a_pose_moves_points_as_it_moves_pixels),
         cmocka_unit_test(answers_are_those_of_the_scene),
         cmocka_unit_test(no_constant_answer_beats_chance),
+        cmocka_unit_test(scenes_are_described_and_spelled),
+        cmocka_unit_test(letters_are_those_of_the_options),
         cmocka_unit_test(conversations_are_read),
         cmocka_unit_test(key_points_lie_in_their_boxes),
         cmocka_unit_test(two_runs_are_equal),
