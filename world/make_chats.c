@@ -18,13 +18,13 @@ struct subject {
     const char *description;
 };
 
-/* The prompt with words in the picture's place. */
+/* The prompt with words in the picture's place, which is a line of its own; none: without the line. */
 static void describe(const char *prompt, const char *description, struct buf *to)
 {
     const char *image = strstr(prompt, BENCHMARK_IMAGE), *end = image ? image : prompt + strlen(prompt);
     buf_add(to, prompt, (size_t)(end - prompt));
     if (image)
-        buf_printf(to, "%s%s", description, image + strlen(BENCHMARK_IMAGE));
+        buf_printf(to, "%s%s", description, image + strlen(BENCHMARK_IMAGE) + !*description);
 }
 
 /* The question as the family asks it, and its answer; `about` only for the first of a conversation. */
@@ -37,18 +37,36 @@ static int add_question(json_t *turns, enum benchmark_kind kind, const struct as
     ask_view(a, about ? about->image : NULL, &v);
     benchmark_prompt(benchmark_family_at(kind), &v.question, &prompt);
     TRY(buf_check(&prompt, "a prompt", e));
-    if (about && about->description)
+    if (!about)
+        describe(buf_text(&prompt), "", &described);
+    else if (about->description)
         describe(buf_text(&prompt), about->description, &described);
     TRY(buf_check(&described, "a prompt", e));
     TRY(add_turn(turns, "human", buf_text(described.len ? &described : &prompt), e));
     return add_turn(turns, "gpt", v.question.answers[0], e);
 }
 
+/* The same question without its options; the answer is the right one's text. */
+static int add_open_question(json_t *turns, const struct asked *a, const struct subject *about, struct err *e)
+{
+    struct asked open = *a;
+    const char *image = strchr(a->question, '\n'); /* MMMU's questions say where the picture goes */
+    snprintf(open.question, sizeof open.question, "%s", image ? image + 1 : a->question);
+    open.n_options = 0;
+    open.hint = NULL;
+    snprintf(open.answer, sizeof open.answer, "%s", a->options[a->right]);
+    return add_question(turns, TEXTVQA, &open, about, e);
+}
+
 /* One question of the item's, for after the first of MME's two the second would be its opposite, and up to two more. */
 static int add_turns(json_t *turns, enum benchmark_kind kind, const struct item *it, struct random *r,
                      const struct subject *about, struct err *e)
 {
-    TRY(add_question(turns, kind, &it->asked[random_below(r, (uint32_t)it->n)], about, e));
+    const struct asked *a = &it->asked[random_below(r, (uint32_t)it->n)];
+    bool first_open = about->description && a->n_options && random_chance(r, 50);
+    if (first_open)
+        TRY(add_open_question(turns, a, about, e));
+    TRY(add_question(turns, kind, a, first_open ? NULL : about, e));
     bool clear = it->pictured && it->scene.n && !it->scene.text[0] && !it->scene.dark && !it->scene.blur;
     for (size_t k = clear ? random_below(r, 3) : 0; k; k--) {
         struct asked more;
