@@ -55,6 +55,18 @@ same "$(learned llm)" True
 same "$(json llm/training.json 'd["vocab"] <= 400, d["texts"], d["validation_loss"] > 0')" "(True, 288, True)"
 expect 0 llm again --validation world/validation.jsonl --plain world/talk.json
 diff -r llm again || fail "llm: another run, other bytes"
+# Trained on: the tokenizer stays, the weights do not, and the loss goes on where it was.
+expect 0 acsweep-pretrain llm --from llm --data world/talk.json --data world/validation.jsonl --batch 8 --steps 8 --report 4 --out more
+cmp llm/tokenizer.json more/tokenizer.json || fail "another tokenizer"
+cmp -s llm/model.safetensors more/model.safetensors && fail "nothing was learned"
+(($(json more/training.json "d['losses'][0][1] < $(json llm/training.json 'd["losses"][0][1]')" | grep -c True))) ||
+    fail "it began anew"
+for loss in answers both; do
+    expect 0 llm "$loss" --loss "$loss"
+    same "$(json "$loss/training.json" 'd["losses"][-1][1] < d["losses"][0][1]')" True
+done
+(($(json both/training.json "d['losses'][-1][1] > $(json llm/training.json 'd["losses"][-1][1]')" | grep -c True))) ||
+    fail "both losses are no more than one"
 cat >recipe.sh <<'SH'
 acsweep train stage1 --encoder clip --layer -1 --llm llm --data world/talk1.json --images world --batch 8 --samples 16 --out stage1
 SH
@@ -85,6 +97,7 @@ expect 3 llm none --vocab 300 --data signs.jsonl
 has "$ERR" "raise --vocab"
 expect 2 acsweep-pretrain llm --steps 1 --out none
 endless() { # endless COMMAND...: it is ended by a signal after its first steps
+    : >"$ERR" # what the one before said is no sign of this one
     "$@" --steps 1000000 --report 1 --out none 2>"$ERR" &
     while kill -0 $! 2>/dev/null && ! grep -q "step 2 of" "$ERR"; do sleep 0.1; done
     kill -TERM $! && wait $!
