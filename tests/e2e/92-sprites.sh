@@ -44,7 +44,7 @@ expect 0 sweep "$SCRATCH/sweep.cfg"
 expect 0 ask "$NUMBERS"
 numbers >"$SCRATCH/alone.txt"
 same "$(grep -c ^performance "$SCRATCH/alone.txt")" 16
-same "$(grep -c "^rank MME " "$SCRATCH/alone.txt")" 4
+same "$(grep -c "^rank target " "$SCRATCH/alone.txt")" 4
 has "$SCRATCH/state/report/index.html" "Sprite-world scores"
 has "$SCRATCH/state/report/index.html" "Correspondence"
 none_left
