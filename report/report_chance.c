@@ -87,7 +87,7 @@ static void lay_out(const struct report *r, size_t b, size_t rows, struct svg_pl
         size_t length = svg_text_length(r->representations[i].name);
         longest = length > longest ? length : longest;
     }
-    svg_margins(p, 14 + 6.8 * (double)(longest > NAME_MAX ? NAME_MAX : longest), 6, 14, 42);
+    svg_margins(p, 18 + 7.8 * (double)(longest > NAME_MAX ? NAME_MAX : longest), 6, 14, 42);
     p->x = svg_range_pad(range, 0.05);
     p->y = (struct svg_range){ (double)rows, 0 };
 }
