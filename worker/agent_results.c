@@ -67,6 +67,7 @@ int agent_keep_result(struct agent *a, const Acsweep__Result *r, const Acsweep__
         make_failure(&kept, ACSWEEP__FAILURE_CLASS__CODE, "its result is larger than a message may be", &failure);
     const Acsweep__Result *x = too_large ? &failure : &kept;
     history_add(a->history, "finished", x->token, outcome_name(x));
+    agent_flush_history(a); /* first: killed behind the next line, we would have a result of an attempt never assigned */
     agent_tick_soon(a);
     return spool_add(a->spool, x, e);
 }
