@@ -23,8 +23,10 @@ static void describe(const char *prompt, const char *description, struct buf *to
 {
     const char *image = strstr(prompt, BENCHMARK_IMAGE), *end = image ? image : prompt + strlen(prompt);
     buf_add(to, prompt, (size_t)(end - prompt));
-    if (image)
-        buf_printf(to, "%s%s", description, image + strlen(BENCHMARK_IMAGE) + !*description);
+    if (!image)
+        return;
+    const char *rest = image + strlen(BENCHMARK_IMAGE);
+    buf_printf(to, "%s%s", description, rest + (!*description && *rest == '\n'));
 }
 
 /* The question as the family asks it, and its answer; `about` only for the first of a conversation. */

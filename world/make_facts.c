@@ -91,6 +91,8 @@ static int put_letters(FILE *f, struct random *r, struct err *e)
 
 int make_letters(struct making *m, struct err *e)
 {
+    if (!m->sizes.pretrain)
+        return 0;
     TRY(making_dir(m, "pretrain", e));
     AUTO(fclose) FILE *f = making_open(m, "pretrain/letters.jsonl", e);
     if (!f)

@@ -35,6 +35,7 @@ NUMBERS="SELECT concat_ws(' ', 'score', representation, benchmark, score, metric
 numbers() { json "$OUT" '"\n".join(x["line"] for x in d)'; }
 FOUR=(CLIP@64 DINOv2@64 CLIP@48 CLIP@64+DINOv2@64)
 reduced "${FOUR[@]}" >"$SCRATCH/sweep.cfg"
+same "$(grep -cE '^name = "reduced";| samples = 96;|sample_size = 4;|fine_tunes = 2;|^  list = .*target_grid = 4; } \);$' "$SCRATCH/sweep.cfg")" 6
 
 # ---- alone -----------------------------------------------------------------------------------------------------------------
 sweep() { acsweep run "$1" --state "$SCRATCH/state" --workers 2 "${PATHS[@]}"; }

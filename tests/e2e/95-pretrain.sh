@@ -61,6 +61,8 @@ cmp llm/tokenizer.json more/tokenizer.json || fail "another tokenizer"
 cmp -s llm/model.safetensors more/model.safetensors && fail "nothing was learned"
 (($(json more/training.json "d['losses'][0][1] < $(json llm/training.json 'd["losses"][0][1]')" | grep -c True))) ||
     fail "it began anew"
+expect 2 acsweep-pretrain llm --from llm --layers 3 --data world/talk.json --steps 1 --out none
+has "$ERR" "--from keeps that model's shape"
 for loss in answers both; do
     expect 0 llm "$loss" --loss "$loss"
     same "$(json "$loss/training.json" 'd["losses"][-1][1] < d["losses"][0][1]')" True

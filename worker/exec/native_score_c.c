@@ -40,9 +40,12 @@ static int read_setting(const struct exec_task *t, struct call *c, struct err *e
     TRY(native_real(t->identity, "setting.alpha", &alpha, e));
     TRY(c_geometry_parse(geometry, &s->geometry, e));
     TRY(c_arith_parse(arith, &s->arith, e));
+    bool finest = strcmp(tokens, "finest") == 0;
+    if (!finest && strcmp(tokens, "representation") != 0)
+        return FAIL(e, ERR_INPUT, "setting.grid '%.40s' is neither representation nor finest", tokens);
     s->side = (int)side;
     s->window = (int)window;
-    s->grid = strcmp(tokens, "finest") == 0 ? 0 : (int)grid;
+    s->grid = finest ? 0 : (int)grid;
     for (size_t i = 0; i < s->n_alphas; i++) /* the one that counts comes first */
         if (s->alphas[i] == alpha) {
             s->alphas[i] = s->alphas[0];

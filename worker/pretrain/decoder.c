@@ -192,10 +192,12 @@ static struct tensor *labels_of(const struct row *const *rows, size_t n, int64_t
     return labels;
 }
 
-/* The loss of rows, the first id of each never being a target; *targets of them. In the caller's scope. */
-static struct tensor *loss_of(const struct decoder *t, const struct row *const *rows, size_t n, int64_t *targets)
+/* The loss of rows, the first id of each never being a target. `kind`: of what; *targets (unless NULL) are those of the
+ * answers, except with DECODER_ALL. In the caller's scope. */
+static struct tensor *loss_of(const struct decoder *t, const struct row *const *rows, size_t n, enum decoder_loss kind,
+                              int64_t *targets)
 {
-    int64_t longest = 0, unused, *lengths = calloc(n, sizeof *lengths);
+    int64_t longest = 0, *lengths = calloc(n, sizeof *lengths);
     for (size_t i = 0; lengths && i < n; i++) {
         lengths[i] = (int64_t)rows[i]->ids.n;
         longest = lengths[i] > longest ? lengths[i] : longest;
@@ -209,9 +211,9 @@ static struct tensor *loss_of(const struct decoder *t, const struct row *const *
             id[i * (size_t)longest + k] = rows[i]->ids.v[k];
     struct tensor *h = llama_forward(t->llama, llama_embed(t->llama, ids), (struct llama_pass){ .lengths = lengths });
     struct tensor *loss =
-        llama_loss(t->llama, h, labels_of(rows, n, longest, t->job->loss != DECODER_ALL), targets ? targets : &unused);
-    if (t->job->loss == DECODER_BOTH)
-        loss = th_add(loss, llama_loss(t->llama, h, labels_of(rows, n, longest, false), &unused));
+        llama_loss(t->llama, h, labels_of(rows, n, longest, kind != DECODER_ALL), targets);
+    if (kind == DECODER_BOTH)
+        loss = th_add(loss, llama_loss(t->llama, h, labels_of(rows, n, longest, false), NULL));
     free(lengths);
     return loss;
 }
@@ -240,7 +242,7 @@ static int one_step(struct decoder *t, struct err *e)
     const struct row *const *batch = t->window + n * dice_shuffled(t->job->seed, (uint64_t)t->pace.step, WINDOW);
     TH_SCOPE(s);
     th_grad(true);
-    struct tensor *loss = loss_of(t, batch, n, NULL);
+    struct tensor *loss = loss_of(t, batch, n, t->job->loss, NULL);
     th_backward(loss);
     th_optim_clip_grad(t->optim, CLIP_NORM);
     th_optim_step(t->optim, pace_rate(&t->pace));
@@ -250,7 +252,7 @@ static int one_step(struct decoder *t, struct err *e)
     return pace_step(&t->pace, value, e);
 }
 
-/* Mean loss over all targets of the validation texts. */
+/* Mean loss over all tokens of the validation texts, whatever is learned, so that runs can be compared. */
 static int validate(const struct decoder *t, double *mean, struct err *e)
 {
     double sum = 0;
@@ -259,7 +261,7 @@ static int validate(const struct decoder *t, double *mean, struct err *e)
         TH_SCOPE(s);
         const struct row *row = &t->validation.v[i];
         int64_t targets = 0;
-        struct tensor *loss = loss_of(t, &row, 1, &targets);
+        struct tensor *loss = loss_of(t, &row, 1, DECODER_ALL, &targets);
         double value = th_item(loss);
         TRY(th_check(e));
         sum += value * (double)targets;

@@ -164,6 +164,8 @@ static int run_llm(const struct opts *o, struct err *e)
     j.n_plain = opts_list(o, "plain", &j.plain);
     if (j.n_data + j.n_plain == 0)
         return FAIL(e, ERR_USAGE, "give texts: --data FILE, --plain FILE, each once or more");
+    if (j.from && (opts_given(o, "vocab") || opts_given(o, "width") || opts_given(o, "layers")))
+        return FAIL(e, ERR_USAGE, "--from keeps that model's shape: leave out --vocab, --width and --layers");
     TRY(read_pace(o, &j.pace, e));
     th_set_threads((int)opts_int(o, "threads"));
     pace_catch_signals();
