@@ -6,6 +6,7 @@
 #include "world/making.h"
 
 #define PROMPT_MOST 8192
+#define QUIZ_TURNS 6
 
 static int add_turn(json_t *turns, const char *from, const char *value, struct err *e)
 {
@@ -60,6 +61,14 @@ static int add_open_question(json_t *turns, const struct asked *a, const struct 
     return add_question(turns, TEXTVQA, &open, about, e);
 }
 
+static int add_more(json_t *turns, const struct scene *s, struct random *r, enum ask_form form,
+                    const struct subject *about, struct err *e)
+{
+    struct asked more;
+    enum benchmark_kind kind = ask_more(s, r, form, &more);
+    return add_question(turns, kind, &more, about, e);
+}
+
 /* One question of the item's, for after the first of MME's two the second would be its opposite, and up to two more. */
 static int add_turns(json_t *turns, enum benchmark_kind kind, const struct item *it, struct random *r,
                      const struct subject *about, struct err *e)
@@ -70,11 +79,8 @@ static int add_turns(json_t *turns, enum benchmark_kind kind, const struct item 
         TRY(add_open_question(turns, a, about, e));
     TRY(add_question(turns, kind, a, first_open ? NULL : about, e));
     bool clear = it->pictured && it->scene.n && !it->scene.text[0] && !it->scene.dark && !it->scene.blur;
-    for (size_t k = clear ? random_below(r, 3) : 0; k; k--) {
-        struct asked more;
-        ask_more(&it->scene, r, &more);
-        TRY(add_question(turns, TEXTVQA, &more, NULL, e));
-    }
+    for (size_t k = clear ? random_below(r, 3) : 0; k; k--)
+        TRY(add_more(turns, &it->scene, r, (enum ask_form)random_below(r, ASK_FORMS), NULL, e));
     return 0;
 }
 
@@ -125,6 +131,27 @@ static json_t *make_described_chat(struct making *m, size_t i, struct err *e)
         about = (struct subject){ .image = "", .description = buf_text(&description) };
     if (add_turns(turns, kind, &it, &r, &about, e) < 0)
         return NULL;
+    return json_pack("{s:s, s:O}", "id", id, "conversations", turns);
+}
+
+/* Many short questions about one told picture: practice in choosing a letter and in saying yes or no, with more answers
+ * among as many words than conversations have. */
+static json_t *make_quiz(struct making *m, size_t i, struct err *e)
+{
+    char id[16];
+    struct scene s;
+    struct random r = random_for(m->sizes.seed, "pretrain/quiz", i);
+    AUTO(buf_free) struct buf description = BUF_INIT(PROMPT_MOST);
+    AUTO(json_decref) json_t *turns = json_array();
+    snprintf(id, sizeof id, "%06zu", i);
+    scene_common(&s, &r);
+    describe_somehow(&s, &r, &description);
+    if (buf_check(&description, "a description", e) < 0)
+        return NULL;
+    struct subject about = { .image = "", .description = buf_text(&description) };
+    for (size_t k = 0; k < QUIZ_TURNS; k++)
+        if (add_more(turns, &s, &r, k % 3 == 2 ? ASK_YES_NO : ASK_CHOICE, k ? NULL : &about, e) < 0)
+            return NULL;
     return json_pack("{s:s, s:O}", "id", id, "conversations", turns);
 }
 
@@ -181,5 +208,6 @@ int make_described(struct making *m, struct err *e)
         return 0;
     TRY(making_dir(m, "pretrain", e));
     TRY(write_spelled(m, e));
+    TRY(write_chats(m, "pretrain/quiz.json", m->sizes.pretrain, make_quiz, e));
     return write_chats(m, "pretrain/chat.json", m->sizes.pretrain, make_described_chat, e);
 }

@@ -7,6 +7,7 @@
 #include "world/making.h"
 
 #define TEXT_MOST 400
+#define LETTER_ROUNDS 3
 
 static int put_line(FILE *f, struct err *e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static int put_line(FILE *f, struct err *e, const char *format, ...)
@@ -59,34 +60,32 @@ int make_facts(struct making *m, struct err *e)
 /* ---- letters --------------------------------------------------------------------------------------------------------
  */
 
-/* Four different words of one sort. */
+/* Four different things. */
 static void pick_options(struct random *r, const char *out[ASKED_OPTIONS])
 {
-    struct fact_question f;
-    size_t sort = random_below(r, 4);
-    fact_question_at(random_below(r, (uint32_t)fact_question_count()), &f);
     for (size_t n = 0, k; n < ASKED_OPTIONS; n += k == n) {
-        out[n] = sort == 0   ? f.answers[random_below(r, (uint32_t)f.n)]
-                 : sort == 1 ? place_name((enum place)(LEFT + random_below(r, PLACES - LEFT)))
-                 : sort == 2 ? colour_name((enum colour)(RED + random_below(r, COLOURS - RED)))
-                             : concept_any(r)->noun;
+        out[n] = concept_any(r)->noun;
         for (k = 0; k < n && strcmp(out[k], out[n]) != 0; k++) {
         }
     }
 }
 
-/* Options as multiple choice has them, and each again with its letter behind it. */
+/* Options as multiple choice has them, and behind them each LETTER_ROUNDS times with its letter, in any order: so many
+ * letters among so few words that the way from an option to its letter is soon found. */
 static int put_letters(FILE *f, struct random *r, struct err *e)
 {
     const char *o[ASKED_OPTIONS];
-    int order[ASKED_OPTIONS] = { 0, 1, 2, 3 };
-    char given[TEXT_MOST], text[TEXT_MOST];
+    char block[TEXT_MOST];
+    AUTO(json_decref) json_t *given = json_array(), *text = json_array();
     pick_options(r, o);
-    random_shuffle(r, order, ASKED_OPTIONS);
-    snprintf(given, sizeof given, "A. %s\nB. %s\nC. %s\nD. %s\n", o[0], o[1], o[2], o[3]);
-    snprintf(text, sizeof text, "%s %c %s %c %s %c %s %c", o[order[0]], 'A' + order[0], o[order[1]], 'A' + order[1],
-             o[order[2]], 'A' + order[2], o[order[3]], 'A' + order[3]);
-    return making_put(f, json_pack("{s:s, s:s}", "given", given, "text", text), "\n", e);
+    for (int i = 0; i < LETTER_ROUNDS * ASKED_OPTIONS; i++) {
+        uint32_t k = random_below(r, ASKED_OPTIONS);
+        snprintf(block, sizeof block, "A. %s\nB. %s\nC. %s\nD. %s\n%s", o[0], o[1], o[2], o[3], o[k]);
+        if (json_array_append_new(given, json_string(i ? o[k] : block)) < 0 ||
+            json_array_append_new(text, json_sprintf("%c", 'A' + k)) < 0)
+            return FAIL_NOMEM(e);
+    }
+    return making_put(f, json_pack("{s:O, s:O}", "given", given, "text", text), "\n", e);
 }
 
 int make_letters(struct making *m, struct err *e)

@@ -187,7 +187,8 @@ static const char talk[] =
     "[{\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nWhat is it?\"},"
     "{\"from\":\"gpt\",\"value\":\"a red fox\"},{\"from\":\"human\",\"value\":\"How many? 12, 21!\"},"
     "{\"from\":\"gpt\",\"value\":\"one\"}]},{\"caption\":\" a red fox, na\\u00efve\"},"
-    "{\"given\":\"What is it?\",\"text\":\"a red fox\"}]";
+    "{\"given\":\"What is it?\",\"text\":\"a red fox\"},"
+    "{\"given\":[\"What is it?\",\"How many?\"],\"text\":[\"a red fox\",\"one\"]}]";
 
 static void read_talk(bool answers_only, struct texts *out)
 {
@@ -233,10 +234,11 @@ static void test_texts_and_their_tokenizer(void **state)
     AUTO(texts_free) struct texts t = { 0 };
     AUTO(texts_free) struct texts answers = { 0 };
     read_talk(false, &t);
-    assert_true(t.n == 3 && t.v[0].talk && t.v[0].n == 4 && !t.v[1].talk && t.v[1].n == 1 && t.v[2].n == 2);
+    assert_true(t.n == 4 && t.v[0].talk && t.v[0].n == 4 && !t.v[1].talk && t.v[1].n == 1 && t.v[2].n == 2);
+    assert_true(!t.v[3].talk && t.v[3].n == 4);
     assert_string_equal(t.v[0].turns[0].text, "What is it?"); /* no picture, no blank that was around it */
     read_talk(true, &answers);
-    assert_true(answers.n == 3 && !answers.v[0].talk && answers.v[0].n == 1);
+    assert_true(answers.n == 4 && !answers.v[0].talk && answers.v[0].n == 1);
     assert_string_equal(answers.v[0].turns[0].text, "a red fox");
     assert_non_null(mkdtemp(dir));
     AUTO(tokenizer_close) struct tokenizer *tokenizer = learn_tokenizer(&t, dir);
@@ -249,14 +251,32 @@ static void test_texts_and_their_tokenizer(void **state)
         bool masked;
         assert_int_equal(text_encode(&t.v[i], tokenizer, 512, &ids, &labels, &masked, &e), 0);
         assert_true(ids.n > 4 && labels.n == ids.n && !masked);
-        /* a caption is learned whole; answers, and what follows on something, alone: "a red fox" and a newline */
+        /* a caption is learned whole; answers, and what follows on something, alone: "a red fox", "one" and the end */
         size_t learned = 0, last = ids.n - 1;
         for (size_t k = 0; k < ids.n; k++)
             learned += labels.v[k] != LABEL_IGNORED;
         assert_int_equal(labels.v[last], ids.v[last]);
-        assert_int_equal(learned, i == 1 ? ids.n : i == 2 ? 4 : 6);
+        assert_int_equal(learned, i == 1 ? ids.n : i == 2 ? 4 : i == 3 ? 5 : 6);
     }
     remove_tree(dir);
+}
+
+static void test_texts_that_are_wrong(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "[{\"given\":[\"a\"],\"text\":[\"b\",\"c\"]}]", "[{\"given\":[],\"text\":[]}]", "[{\"text\":[\"b\"]}]",
+        "[{\"given\":[1],\"text\":[\"b\"]}]",           "[{\"given\":1,\"text\":\"b\"}]",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        struct err e = { 0 };
+        AUTO(texts_free) struct texts t = { 0 };
+        AUTO(json_items_close)
+        struct json_items *items = json_items_from(wrong[i], strlen(wrong[i]), "x.json", &e);
+        assert_int_equal(texts_read_items(items, "x.json", false, &t, &e), -1);
+        assert_int_equal(e.kind, ERR_INPUT);
+        assert_non_null(strstr(e.text, "must be"));
+    }
 }
 
 /* ---- ridge regression -----------------------------------------------------------------------------------------------
@@ -299,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_wrong_pairs_are_refused),
         cmocka_unit_test(test_the_most_frequent_pair_is_merged),
         cmocka_unit_test(test_texts_and_their_tokenizer),
+        cmocka_unit_test(test_texts_that_are_wrong),
         cmocka_unit_test(test_ridge_tells_classes_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

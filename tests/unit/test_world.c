@@ -282,7 +282,7 @@ static void scenes_are_described_and_spelled(void **state)
     assert_string_equal(buf_text(&text), "dark dark dark dark");
 }
 
-/* Each option stands once more in the text, with its letter behind it. */
+/* The first text that is given has the options, and behind them an option, as all others are. */
 static void letters_are_those_of_the_options(void **state)
 {
     (void)state;
@@ -293,20 +293,43 @@ static void letters_are_those_of_the_options(void **state)
         AUTO(json_decref) json_t *j = NULL;
         if (json_items_next(items, &j, &e) != 1)
             break;
-        char text[400];
-        snprintf(text, sizeof text, " %s ", json_string_value(json_object_get(j, "text")));
-        AUTO(free) char *given = strdup(json_string_value(json_object_get(j, "given")));
-        size_t options = 0;
-        for (char *save = NULL, *line = strtok_r(given, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        const json_t *given = json_object_get(j, "given"), *text = json_object_get(j, "text");
+        const char *block = json_string_value(json_array_get(given, 0)), *asked = strrchr(block, '\n') + 1;
+        assert_int_equal(json_array_size(given), json_array_size(text));
+        assert_in_range(json_array_size(text), 4, 100);
+        for (size_t i = 0; i < json_array_size(text); i++) {
             char wanted[100];
-            assert_int_equal(line[0], "ABCD"[options++]);
-            snprintf(wanted, sizeof wanted, " %s %c ", line + 3, line[0]);
-            if (!strstr(text, wanted))
-                fail_msg("'%s' is not in '%s'", wanted, text);
+            snprintf(wanted, sizeof wanted, "%s. %s\n", json_string_value(json_array_get(text, i)),
+                     i ? json_string_value(json_array_get(given, i)) : asked);
+            if (!strstr(block, wanted))
+                fail_msg("'%s' is not in '%s'", wanted, block);
         }
-        assert_int_equal(options, 4);
     }
     assert_int_equal(n, small.pretrain);
+}
+
+/* Each letter and each Yes as often as any other, or nearly: a constant answer teaches nothing. */
+static void quizzes_have_all_answers(void **state)
+{
+    (void)state;
+    static const char *const answers[] = { "A", "B", "C", "D", "Yes", "No" };
+    struct err e = { 0 };
+    AUTO(json_items_close) struct json_items *items = json_items_open(in_scratch("w/pretrain/quiz.json"), &e);
+    size_t n = 0, seen[ARRAY_LEN(answers)] = { 0 }, all = 0;
+    for (;; n++) {
+        AUTO(json_decref) json_t *j = NULL;
+        if (json_items_next(items, &j, &e) != 1)
+            break;
+        const json_t *turns = json_object_get(j, "conversations");
+        for (size_t i = 1; i < json_array_size(turns); i += 2, all++)
+            for (size_t k = 0; k < ARRAY_LEN(answers); k++)
+                seen[k] += strcmp(json_string_value(json_object_get(json_array_get(turns, i), "value")),
+                                  answers[k]) == 0;
+    }
+    assert_int_equal(n, small.pretrain);
+    assert_int_equal(seen[0] + seen[1] + seen[2] + seen[3] + seen[4] + seen[5], all);
+    for (size_t k = 0; k < ARRAY_LEN(answers); k++)
+        assert_in_range(seen[k], all / 12, all / 3);
 }
 
 /* ---- what readers say -------------------------------------------------------------------------------------------- */
@@ -396,6 +419,7 @@ static void two_runs_are_equal(void **state)
                                          "pretrain/chat.json",
                                          "pretrain/spelled.jsonl",
                                          "pretrain/letters.jsonl",
+                                         "pretrain/quiz.json",
                                          "benchmarks/mme/questions.jsonl",
                                          "correspondence/parts/Layout/large/test.txt" };
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
@@ -481,6 +505,7 @@ int main(void)
         cmocka_unit_test(no_constant_answer_beats_chance),
         cmocka_unit_test(scenes_are_described_and_spelled),
         cmocka_unit_test(letters_are_those_of_the_options),
+        cmocka_unit_test(quizzes_have_all_answers),
         cmocka_unit_test(conversations_are_read),
         cmocka_unit_test(key_points_lie_in_their_boxes),
         cmocka_unit_test(two_runs_are_equal),

@@ -80,7 +80,8 @@ static int add_to_learner(struct bpe_learner *l, const struct texts *texts, stru
 }
 
 /* Learn it, write it into the draft, and read it from there, as everybody will. */
-static struct tokenizer *make_tokenizer(struct decoder *t, const struct texts *texts, struct err *e)
+static struct tokenizer *make_tokenizer(struct decoder *t, const struct texts *texts, const struct texts *words,
+                                        struct err *e)
 {
     const char *from = t->job->from;
     if (from)
@@ -90,7 +91,8 @@ static struct tokenizer *make_tokenizer(struct decoder *t, const struct texts *t
                    : tokenizer_open(t->out.draft, e);
     AUTO(bpe_learner_destroy) struct bpe_learner *l = bpe_learner_create(e);
     AUTO(bpe_vocabulary_free) struct bpe_vocabulary v = { 0 };
-    if (!l || add_to_learner(l, texts, e) < 0 || bpe_learn(l, (size_t)t->job->vocab, &v, e) < 0 ||
+    if (!l || add_to_learner(l, texts, e) < 0 || add_to_learner(l, words, e) < 0 ||
+        bpe_learn(l, (size_t)t->job->vocab, &v, e) < 0 ||
         bpe_vocabulary_write(&v, t->out.draft, e) < 0)
         return NULL;
     t->vocab = v.tokens.n;
@@ -125,11 +127,14 @@ static int read_data(struct decoder *t, struct err *e)
     const struct decoder_job *j = t->job;
     AUTO(texts_free) struct texts texts = { 0 };
     AUTO(texts_free) struct texts others = { 0 };
+    AUTO(texts_free) struct texts words = { 0 };
+    for (size_t i = 0; i < j->n_words; i++)
+        TRY(texts_read(j->words[i], false, &words, e));
     for (size_t i = 0; i < j->n_data; i++)
         TRY(texts_read(j->data[i], false, &texts, e));
     for (size_t i = 0; i < j->n_plain; i++)
         TRY(texts_read(j->plain[i], true, &texts, e));
-    AUTO(tokenizer_close) struct tokenizer *tokenizer = make_tokenizer(t, &texts, e);
+    AUTO(tokenizer_close) struct tokenizer *tokenizer = make_tokenizer(t, &texts, &words, e);
     if (!tokenizer || encode_all(j, &texts, tokenizer, &t->train, e) < 0)
         return -1;
     if (!j->validation)
@@ -153,7 +158,7 @@ static struct llama_config config_of(const struct decoder *t)
                                   .kv_heads = d % HEAD_WIDTH ? 1 : d / HEAD_WIDTH,
                                   .positions = POSITIONS,
                                   .eps = 1e-5,
-                                  .theta = 10000,
+                                  .theta = t->job->rope_theta,
                                   .bos = 1,
                                   .pad = -1,
                                   .eos = { 2 },
@@ -171,7 +176,7 @@ static int make_model(struct decoder *t, struct err *e)
         return -1;
     TH_SCOPE(s);
     if (!t->job->from)
-        fresh_widen(llama_params(t->llama));
+        fresh_decoder(llama_params(t->llama), llama_config(t->llama)->layers);
     t->vocab = (size_t)llama_config(t->llama)->vocab;
     for (size_t i = 0; (x = params_next(llama_params(t->llama), &i, &name));)
         th_optim_add(t->optim, name, th_requires_grad_(x, true), th_rank(x) > 1 ? t->job->weight_decay : 0, 1);

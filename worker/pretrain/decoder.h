@@ -15,11 +15,14 @@ struct decoder_job {
     size_t n_data;
     const char *const *plain; /* of which only the answers are read, as captions */
     size_t n_plain;
+    const char *const *words; /* files that the tokenizer learns too, and the model does not */
+    size_t n_words;
     const char *validation; /* texts that are not trained on, or NULL */
     const char *from; /* a model to go on from, with its tokenizer; NULL: weights at random */
     const char *out;
     enum decoder_loss loss;
     int64_t vocab, width, layers; /* without `from` */
+    double rope_theta;            /* the same */
     int64_t batch, max_length;
     double weight_decay;
     struct pace pace;

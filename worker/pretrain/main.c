@@ -119,6 +119,8 @@ static const struct opt llm_options[] = {
       .help = "conversations as LLaVA's stage 2 has them, or lines with a \"caption\"" },
     { .name = "plain", .type = OPT_FILE, .value = "FILE", .many = true,
       .help = "conversations of which only the first answer is read, as a caption: LLaVA's stage 1" },
+    { .name = "words", .type = OPT_FILE, .value = "FILE", .many = true,
+      .help = "as --data, for the tokenizer alone: texts that a later run with --from goes on with (may be given again)" },
     { .name = "validation", .type = OPT_FILE, .value = "FILE",
       .help = "as --data, not trained on: the loss at the end" },
     { .name = "from", .type = OPT_DIR, .value = "DIR",
@@ -130,6 +132,8 @@ static const struct opt llm_options[] = {
     { .name = "width", .type = OPT_INT, .value = "N", .fallback = "128", .lo = 8, .hi = 4096,
       .help = "of the decoder" },
     { .name = "layers", .type = OPT_INT, .value = "N", .fallback = "4", .lo = 1, .hi = 100, .help = "of the decoder" },
+    { .name = "rope-theta", .type = OPT_REAL, .value = "X", .fallback = "100", .lo = 1, .hi = 1e9,
+      .help = "base of the positions' wavelengths: LLaMA's 10000 is for long texts, small models learn faster with less" },
     { .name = "batch", .type = OPT_INT, .value = "N", .fallback = "32", .lo = 1, .hi = 65536,
       .help = "texts in a step" },
     { .name = "max-length", .type = OPT_INT, .value = "N", .fallback = "512", .lo = 2, .hi = 2048,
@@ -157,15 +161,20 @@ static int run_llm(const struct opts *o, struct err *e)
                              .layers = opts_int(o, "layers"),
                              .batch = opts_int(o, "batch"),
                              .max_length = opts_int(o, "max-length"),
+                             .rope_theta = opts_real(o, "rope-theta"),
                              .weight_decay = opts_real(o, "weight-decay"),
                              .seed = (uint64_t)opts_int(o, "seed"),
                              .dtype = dtype_of(o) };
+    j.n_words = opts_list(o, "words", &j.words);
     j.n_data = opts_list(o, "data", &j.data);
     j.n_plain = opts_list(o, "plain", &j.plain);
     if (j.n_data + j.n_plain == 0)
         return FAIL(e, ERR_USAGE, "give texts: --data FILE, --plain FILE, each once or more");
-    if (j.from && (opts_given(o, "vocab") || opts_given(o, "width") || opts_given(o, "layers")))
-        return FAIL(e, ERR_USAGE, "--from keeps that model's shape: leave out --vocab, --width and --layers");
+    if (j.from && (opts_given(o, "vocab") || opts_given(o, "width") || opts_given(o, "layers") ||
+                   opts_given(o, "rope-theta") || j.n_words))
+        return FAIL(e, ERR_USAGE,
+                    "--from keeps that model's shape and tokenizer: leave out --vocab, --words, --width, --layers and "
+                    "--rope-theta");
     TRY(read_pace(o, &j.pace, e));
     th_set_threads((int)opts_int(o, "threads"));
     pace_catch_signals();

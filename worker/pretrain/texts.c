@@ -85,14 +85,42 @@ static int read_turn(const struct reader *r, const json_t *j, struct text *t, st
     return add_turn(t, human ? TURN_HUMAN : TURN_GPT, value, e);
 }
 
+/* What is given and what is learned, in turns: each a text, or as many of both. */
+static int read_pairs(const struct reader *r, const json_t *given, const json_t *text, struct text *t, struct err *e)
+{
+    static const char wanted[] = "a list of as many texts as 'given' has";
+    const json_t *j;
+    size_t i;
+    if (json_array_size(text) == 0 || json_array_size(given) != json_array_size(text))
+        return fail_key(r, "text", wanted, e);
+    t->turns = calloc(2 * json_array_size(text), sizeof *t->turns);
+    if (!t->turns)
+        return FAIL_NOMEM(e);
+    json_array_foreach(text, i, j)
+    {
+        const json_t *before = json_array_get(given, i);
+        if (!json_is_string(j) || !json_is_string(before))
+            return fail_key(r, "text", wanted, e);
+        if (!r->answers_only)
+            TRY(add_turn(t, TURN_HUMAN, before, e));
+        TRY(add_turn(t, TURN_GPT, j, e));
+    }
+    return 0;
+}
+
 static int read_plain(const struct reader *r, const json_t *item, struct text *t, struct err *e)
 {
     const char *key = json_object_get(item, "text") ? "text" : "caption";
     const json_t *text = json_object_get(item, key), *given = json_object_get(item, "given");
+    if (json_is_array(text))
+        return read_pairs(r, given, text, t, e);
     if (!json_is_string(text))
         return fail_key(r, key, "a text", e);
     if (given && !json_is_string(given))
         return fail_key(r, "given", "a text", e);
+    t->turns = calloc(2, sizeof *t->turns);
+    if (!t->turns)
+        return FAIL_NOMEM(e);
     if (given && !r->answers_only)
         TRY(add_turn(t, TURN_HUMAN, given, e));
     return add_turn(t, TURN_GPT, text, e);
@@ -103,11 +131,11 @@ static int read_text(const struct reader *r, const json_t *item, struct text *t,
     const json_t *turns = json_object_get(item, "conversations"), *j;
     size_t i;
     t->talk = turns && !r->answers_only;
-    t->turns = calloc(json_array_size(turns) + 2, sizeof *t->turns);
-    if (!t->turns)
-        return FAIL_NOMEM(e);
     if (!turns)
         return read_plain(r, item, t, e);
+    t->turns = calloc(json_array_size(turns) + 1, sizeof *t->turns);
+    if (!t->turns)
+        return FAIL_NOMEM(e);
     json_array_foreach(turns, i, j) TRY(read_turn(r, j, t, e));
     return t->n ? 0 : fail_key(r, "conversations", "a list with an answer in it", e);
 }
@@ -151,28 +179,29 @@ static int encode_line(const struct turn *turns, size_t n, const char *end, cons
     return tokenizer_encode(tokenizer, line.data, line.len, true, out, e);
 }
 
-/* How many of the first ids are of what is given. */
-static int count_given(const struct text *t, const struct tokenizer *tokenizer, size_t *n, struct err *e)
+/* How many ids the first n turns are. */
+static int count_ids(const struct text *t, size_t n, const struct tokenizer *tokenizer, size_t *count, struct err *e)
 {
-    AUTO(ids_free) struct ids given = { 0 };
-    *n = 0;
-    if (t->n < 2)
-        return 0;
-    TRY(encode_line(t->turns, t->n - 1, "", tokenizer, &given, e));
-    *n = given.n;
+    AUTO(ids_free) struct ids ids = { 0 };
+    TRY(encode_line(t->turns, n, "", tokenizer, &ids, e));
+    *count = ids.n;
     return 0;
 }
 
 static int encode_plain(const struct text *t, const struct tokenizer *tokenizer, size_t most, struct ids *out,
                         struct ids *labels, struct err *e)
 {
-    size_t given, before = out->n;
+    size_t before = out->n, begin = 0;
     TRY(encode_line(t->turns, t->n, "\n", tokenizer, out, e));
-    TRY(count_given(t, tokenizer, &given, e));
     if (out->n - before > most)
         out->n = before + most;
-    for (size_t i = before; i < out->n; i++)
-        TRY(ids_add(labels, i - before < given ? LABEL_IGNORED : out->v[i], e));
+    for (size_t k = 0; k < t->n; k++) {
+        size_t end = out->n - before;
+        if (k + 1 < t->n)
+            TRY(count_ids(t, k + 1, tokenizer, &end, e));
+        for (; begin < end && before + begin < out->n; begin++)
+            TRY(ids_add(labels, t->turns[k].from == TURN_HUMAN ? LABEL_IGNORED : out->v[before + begin], e));
+    }
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* What a language model learns from: conversations, as LLaVA's stage 2 has them, and captions. Files are lists of
  * objects (a JSON array, or one on a line): {"conversations": [{"from": "human", "value": ...}, ...]} or {"caption":
- * ...} or {"text": ..., "given": ...}, where "given" (optional) is what the text follows on. Pictures are left out, with
- * the `<image>` that stands for them. */
+ * ...} or {"text": ..., "given": ...}, where "given" (optional) is what the text follows on; both may be lists, as long as one
+ * another: what is given and what follows, in turns. Pictures are left out, with the `<image>` that stands for them. */
 #ifndef ACSWEEP_WORKER_PRETRAIN_TEXTS_H
 #define ACSWEEP_WORKER_PRETRAIN_TEXTS_H
 
@@ -11,7 +11,7 @@
 #include "worker/text/conversation.h"
 
 struct text {
-    bool talk;          /* turns of a conversation; else one text, or two: what is given, and the text */
+    bool talk;          /* turns of a conversation; else one text, or what is given and the text in turns */
     struct turn *turns; /* each with a text of its own */
     size_t n;
 };
