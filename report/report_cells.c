@@ -1,6 +1,7 @@
 #include "report/report_cells.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "report/report_text.h"
 #include "report/svg.h"
@@ -8,7 +9,7 @@
 void cell_text(struct buf *out, const char *class, const char *text)
 {
     buf_printf(out, "<td class=\"%s\">", class);
-    svg_escape(out, *text ? text : REPORT_DASH);
+    (strcmp(class, "l") ? svg_escape : svg_escape_name)(out, *text ? text : REPORT_DASH);
     buf_puts(out, "</td>");
 }
 

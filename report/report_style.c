@@ -34,7 +34,7 @@ const char report_style[] =
     "table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}\n"
     "th,td{padding:4px 10px 4px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}\n"
     "th{color:var(--dim);font-weight:600;vertical-align:bottom}td.n,th.n{text-align:right}td.n{white-space:nowrap}\n"
-    "td.t{min-width:14em;max-width:46em;overflow-wrap:anywhere}td.l{overflow-wrap:anywhere;min-width:7em}\n"
+    "td.t{min-width:14em;max-width:46em;overflow-wrap:anywhere}td.l{min-width:7em}\n"
     "pre{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px;overflow:auto;font-size:13px;"
     "max-height:36em}\n"
     ".stats{font-size:13px;color:var(--dim);margin:.1em 0 .5em}.stats b{color:var(--fg)}\n"

@@ -30,29 +30,44 @@ static size_t utf8_bytes(const char *s)
     return overlong || forbidden ? 0 : n;
 }
 
+/* The first character of the text, which is not empty; returns what is behind it. */
+static const char *put_character(struct buf *out, const char *text)
+{
+    size_t bytes = utf8_bytes(text);
+    if (bytes == 0)
+        buf_puts(out, "\xef\xbf\xbd");
+    else if (*text == '<')
+        buf_puts(out, "&lt;");
+    else if (*text == '>')
+        buf_puts(out, "&gt;");
+    else if (*text == '&')
+        buf_puts(out, "&amp;");
+    else if (*text == '"')
+        buf_puts(out, "&quot;");
+    else if (*text == '\'')
+        buf_puts(out, "&#39;");
+    else
+        buf_add(out, text, bytes);
+    return text + (bytes ? bytes : 1);
+}
+
 void svg_escape_cut(struct buf *out, const char *text, size_t max)
 {
     bool cut = svg_text_length(text) > max;
-    for (size_t n = 0; *text && n < (cut ? max - 1 : max); n++) {
-        size_t bytes = utf8_bytes(text);
-        if (bytes == 0)
-            buf_puts(out, "\xef\xbf\xbd");
-        else if (*text == '<')
-            buf_puts(out, "&lt;");
-        else if (*text == '>')
-            buf_puts(out, "&gt;");
-        else if (*text == '&')
-            buf_puts(out, "&amp;");
-        else if (*text == '"')
-            buf_puts(out, "&quot;");
-        else if (*text == '\'')
-            buf_puts(out, "&#39;");
-        else
-            buf_add(out, text, bytes);
-        text += bytes ? bytes : 1;
-    }
+    for (size_t n = 0; *text && n < (cut ? max - 1 : max); n++)
+        text = put_character(out, text);
     if (cut)
         buf_puts(out, "\xe2\x80\xa6");
+}
+
+void svg_escape_name(struct buf *out, const char *name)
+{
+    while (*name) {
+        bool between = *name == '+';
+        name = put_character(out, name);
+        if (between && *name)
+            buf_puts(out, "<wbr/>");
+    }
 }
 
 void svg_escape(struct buf *out, const char *text)

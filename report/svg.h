@@ -16,6 +16,8 @@
 void svg_escape(struct buf *out, const char *text);
 /* The same, cut to `max` characters with an ellipsis. */
 void svg_escape_cut(struct buf *out, const char *text, size_t max);
+/* HTML: a line may be broken behind the '+' between two members of a name. */
+void svg_escape_name(struct buf *out, const char *name);
 /* Characters, not bytes. */
 size_t svg_text_length(const char *text);
 
