@@ -39,7 +39,7 @@ MUST_USE int making_close(struct making *m, FILE **f, const char *path, struct e
 MUST_USE int make_pretrain(struct making *m, struct err *e);
 MUST_USE int make_facts(struct making *m, struct err *e);
 MUST_USE int make_stage1(struct making *m, struct err *e);
-MUST_USE int make_letters(struct making *m, struct err *e);
+MUST_USE int make_lessons(struct making *m, struct err *e);
 MUST_USE int make_described(struct making *m, struct err *e);
 MUST_USE int make_stage2(struct making *m, struct err *e);
 MUST_USE int make_benchmarks(struct making *m, struct err *e);

@@ -145,7 +145,7 @@ static int make_parts_of_world(struct making *m, struct err *e)
 {
     TRY(make_pretrain(m, e));
     TRY(make_facts(m, e));
-    TRY(make_letters(m, e));
+    TRY(make_lessons(m, e));
     TRY(make_described(m, e));
     TRY(make_stage1(m, e));
     TRY(make_stage2(m, e));
