@@ -63,6 +63,23 @@ cmp -s llm/model.safetensors more/model.safetensors && fail "nothing was learned
     fail "it began anew"
 expect 2 acsweep-pretrain llm --from llm --layers 3 --data world/talk.json --steps 1 --out none
 has "$ERR" "--from keeps that model's shape"
+# Words that only the tokenizer learns; keys begin as queries do.
+for _ in {1..200}; do echo '{"text":"zebra zebra zebra zebra zebra zebra"}'; done >zebra.jsonl
+expect 0 llm words --words zebra.jsonl --steps 1 --lr 0 --rope-theta 50
+same "$(json words/training.json 'd["texts"]') $(json words/config.json 'd["rope_theta"]')" "192 50.0"
+grep -q "zebra" words/tokenizer.json || fail "the tokenizer did not learn the word"
+grep -q "zebra" llm/tokenizer.json && fail "there was no such word"
+same "$(python3 - words/model.safetensors <<'PY'
+import json, struct, sys
+raw = open(sys.argv[1], "rb").read()
+n = struct.unpack("<Q", raw[:8])[0]
+at = {k: v["data_offsets"] for k, v in json.loads(raw[8:8 + n]).items() if k != "__metadata__"}
+data = lambda name: raw[8 + n + at[name][0]:8 + n + at[name][1]]
+print([data(f"model.layers.{i}.self_attn.q_proj.weight") == data(f"model.layers.{i}.self_attn.k_proj.weight") for i in (0, 1)],
+      data("model.layers.0.self_attn.k_proj.weight") == data("model.layers.1.self_attn.k_proj.weight"))
+PY
+)" "[True, True] False"
+expect 2 acsweep-pretrain llm --from llm --words zebra.jsonl --data world/talk.json --steps 1 --out none
 for loss in answers both; do
     expect 0 llm "$loss" --loss "$loss"
     same "$(json "$loss/training.json" 'd["losses"][-1][1] < d["losses"][0][1]')" True
