@@ -134,8 +134,8 @@ static json_t *make_described_chat(struct making *m, size_t i, struct err *e)
     return json_pack("{s:s, s:O}", "id", id, "conversations", turns);
 }
 
-/* Many short questions about one told picture: practice in choosing a letter and in saying yes or no, with more answers
- * among as many words than conversations have. */
+/* Many short questions about one told picture, open, with options, and for a yes or no: more answers among as many words
+ * than conversations have. */
 static json_t *make_quiz(struct making *m, size_t i, struct err *e)
 {
     char id[16];
@@ -150,7 +150,7 @@ static json_t *make_quiz(struct making *m, size_t i, struct err *e)
         return NULL;
     struct subject about = { .image = "", .description = buf_text(&description) };
     for (size_t k = 0; k < QUIZ_TURNS; k++)
-        if (add_more(turns, &s, &r, k % 3 == 2 ? ASK_YES_NO : ASK_CHOICE, k ? NULL : &about, e) < 0)
+        if (add_more(turns, &s, &r, (enum ask_form)(k % ASK_FORMS), k ? NULL : &about, e) < 0)
             return NULL;
     return json_pack("{s:s, s:O}", "id", id, "conversations", turns);
 }

@@ -330,7 +330,7 @@ static void letters_are_those_of_the_options(void **state)
     }
 }
 
-/* Each letter and each Yes as often as any other, or nearly: a constant answer teaches nothing. */
+/* Letters, Yes and No, and words; none so often that a constant answer would teach something. */
 static void quizzes_have_all_answers(void **state)
 {
     (void)state;
@@ -349,9 +349,10 @@ static void quizzes_have_all_answers(void **state)
                                   answers[k]) == 0;
     }
     assert_int_equal(n, small.pretrain);
-    assert_int_equal(seen[0] + seen[1] + seen[2] + seen[3] + seen[4] + seen[5], all);
+    assert_int_equal(seen[0] + seen[1] + seen[2] + seen[3], all / 3);
+    assert_int_equal(seen[4] + seen[5], all / 3);
     for (size_t k = 0; k < ARRAY_LEN(answers); k++)
-        assert_in_range(seen[k], all / 12, all / 3);
+        assert_in_range(seen[k], all / 20, all / 4);
 }
 
 /* ---- what readers say -------------------------------------------------------------------------------------------- */
