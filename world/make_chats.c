@@ -105,12 +105,13 @@ static json_t *make_chat(struct making *m, size_t i, struct err *e)
 }
 
 /* In a sentence, or cell by cell. */
-static void describe_somehow(const struct scene *s, struct random *r, struct buf *to)
+static int describe_somehow(const struct scene *s, struct random *r, struct buf *to, struct err *e)
 {
     if (random_chance(r, 60))
         scene_spell(s, SCENE_SPELLED, r, to);
     else
         scene_describe(s, to);
+    return buf_check(to, "a description", e);
 }
 
 static json_t *make_described_chat(struct making *m, size_t i, struct err *e)
@@ -123,8 +124,7 @@ static json_t *make_described_chat(struct making *m, size_t i, struct err *e)
     enum benchmark_kind kind = (enum benchmark_kind)(i % BENCHMARK_FAMILIES);
     snprintf(id, sizeof id, "%06zu", i);
     ask(kind, &r, i / BENCHMARK_FAMILIES, &it);
-    describe_somehow(&it.scene, &r, &description);
-    if (buf_check(&description, "a description", e) < 0)
+    if (describe_somehow(&it.scene, &r, &description, e) < 0)
         return NULL;
     struct subject about = { 0 };
     if (it.pictured)
@@ -145,8 +145,7 @@ static json_t *make_quiz(struct making *m, size_t i, struct err *e)
     AUTO(json_decref) json_t *turns = json_array();
     snprintf(id, sizeof id, "%06zu", i);
     scene_common(&s, &r);
-    describe_somehow(&s, &r, &description);
-    if (buf_check(&description, "a description", e) < 0)
+    if (describe_somehow(&s, &r, &description, e) < 0)
         return NULL;
     struct subject about = { .image = "", .description = buf_text(&description) };
     for (size_t k = 0; k < QUIZ_TURNS; k++)

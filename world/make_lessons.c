@@ -43,7 +43,7 @@ static bool is_among(const char *word, const char *const *list, size_t n)
     return false;
 }
 
-/* Four different things; option `right` is set already, unless it is NULL, and no other is one of those shown. */
+/* Different things for all options that are not set yet, none of them among those shown. */
 static void fill_options(struct random *r, const char *const *shown, size_t n, const char *o[OPTIONS])
 {
     for (size_t i = 0; i < OPTIONS; i++)

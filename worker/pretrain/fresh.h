@@ -13,7 +13,8 @@ void fresh_widen(struct params *p);
  *   - keys begin as queries do, so that each token attends to those that are like it (Trockman and Kolter, "Mimetic
  *     Initialization of Self-Attention Layers", ICML 2023), where heads have keys of their own;
  *   - what layers add begins smaller by sqrt(2 layers) (Radford et al., "Language Models are Unsupervised Multitask
- *     Learners", 2.3) and embeddings larger, so that tokens are still heard behind the layers.
+ *     Learners", 2.3) and embeddings and head larger, so that tokens are still heard behind the
+ *     layers, and the head hears them.
  * Errors are the thread's. */
 void fresh_decoder(struct params *p, int64_t layers);
 
