@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <sched.h>
@@ -21,6 +22,7 @@
 #include "cli/programs.h"
 #include "common/digest.h"
 #include "sql/cluster.h"
+#include "world/world_options.h"
 
 enum verdict { VERDICT_OK, VERDICT_NOTE, VERDICT_FAIL };
 static const char *const verdict_names[] = { "ok", "note", "FAIL" };
@@ -266,6 +268,22 @@ static void check_gpus(const struct opts *o, struct finding *f)
     remedy(f, "run acsweep-exec --probe by hand; without GPUs the replay works all the same");
 }
 
+static void check_fonts(const struct opts *o, struct finding *f)
+{
+    (void)o;
+    char path[PATH_MAX];
+    for (size_t i = 0; i < WORLD_FONTS; i++) {
+        const struct world_font *font = &world_fonts[i];
+        snprintf(path, sizeof path, WORLD_FONTS_DIR "/%s/%s", font->dir, font->file);
+        if (access(path, R_OK) != 0) {
+            found(f, VERDICT_NOTE, "%s is not there; only the sprite world is drawn with it", path);
+            remedy(f, "apt-get install %s, or name a directory with acsweep world --fonts", font->package);
+            return;
+        }
+    }
+    found(f, VERDICT_OK, "those of the sprite world are there");
+}
+
 static const struct {
     const char *name;
     void (*check)(const struct opts *o, struct finding *f);
@@ -274,6 +292,7 @@ static const struct {
     { "zeromq", check_zeromq },          { "network", check_loopback },  { "disk", check_disk },
     { "open files", check_limits },      { "sockets", check_socket_path }, { "blas", check_blas },
     { "gpus", check_gpus },              { "database", check_database_place },
+    { "fonts", check_fonts },
 };
 
 static void print_finding(const char *name, const struct finding *f)

@@ -6,16 +6,11 @@
 #include <ft2build.h>
 #include FT_FREETYPE_H
 
+#include "world/world_options.h"
+
 #define CODES_MOST 1024
 
-static const struct {
-    const char *file, *dir, *package;
-} fonts[ART_FONTS] = {
-    { "NotoColorEmoji.ttf", "truetype/noto", "fonts-noto-color-emoji" },
-    { "DejaVuSans-Bold.ttf", "truetype/dejavu", "fonts-dejavu-core" },
-    { "DejaVuSerif-Bold.ttf", "truetype/dejavu", "fonts-dejavu-core" },
-    { "DejaVuSansMono-Bold.ttf", "truetype/dejavu", "fonts-dejavu-core" },
-};
+_Static_assert(ART_FONTS == WORLD_FONTS, "the emoji, then a font for each typeface");
 
 struct art {
     FT_Library library;
@@ -27,7 +22,7 @@ struct art {
 
 const char *art_font_name(size_t i)
 {
-    return fonts[i].file;
+    return world_fonts[i].file;
 }
 
 const char *art_font_digest(const struct art *a, size_t i)
@@ -47,8 +42,8 @@ void mask_free(struct mask *m)
 static bool font_find(const char *dir, size_t i, char path[PATH_MAX])
 {
     if (dir)
-        return snprintf(path, PATH_MAX, "%s/%s", dir, fonts[i].file) < PATH_MAX && access(path, R_OK) == 0;
-    snprintf(path, PATH_MAX, "/usr/share/fonts/%s/%s", fonts[i].dir, fonts[i].file);
+        return snprintf(path, PATH_MAX, "%s/%s", dir, world_fonts[i].file) < PATH_MAX && access(path, R_OK) == 0;
+    snprintf(path, PATH_MAX, WORLD_FONTS_DIR "/%s/%s", world_fonts[i].dir, world_fonts[i].file);
     return access(path, R_OK) == 0;
 }
 
@@ -57,12 +52,12 @@ static int font_open(struct art *a, const char *dir, size_t i, struct err *e)
     char path[PATH_MAX];
     uint64_t bytes;
     if (!font_find(dir, i, path))
-        return FAIL(e, ERR_ENV, "the font %s is not in %s; install it: apt-get install %s", fonts[i].file,
-                    dir ? dir : "/usr/share/fonts", fonts[i].package);
+        return FAIL(e, ERR_ENV, "the font %s is not in %s; install it: apt-get install %s", world_fonts[i].file,
+                    dir ? dir : "/usr/share/fonts", world_fonts[i].package);
     TRY(digest_file(path, a->digests[i], &bytes, e));
     if (FT_New_Face(a->library, path, 0, &a->faces[i]) != 0)
         return FAIL(e, ERR_ENV, "%s: FreeType cannot read the font; install it again: apt-get install --reinstall %s",
-                    path, fonts[i].package);
+                    path, world_fonts[i].package);
     return 0;
 }
 
@@ -73,7 +68,8 @@ static int open_all(struct art *a, const char *dir, struct err *e)
     for (size_t i = 0; i < ART_FONTS; i++)
         TRY(font_open(a, dir, i, e));
     if (!FT_HAS_COLOR(a->faces[0]) || a->faces[0]->num_fixed_sizes < 1 || FT_Select_Size(a->faces[0], 0) != 0)
-        return FAIL(e, ERR_ENV, "%s has no bitmaps in colour; Debian's %s has", fonts[0].file, fonts[0].package);
+        return FAIL(e, ERR_ENV, "%s has no bitmaps in colour; Debian's %s has", world_fonts[0].file,
+                    world_fonts[0].package);
     return 0;
 }
 
@@ -153,8 +149,8 @@ static int load_sprite(struct art *a, uint32_t code, struct sprite *s, struct er
     s->code = code;
     if (!glyph || FT_Load_Glyph(face, glyph, FT_LOAD_COLOR) != 0 ||
         face->glyph->bitmap.pixel_mode != FT_PIXEL_MODE_BGRA || copy_ink(&face->glyph->bitmap, s) < 0)
-        return FAIL(e, ERR_ENV, "%s has no drawing of U+%04X; Debian 12's %s has", fonts[0].file, code,
-                    fonts[0].package);
+        return FAIL(e, ERR_ENV, "%s has no drawing of U+%04X; Debian 12's %s has", world_fonts[0].file, code,
+                    world_fonts[0].package);
     return 0;
 }
 
@@ -214,13 +210,13 @@ int art_text(struct art *a, enum typeface typeface, const char *text, int size, 
     if (!line.alpha)
         return FAIL_NOMEM(e);
     if (FT_Set_Pixel_Sizes(face, 0, (FT_UInt)size) != 0)
-        return FAIL(e, ERR_ENV, "%s has no size of %d pixels", fonts[1 + typeface].file, size);
+        return FAIL(e, ERR_ENV, "%s has no size of %d pixels", world_fonts[1 + typeface].file, size);
     for (const char *p = text; *p; p++) {
         /* Unhinted: hinting differs between versions of FreeType. */
         if (FT_Load_Char(face, (unsigned char)*p, FT_LOAD_RENDER | FT_LOAD_NO_HINTING | FT_LOAD_NO_BITMAP) != 0)
-            return FAIL(e, ERR_ENV, "%s has no letter '%c'", fonts[1 + typeface].file, *p);
+            return FAIL(e, ERR_ENV, "%s has no letter '%c'", world_fonts[1 + typeface].file, *p);
         put_glyph(face->glyph, &line, pen, baseline);
         pen += (int)((face->glyph->advance.x + 32) >> 6);
     }
-    return crop(&line, out) < 0 ? FAIL(e, ERR_ENV, "%s: '%s' has no ink", fonts[1 + typeface].file, text) : 0;
+    return crop(&line, out) < 0 ? FAIL(e, ERR_ENV, "%s: '%s' has no ink", world_fonts[1 + typeface].file, text) : 0;
 }

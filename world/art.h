@@ -42,7 +42,7 @@ MUST_USE const struct sprite *art_sprite(struct art *a, uint32_t code, struct er
 MUST_USE int art_text(struct art *a, enum typeface face, const char *text, int size, struct mask *out, struct err *e);
 
 /* The fonts' files and digests, for the record of what was drawn from. */
-#define ART_FONTS (1 + TYPEFACES)
+#define ART_FONTS (1 + TYPEFACES) /* those of world_fonts */
 const char *art_font_name(size_t i);
 const char *art_font_digest(const struct art *a, size_t i);
 

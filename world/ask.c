@@ -2,10 +2,6 @@
 
 #include <string.h>
 
-#define SAY(text, ...) snprintf(text, sizeof text, __VA_ARGS__)
-
-static const char *const yes_or_no[] = { "No", "Yes" };
-
 void ask(enum benchmark_kind kind, struct random *r, uint64_t i, struct item *out)
 {
     *out = (struct item){ .pictured = true, .n = 1 };
@@ -35,74 +31,6 @@ void ask_view(const struct asked *a, const char *image, struct ask_view *out)
                                        .n_answers = 1,
                                        .category = a->category,
                                        .hint = a->hint };
-}
-
-/* ---- further turns --------------------------------------------------------------------------------------------------
- */
-
-static const char *other_background(const struct scene *s, struct random *r)
-{
-    enum colour other;
-    while ((other = background_at(random_below(r, BACKGROUNDS))) == s->background) {
-    }
-    return colour_name(other);
-}
-
-static void more_background(const struct scene *s, struct random *r, enum ask_form form, struct asked *q)
-{
-    const char *right = colour_name(s->background), *pool[BACKGROUNDS];
-    bool yes = random_chance(r, 50);
-    for (size_t i = 0; i < BACKGROUNDS; i++)
-        pool[i] = colour_name(background_at(i));
-    SAY(q->question, form == ASK_YES_NO ? "Is the background %s?" : "What color is the background?",
-        yes ? right : other_background(s, r));
-    SAY(q->answer, "%s", form == ASK_YES_NO ? yes_or_no[yes] : right);
-    if (form == ASK_CHOICE)
-        ask_options(q, r, random_below(r, ASKED_OPTIONS), right, pool, BACKGROUNDS);
-}
-
-static void more_count(const struct scene *s, struct random *r, enum ask_form form, struct asked *q)
-{
-    const char *pool[SCENE_MOST];
-    bool yes = random_chance(r, 50);
-    size_t other = 1 + (s->n + random_below(r, SCENE_MOST - 1)) % SCENE_MOST;
-    for (size_t i = 0; i < SCENE_MOST; i++)
-        pool[i] = number_word(i + 1);
-    SAY(q->question, form == ASK_YES_NO ? "Is the number of things %s?" : "How many things are there?",
-        number_word(yes ? s->n : other));
-    SAY(q->answer, "%s", form == ASK_YES_NO ? yes_or_no[yes] : number_word(s->n));
-    if (form == ASK_CHOICE)
-        ask_options(q, r, random_below(r, ASKED_OPTIONS), number_word(s->n), pool, SCENE_MOST);
-}
-
-static void more_noun(const struct scene *s, struct random *r, enum ask_form form, struct asked *q)
-{
-    const struct thing *t = &s->things[random_below(r, (uint32_t)s->n)];
-    bool yes = random_chance(r, 50);
-    const char *named = yes ? t->noun : concept_where(r, ask_is_absent, s)->noun;
-    if (form == ASK_YES_NO)
-        SAY(q->question, "Is there %s %s?", article(named), named);
-    else if (s->n > 1)
-        SAY(q->question, "What is at the %s?", place_name(t->place));
-    else
-        SAY(q->question, "What is in the picture?");
-    SAY(q->answer, "%s", form == ASK_YES_NO ? yes_or_no[yes] : t->noun);
-    if (form == ASK_CHOICE)
-        ask_nouns(q, r, random_below(r, ASKED_OPTIONS), t->noun, ask_is_absent, s);
-}
-
-enum benchmark_kind ask_more(const struct scene *s, struct random *r, enum ask_form form, struct asked *out)
-{
-    static const enum benchmark_kind families[] = { [ASK_OPEN] = TEXTVQA, [ASK_CHOICE] = SEED, [ASK_YES_NO] = MME };
-    *out = (struct asked){ .category = "more" };
-    uint32_t about = random_below(r, 4);
-    if (about == 0)
-        more_background(s, r, form, out);
-    else if (about == 1)
-        more_count(s, r, form, out);
-    else
-        more_noun(s, r, form, out);
-    return families[form];
 }
 
 /* ---- options --------------------------------------------------------------------------------------------------------
@@ -229,6 +157,12 @@ size_t fact_question_count(void)
 void fact_question_at(size_t i, struct fact_question *out)
 {
     find_question(i % fact_question_count(), out);
+    fill_answers(out);
+}
+
+void fact_question_find(const char *text, bool home, struct fact_question *out)
+{
+    *out = (struct fact_question){ .text = text, .home = home };
     fill_answers(out);
 }
 

@@ -30,8 +30,8 @@ struct item {
 };
 
 void ask(enum benchmark_kind kind, struct random *r, uint64_t i, struct item *out);
-/* A short question about any scene that is sharp and has things in it, for further turns: what is there, how many, on which
- * background. Returns the family in whose words it is asked. */
+/* A short question about any scene that is sharp and has things in it, for further turns: what is there, how many, where, on
+ * which background, of which kind; or a fact about it. Returns the family in whose words it is asked. */
 enum ask_form { ASK_OPEN, ASK_CHOICE, ASK_YES_NO, ASK_FORMS };
 enum benchmark_kind ask_more(const struct scene *s, struct random *r, enum ask_form form, struct asked *out);
 
@@ -71,6 +71,8 @@ struct fact_question {
 size_t fact_question_count(void);
 /* Number i of all that there are, counted round and round. */
 void fact_question_at(size_t i, struct fact_question *out);
+/* The question with this text. */
+void fact_question_find(const char *text, bool home, struct fact_question *out);
 /* What a concept answers; NULL: not asked of it. */
 const char *fact_answer(const struct fact_question *f, const struct concept *c);
 /* Something that gives this answer. */

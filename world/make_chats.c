@@ -149,7 +149,7 @@ static json_t *make_quiz(struct making *m, size_t i, struct err *e)
         return NULL;
     struct subject about = { .image = "", .description = buf_text(&description) };
     for (size_t k = 0; k < QUIZ_TURNS; k++)
-        if (add_more(turns, &s, &r, (enum ask_form)(k % ASK_FORMS), k ? NULL : &about, e) < 0)
+        if (add_more(turns, &s, &r, (enum ask_form)((i + k) % ASK_FORMS), k ? NULL : &about, e) < 0)
             return NULL;
     return json_pack("{s:s, s:O}", "id", id, "conversations", turns);
 }

@@ -36,3 +36,10 @@ const struct opt world_options[] = {
     { .name = "json", .letter = 'j', .type = OPT_FLAG, .help = "print the summary as JSON" },
     { 0 },
 };
+
+const struct world_font world_fonts[WORLD_FONTS] = {
+    { "NotoColorEmoji.ttf", "truetype/noto", "fonts-noto-color-emoji" },
+    { "DejaVuSans-Bold.ttf", "truetype/dejavu", "fonts-dejavu-core" },
+    { "DejaVuSerif-Bold.ttf", "truetype/dejavu", "fonts-dejavu-core" },
+    { "DejaVuSansMono-Bold.ttf", "truetype/dejavu", "fonts-dejavu-core" },
+};

@@ -9,4 +9,12 @@
 extern const char world_summary[], world_details[];
 extern const struct opt world_options[];
 
+/* The fonts that it draws with, where Debian puts them under WORLD_FONTS_DIR, and its packages. */
+#define WORLD_FONTS_DIR "/usr/share/fonts"
+#define WORLD_FONTS 4
+struct world_font {
+    const char *file, *dir, *package;
+};
+extern const struct world_font world_fonts[WORLD_FONTS];
+
 #endif
