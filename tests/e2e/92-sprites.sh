@@ -24,7 +24,7 @@ reduced() {
     for r in "$@"; do
         list+="{ members = [\"${r//+/\", \"}\"]; target_grid = 4; }, "
     done
-    sed -e 's/^name = "sprites";/name = "reduced";/' -e 's/ samples = [0-9]*;/ samples = 96;/' \
+    sed -e 's/^name = "sprites";/name = "reduced";/' -e 's/ samples = [0-9]*;/ samples = 96;/' -e 's/screening_samples = [0-9]*;/screening_samples = 48;/' \
         -e 's/sample_size = [0-9]*;/sample_size = 4;/' -e 's/fine_tunes = [0-9]*;/fine_tunes = 2;/' \
         -e "/^  list = (/,/^  )/c\\  list = ( ${list%, } );" "$SPRITES/sweep.cfg"
 }
