@@ -30,10 +30,13 @@ struct item {
 };
 
 void ask(enum benchmark_kind kind, struct random *r, uint64_t i, struct item *out);
-/* A short question about any scene that is sharp and has things in it, for further turns: what is there, how many, where, on
- * which background, of which kind; or a fact about it. Returns the family in whose words it is asked. */
+/* A short question about any scene that is sharp and has things in it, for further turns. ASK_PLAIN: what is there, how
+ * many, on which background; ASK_ALL: also where, of which kind or colour, how many of a kind, and facts, where the
+ * scene has it. Returns the family in whose words it is asked. */
 enum ask_form { ASK_OPEN, ASK_CHOICE, ASK_YES_NO, ASK_FORMS };
-enum benchmark_kind ask_more(const struct scene *s, struct random *r, enum ask_form form, struct asked *out);
+enum ask_subjects { ASK_PLAIN, ASK_ALL };
+enum benchmark_kind ask_more(const struct scene *s, struct random *r, enum ask_subjects of, enum ask_form form,
+                             struct asked *out);
 
 /* What an asked question is for worker/benchmark. Texts stay those of `a` and `image` (NULL: without a picture). */
 struct ask_view {

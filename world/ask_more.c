@@ -225,40 +225,42 @@ static void more_relation(struct more *m)
     answer_noun(m, t->noun);
 }
 
-/* What one asks of any scene comes up less often, being asked of all. */
+/* The first are what can be asked of any scene. */
 static const struct {
     bool (*fits)(const struct scene *s, enum ask_form form);
     void (*make)(struct more *m);
-    int share;
+    uint32_t share;
 } subjects[] = {
     { fits_any, more_noun, 3 },      { fits_any, more_background, 1 }, { fits_any, more_sum, 1 },
     { fits_plural, more_count, 1 },  { fits_kind, more_kind, 2 },      { fits_fact, more_fact, 2 },
     { fits_colour, more_colour, 3 }, { fits_place, more_place, 2 },    { fits_relation, more_relation, 2 },
 };
+static const size_t n_subjects[] = { [ASK_PLAIN] = 3, [ASK_ALL] = ARRAY_LEN(subjects) };
 
-static void make_more(struct more *m)
+static void make_more(struct more *m, enum ask_subjects of)
 {
     uint32_t all = 0, at;
-    for (size_t i = 0; i < ARRAY_LEN(subjects); i++)
-        all += subjects[i].fits(m->s, m->form) ? (uint32_t)subjects[i].share : 0;
+    for (size_t i = 0; i < n_subjects[of]; i++)
+        all += subjects[i].fits(m->s, m->form) ? subjects[i].share : 0;
     at = random_below(m->r, all);
-    for (size_t i = 0; i < ARRAY_LEN(subjects); i++) {
+    for (size_t i = 0; i < n_subjects[of]; i++) {
         if (!subjects[i].fits(m->s, m->form))
             continue;
-        if (at < (uint32_t)subjects[i].share) {
+        if (at < subjects[i].share) {
             subjects[i].make(m);
             return;
         }
-        at -= (uint32_t)subjects[i].share;
+        at -= subjects[i].share;
     }
 }
 
-enum benchmark_kind ask_more(const struct scene *s, struct random *r, enum ask_form form, struct asked *out)
+enum benchmark_kind ask_more(const struct scene *s, struct random *r, enum ask_subjects of, enum ask_form form,
+                             struct asked *out)
 {
     static const enum benchmark_kind families[] = { [ASK_OPEN] = TEXTVQA, [ASK_CHOICE] = SEED, [ASK_YES_NO] = MME };
     *out = (struct asked){ .category = "more" };
     struct more m = { .s = s, .r = r, .form = form, .yes = random_chance(r, 50), .q = out };
-    make_more(&m);
+    make_more(&m, of);
     if (form == ASK_YES_NO)
         SAY(out->answer, "%s", m.yes ? "Yes" : "No");
     return families[form];

@@ -61,11 +61,11 @@ static int add_open_question(json_t *turns, const struct asked *a, const struct 
     return add_question(turns, TEXTVQA, &open, about, e);
 }
 
-static int add_more(json_t *turns, const struct scene *s, struct random *r, enum ask_form form,
+static int add_more(json_t *turns, const struct scene *s, struct random *r, enum ask_subjects of, enum ask_form form,
                     const struct subject *about, struct err *e)
 {
     struct asked more;
-    enum benchmark_kind kind = ask_more(s, r, form, &more);
+    enum benchmark_kind kind = ask_more(s, r, of, form, &more);
     return add_question(turns, kind, &more, about, e);
 }
 
@@ -79,8 +79,9 @@ static int add_turns(json_t *turns, enum benchmark_kind kind, const struct item 
         TRY(add_open_question(turns, a, about, e));
     TRY(add_question(turns, kind, a, first_open ? NULL : about, e));
     bool clear = it->pictured && it->scene.n && !it->scene.text[0] && !it->scene.dark && !it->scene.blur;
+    enum ask_subjects of = about->description ? ASK_PLAIN : ASK_ALL;
     for (size_t k = clear ? random_below(r, 3) : 0; k; k--)
-        TRY(add_more(turns, &it->scene, r, (enum ask_form)random_below(r, ASK_FORMS), NULL, e));
+        TRY(add_more(turns, &it->scene, r, of, (enum ask_form)random_below(r, ASK_FORMS), NULL, e));
     return 0;
 }
 
@@ -149,7 +150,7 @@ static json_t *make_quiz(struct making *m, size_t i, struct err *e)
         return NULL;
     struct subject about = { .image = "", .description = buf_text(&description) };
     for (size_t k = 0; k < QUIZ_TURNS; k++)
-        if (add_more(turns, &s, &r, (enum ask_form)((i + k) % ASK_FORMS), k ? NULL : &about, e) < 0)
+        if (add_more(turns, &s, &r, ASK_PLAIN, (enum ask_form)(k % ASK_FORMS), k ? NULL : &about, e) < 0)
             return NULL;
     return json_pack("{s:s, s:O}", "id", id, "conversations", turns);
 }
@@ -173,7 +174,7 @@ int make_stage2(struct making *m, struct err *e)
     return write_chats(m, "stage2/chat.json", m->sizes.stage2, make_chat, e);
 }
 
-/* A picture spelled cell by cell, and after it its caption or the cells again: what stage 1 asks with a picture there. */
+/* A picture spelled cell by cell, and after it its caption or the cells again: which teaches to read a picture token by token. */
 static json_t *make_spelled(struct making *m, size_t i, struct err *e)
 {
     struct scene s;

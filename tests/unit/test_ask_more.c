@@ -132,11 +132,11 @@ static void only_the_answer_is_right(void **state)
         struct asked a;
         struct random r = random_for(5, "more", i);
         scene_common(&s, &r);
-        assert_int_equal(ask_more(&s, &r, ASK_OPEN, &a), TEXTVQA);
+        assert_int_equal(ask_more(&s, &r, ASK_ALL, ASK_OPEN, &a), TEXTVQA);
         assert_int_equal(a.n_options, 0);
         if (!is_answer(&s, a.question, a.answer))
             fail_msg("scene %d: '%s' is answered '%s'", (int)i, a.question, a.answer);
-        assert_int_equal(ask_more(&s, &r, ASK_CHOICE, &a), SEED);
+        assert_int_equal(ask_more(&s, &r, ASK_ALL, ASK_CHOICE, &a), SEED);
         assert_int_equal(a.n_options, ASKED_OPTIONS);
         for (size_t k = 0; k < a.n_options; k++)
             if (is_answer(&s, a.question, a.options[k]) != (k == a.right))
@@ -153,7 +153,7 @@ static void yes_is_said_of_half_and_what_is_true(void **state)
         struct asked a;
         struct random r = random_for(6, "more", i);
         scene_common(&s, &r);
-        assert_int_equal(ask_more(&s, &r, ASK_YES_NO, &a), MME);
+        assert_int_equal(ask_more(&s, &r, ASK_ALL, ASK_YES_NO, &a), MME);
         if (strcmp(a.answer, is_true(&s, a.question) ? "Yes" : "No") != 0)
             fail_msg("scene %d: '%s' is answered '%s'", (int)i, a.question, a.answer);
         yes += strcmp(a.answer, "Yes") == 0;
@@ -185,7 +185,7 @@ static void every_subject_comes_up(void **state)
         struct random r = random_for(7, "more", i);
         enum ask_form form = (enum ask_form)(i % ASK_FORMS);
         scene_common(&s, &r);
-        ask_more(&s, &r, form, &a);
+        ask_more(&s, &r, ASK_ALL, form, &a);
         for (size_t k = 0; k < ARRAY_LEN(wanted[form]); k++)
             seen[form][k] |= strncmp(a.question, wanted[form][k], strlen(wanted[form][k])) == 0;
     }
@@ -195,12 +195,35 @@ static void every_subject_comes_up(void **state)
                 fail_msg("never asked: '%s...'", wanted[form][k]);
 }
 
+static void plain_ones_are_asked_of_any_scene(void **state)
+{
+    (void)state;
+    static const char *const plain[] = {
+        "What color is the background", "Is the background", "How many things are there",
+        "Is the number of things",      "Is there ",         "What is at the ",
+        "What is in the picture"
+    };
+    for (uint64_t i = 0; i < SCENES; i++) {
+        struct scene s;
+        struct asked a;
+        struct random r = random_for(8, "more", i);
+        size_t k = 0;
+        scene_common(&s, &r);
+        ask_more(&s, &r, ASK_PLAIN, (enum ask_form)(i % ASK_FORMS), &a);
+        while (k < ARRAY_LEN(plain) && strncmp(a.question, plain[k], strlen(plain[k])) != 0)
+            k++;
+        if (k == ARRAY_LEN(plain))
+            fail_msg("not plain: '%s'", a.question);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_answer_is_right),
         cmocka_unit_test(yes_is_said_of_half_and_what_is_true),
         cmocka_unit_test(every_subject_comes_up),
+        cmocka_unit_test(plain_ones_are_asked_of_any_scene),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
