@@ -67,6 +67,43 @@ void ask_options(struct asked *q, struct random *r, size_t right, const char *an
     place_answer(q, right);
 }
 
+static const char *pool_answer(enum ask_pool_kind kind, size_t i)
+{
+    switch (kind) {
+    case POOL_BACKGROUNDS:
+        return colour_name(background_at(i));
+    case POOL_SHAPE_COLOURS:
+        return colour_name(shape_at(0)->in[i].colour);
+    case POOL_GROUPS:
+        return group_facts((enum group)i)->name;
+    case POOL_NUMBERS:
+        return number_word(i + 1);
+    case POOL_SIDES:
+        return place_name((enum place)(LEFT + i));
+    case POOL_CORNERS:
+        return place_name((enum place)(TOP_LEFT + i));
+    }
+    return NULL;
+}
+
+struct ask_pool ask_pool(enum ask_pool_kind kind)
+{
+    static const size_t sizes[] = {
+        [POOL_BACKGROUNDS] = BACKGROUNDS, [POOL_SHAPE_COLOURS] = SHAPE_COLOURS, [POOL_GROUPS] = GROUPS,
+        [POOL_NUMBERS] = SCENE_MOST,      [POOL_SIDES] = TOP_LEFT - LEFT,       [POOL_CORNERS] = PLACES - TOP_LEFT
+    };
+    struct ask_pool pool = { .n = sizes[kind] };
+    for (size_t i = 0; i < pool.n; i++)
+        pool.of[i] = pool_answer(kind, i);
+    return pool;
+}
+
+void ask_options_of(struct asked *q, struct random *r, size_t right, const char *answer, enum ask_pool_kind kind)
+{
+    struct ask_pool pool = ask_pool(kind);
+    ask_options(q, r, right, answer, pool.of, pool.n);
+}
+
 bool ask_is_absent(const struct concept *c, const void *arg)
 {
     const struct scene *s = arg;

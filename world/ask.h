@@ -52,9 +52,20 @@ void ask_choice(enum benchmark_kind kind, struct random *r, uint64_t i, struct i
 void ask_yes_no(struct random *r, uint64_t i, struct item *out);
 void ask_open(enum benchmark_kind kind, struct random *r, uint64_t i, struct item *out);
 
+#define SAY(text, ...) snprintf(text, sizeof text, __VA_ARGS__) /* `text`: an array */
+
+/* All answers that there are to a question about a background, and so on. */
+enum ask_pool_kind { POOL_BACKGROUNDS, POOL_SHAPE_COLOURS, POOL_GROUPS, POOL_NUMBERS, POOL_SIDES, POOL_CORNERS };
+struct ask_pool {
+    const char *of[GROUPS];
+    size_t n;
+};
+struct ask_pool ask_pool(enum ask_pool_kind kind);
+
 /* Fill the options: `right` has the answer, the others are taken from the pool without what equals it. */
 void ask_options(struct asked *q, struct random *r, size_t right, const char *answer, const char *const *pool,
                  size_t n_pool);
+void ask_options_of(struct asked *q, struct random *r, size_t right, const char *answer, enum ask_pool_kind kind);
 /* The same with nouns: the others are of concepts that are `wanted`. */
 void ask_nouns(struct asked *q, struct random *r, size_t right, const char *answer, concept_test *wanted,
                const void *arg);

@@ -5,18 +5,13 @@
 
 typedef void maker(struct random *r, size_t right, struct item *it);
 
-#define SAY(q, ...) snprintf((q)->question, sizeof(q)->question, __VA_ARGS__)
-
-static const char *const numbers[] = { "one", "two", "three", "four" };
-static const char *const corners[] = { "top left", "top right", "bottom left", "bottom right" };
-
 /* ---- about what is seen ---------------------------------------------------------------------------------------------
  */
 
 static void make_name(struct random *r, size_t right, struct item *it)
 {
     const struct concept *c = ask_one(it, r);
-    SAY(&it->asked[0], "What is in the picture?");
+    SAY(it->asked[0].question, "What is in the picture?");
     ask_nouns(&it->asked[0], r, right, c->noun, ask_is_absent, &it->scene);
 }
 
@@ -27,8 +22,8 @@ static void make_count(struct random *r, size_t right, struct item *it)
     for (size_t i = 0; i < n; i++)
         scene_add(&it->scene, c);
     scene_lay_out(&it->scene, r, CORNERS, NULL);
-    SAY(&it->asked[0], "How many %s are there?", c->plural);
-    ask_options(&it->asked[0], r, right, number_word(n), numbers, ARRAY_LEN(numbers));
+    SAY(it->asked[0].question, "How many %s are there?", c->plural);
+    ask_options_of(&it->asked[0], r, right, number_word(n), POOL_NUMBERS);
 }
 
 static void make_corner(struct random *r, size_t right, struct item *it)
@@ -37,16 +32,8 @@ static void make_corner(struct random *r, size_t right, struct item *it)
     int corner = (int)random_below(r, 4);
     scene_add(&it->scene, c);
     scene_lay_out(&it->scene, r, CORNERS, &corner);
-    SAY(&it->asked[0], "Where is the %s?", c->noun);
-    ask_options(&it->asked[0], r, right, corners[corner], corners, ARRAY_LEN(corners));
-}
-
-static void colour_options(struct asked *q, struct random *r, size_t right, enum colour c)
-{
-    const char *pool[COLOURS];
-    for (size_t i = 0; i < SHAPE_COLOURS; i++)
-        pool[i] = colour_name(shape_at(0)->in[i].colour);
-    ask_options(q, r, right, colour_name(c), pool, SHAPE_COLOURS);
+    SAY(it->asked[0].question, "Where is the %s?", c->noun);
+    ask_options_of(&it->asked[0], r, right, place_name((enum place)(TOP_LEFT + corner)), POOL_CORNERS);
 }
 
 static void make_colour(struct random *r, size_t right, struct item *it)
@@ -54,18 +41,15 @@ static void make_colour(struct random *r, size_t right, struct item *it)
     const struct shape *shape = shape_at(random_below(r, SHAPES));
     scene_add_shape(&it->scene, shape, random_below(r, SHAPE_COLOURS));
     scene_lay_out(&it->scene, r, ALONE, NULL);
-    SAY(&it->asked[0], "What color is the %s?", shape->noun);
-    colour_options(&it->asked[0], r, right, it->scene.things[0].colour);
+    SAY(it->asked[0].question, "What color is the %s?", shape->noun);
+    ask_options_of(&it->asked[0], r, right, colour_name(it->scene.things[0].colour), POOL_SHAPE_COLOURS);
 }
 
 static void make_background(struct random *r, size_t right, struct item *it)
 {
-    const char *pool[BACKGROUNDS];
-    for (size_t i = 0; i < BACKGROUNDS; i++)
-        pool[i] = colour_name(background_at(i));
     ask_one(it, r);
-    SAY(&it->asked[0], "What color is the background?");
-    ask_options(&it->asked[0], r, right, colour_name(it->scene.background), pool, BACKGROUNDS);
+    SAY(it->asked[0].question, "What color is the background?");
+    ask_options_of(&it->asked[0], r, right, colour_name(it->scene.background), POOL_BACKGROUNDS);
 }
 
 static bool is_other(const struct concept *c, const void *arg)
@@ -85,17 +69,16 @@ static void add_two(struct random *r, bool beside, struct item *it)
 static void make_present(struct random *r, size_t right, struct item *it)
 {
     add_two(r, random_chance(r, 50), it);
-    SAY(&it->asked[0], "Which of these is in the picture?");
+    SAY(it->asked[0].question, "Which of these is in the picture?");
     ask_nouns(&it->asked[0], r, right, it->scene.things[random_below(r, 2)].noun, ask_is_absent, &it->scene);
 }
 
 static void make_side(struct random *r, size_t right, struct item *it)
 {
-    static const char *const sides[] = { "left", "right", "top", "bottom" };
     size_t asked = random_below(r, 2);
     add_two(r, random_chance(r, 50), it);
-    SAY(&it->asked[0], "Where is the %s?", it->scene.things[asked].noun);
-    ask_options(&it->asked[0], r, right, place_name(it->scene.things[asked].place), sides, ARRAY_LEN(sides));
+    SAY(it->asked[0].question, "Where is the %s?", it->scene.things[asked].noun);
+    ask_options_of(&it->asked[0], r, right, place_name(it->scene.things[asked].place), POOL_SIDES);
 }
 
 static void make_relation(struct random *r, size_t right, struct item *it)
@@ -103,8 +86,8 @@ static void make_relation(struct random *r, size_t right, struct item *it)
     bool beside = random_chance(r, 50);
     size_t answer = random_below(r, 2);
     add_two(r, beside, it);
-    SAY(&it->asked[0], "What is %s the %s?", beside ? (answer ? "right of" : "left of") : (answer ? "below" : "above"),
-        it->scene.things[!answer].noun);
+    SAY(it->asked[0].question, "What is %s the %s?",
+        beside ? (answer ? "right of" : "left of") : (answer ? "below" : "above"), it->scene.things[!answer].noun);
     ask_nouns(&it->asked[0], r, right, it->scene.things[answer].noun, ask_is_absent, &it->scene);
 }
 
@@ -121,21 +104,13 @@ static bool not_in_group(const struct concept *c, const void *arg)
     return c->group != *(const enum group *)arg;
 }
 
-static void group_options(struct asked *q, struct random *r, size_t right, enum group g)
-{
-    const char *pool[GROUPS];
-    for (size_t i = 0; i < GROUPS; i++)
-        pool[i] = group_facts((enum group)i)->name;
-    ask_options(q, r, right, group_facts(g)->name, pool, GROUPS);
-}
-
 static void make_group(struct random *r, size_t right, struct item *it)
 {
     enum group g = (enum group)random_below(r, GROUPS);
     scene_add(&it->scene, concept_where(r, in_group, &g));
     scene_lay_out(&it->scene, r, ALONE, NULL);
-    SAY(&it->asked[0], "Which kind of thing is it?");
-    group_options(&it->asked[0], r, right, g);
+    SAY(it->asked[0].question, "Which kind of thing is it?");
+    ask_options_of(&it->asked[0], r, right, group_facts(g)->name, POOL_GROUPS);
 }
 
 static void fact_options(struct asked *q, struct random *r, size_t right, const struct fact_question *f,
@@ -151,7 +126,7 @@ static void make_fact(struct random *r, size_t right, struct item *it)
     const char *answer = f.answers[random_below(r, (uint32_t)f.n)];
     scene_add(&it->scene, fact_concept(&f, answer, r));
     scene_lay_out(&it->scene, r, ALONE, NULL);
-    SAY(&it->asked[0], "%s", f.text);
+    SAY(it->asked[0].question, "%s", f.text);
     fact_options(&it->asked[0], r, right, &f, answer);
 }
 
@@ -171,8 +146,8 @@ static void make_common_group(struct random *r, size_t right, struct item *it)
     for (size_t i = 0; i < 3; i++)
         scene_add(&it->scene, concept_where(r, in_group, &g));
     scene_lay_out(&it->scene, r, CORNERS, NULL);
-    SAY(&it->asked[0], "What kind are all of these?");
-    group_options(&it->asked[0], r, right, g);
+    SAY(it->asked[0].question, "What kind are all of these?");
+    ask_options_of(&it->asked[0], r, right, group_facts(g)->name, POOL_GROUPS);
     put_place(&it->asked[0]);
 }
 
@@ -185,8 +160,8 @@ static void make_odd(struct random *r, size_t right, struct item *it)
         scene_add(&it->scene, concept_where(r, in_group, &g));
     random_shuffle(r, places, 4);
     scene_lay_out(&it->scene, r, CORNERS, places);
-    SAY(&it->asked[0], "Which place has the odd one?");
-    ask_options(&it->asked[0], r, right, corners[places[0]], corners, ARRAY_LEN(corners));
+    SAY(it->asked[0].question, "Which place has the odd one?");
+    ask_options_of(&it->asked[0], r, right, place_name((enum place)(TOP_LEFT + places[0])), POOL_CORNERS);
     put_place(&it->asked[0]);
 }
 
@@ -196,8 +171,8 @@ static void make_sum(struct random *r, size_t right, struct item *it)
     for (size_t i = 0; i < n; i++)
         scene_add(&it->scene, concept_any(r));
     scene_lay_out(&it->scene, r, CORNERS, NULL);
-    SAY(&it->asked[0], "How many things are there?");
-    ask_options(&it->asked[0], r, right, number_word(n), numbers, ARRAY_LEN(numbers));
+    SAY(it->asked[0].question, "How many things are there?");
+    ask_options_of(&it->asked[0], r, right, number_word(n), POOL_NUMBERS);
     put_place(&it->asked[0]);
 }
 
@@ -222,7 +197,7 @@ static void make_class(struct random *r, size_t right, struct item *it)
     scene_add(&it->scene, concept_where(r, in_group, &g));
     scene_lay_out(&it->scene, r, ALONE, NULL);
     it->asked[0].hint = class_hint;
-    SAY(&it->asked[0], "Which class of animal is it?");
+    SAY(it->asked[0].question, "Which class of animal is it?");
     ask_options(&it->asked[0], r, right, group_facts(g)->name, pool, ARRAY_LEN(classes));
 }
 
@@ -230,7 +205,7 @@ static void make_which_class(struct random *r, size_t right, struct item *it)
 {
     enum group g = classes[random_below(r, ARRAY_LEN(classes))];
     it->pictured = false;
-    SAY(&it->asked[0], "Which of these is a %s?", group_facts(g)->name);
+    SAY(it->asked[0].question, "Which of these is a %s?", group_facts(g)->name);
     ask_nouns(&it->asked[0], r, right, concept_where(r, in_group, &g)->noun, not_in_group, &g);
 }
 
@@ -242,7 +217,7 @@ static void make_told_fact(struct random *r, size_t right, struct item *it)
     const char *noun = it->scene.things[0].noun;
     memcpy(text, it->asked[0].question, sizeof text);
     it->pictured = false;
-    SAY(&it->asked[0], "This is %s %s. %.120s", article(noun), noun, text);
+    SAY(it->asked[0].question, "This is %s %s. %.120s", article(noun), noun, text);
 }
 
 /* ---- the families ---------------------------------------------------------------------------------------------------

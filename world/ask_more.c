@@ -4,8 +4,6 @@
 
 #include "world/ask.h"
 
-#define SAY(text, ...) snprintf(text, sizeof text, __VA_ARGS__)
-
 /* What is asked of, in which form, and, of a yes or no, which of them is right. */
 struct more {
     const struct scene *s;
@@ -31,11 +29,11 @@ static void answer_noun(struct more *m, const char *right)
 }
 
 /* What a yes or no names: the right one of the pool, or another. */
-static const char *named_of(struct more *m, const char *right, const char *const *pool, size_t n)
+static const char *named_of(struct more *m, const char *right, const struct ask_pool *pool)
 {
     const char *named = right;
     while (!m->yes && strcmp(named, right) == 0)
-        named = pool[random_below(m->r, (uint32_t)n)];
+        named = pool->of[random_below(m->r, (uint32_t)pool->n)];
     return named;
 }
 
@@ -113,26 +111,23 @@ static bool fits_plural(const struct scene *s, enum ask_form form)
 
 static void more_background(struct more *m)
 {
-    const char *right = colour_name(m->s->background), *pool[BACKGROUNDS];
-    for (size_t i = 0; i < BACKGROUNDS; i++)
-        pool[i] = colour_name(background_at(i));
+    const char *right = colour_name(m->s->background);
+    struct ask_pool pool = ask_pool(POOL_BACKGROUNDS);
     if (m->form == ASK_YES_NO)
-        SAY(m->q->question, "Is the background %s?", named_of(m, right, pool, BACKGROUNDS));
+        SAY(m->q->question, "Is the background %s?", named_of(m, right, &pool));
     else
         SAY(m->q->question, "What color is the background?");
-    answer_among(m, right, pool, BACKGROUNDS);
+    answer_among(m, right, pool.of, pool.n);
 }
 
 static void ask_number(struct more *m, const char *things, size_t n)
 {
-    const char *pool[SCENE_MOST];
-    for (size_t i = 0; i < SCENE_MOST; i++)
-        pool[i] = number_word(i + 1);
+    struct ask_pool pool = ask_pool(POOL_NUMBERS);
     if (m->form == ASK_YES_NO)
-        SAY(m->q->question, "Is the number of %s %s?", things, named_of(m, number_word(n), pool, SCENE_MOST));
+        SAY(m->q->question, "Is the number of %s %s?", things, named_of(m, number_word(n), &pool));
     else
         SAY(m->q->question, "How many %s are there?", things);
-    answer_among(m, number_word(n), pool, SCENE_MOST);
+    answer_among(m, number_word(n), pool.of, pool.n);
 }
 
 static void more_sum(struct more *m)
@@ -160,15 +155,14 @@ static void more_noun(struct more *m)
 
 static void more_kind(struct more *m)
 {
-    const char *right = group_facts(m->s->things[0].concept->group)->name, *pool[GROUPS];
-    for (size_t i = 0; i < GROUPS; i++)
-        pool[i] = group_facts((enum group)i)->name;
-    const char *named = named_of(m, right, pool, GROUPS);
+    const char *right = group_facts(m->s->things[0].concept->group)->name;
+    struct ask_pool pool = ask_pool(POOL_GROUPS);
+    const char *named = named_of(m, right, &pool);
     if (m->form == ASK_YES_NO)
         SAY(m->q->question, "Is it %s %s?", article(named), named);
     else
         SAY(m->q->question, "Which kind of thing is it?");
-    answer_among(m, right, pool, GROUPS);
+    answer_among(m, right, pool.of, pool.n);
 }
 
 static void more_fact(struct more *m)
@@ -183,27 +177,24 @@ static void more_fact(struct more *m)
 
 static void more_colour(struct more *m)
 {
-    const char *right = colour_name(m->s->things[0].colour), *pool[SHAPE_COLOURS];
-    for (size_t i = 0; i < SHAPE_COLOURS; i++)
-        pool[i] = colour_name(shape_at(0)->in[i].colour);
+    const char *right = colour_name(m->s->things[0].colour);
+    struct ask_pool pool = ask_pool(POOL_SHAPE_COLOURS);
     if (m->form == ASK_YES_NO)
-        SAY(m->q->question, "Is the %s %s?", m->s->things[0].noun, named_of(m, right, pool, SHAPE_COLOURS));
+        SAY(m->q->question, "Is the %s %s?", m->s->things[0].noun, named_of(m, right, &pool));
     else
         SAY(m->q->question, "What color is the %s?", m->s->things[0].noun);
-    answer_among(m, right, pool, SHAPE_COLOURS);
+    answer_among(m, right, pool.of, pool.n);
 }
 
 static void more_place(struct more *m)
 {
-    static const char *const sides[] = { "left", "right", "top", "bottom" };
-    static const char *const corners[] = { "top left", "top right", "bottom left", "bottom right" };
     const struct thing *t = any_thing(m);
-    const char *const *pool = t->place < TOP_LEFT ? sides : corners;
+    struct ask_pool pool = ask_pool(t->place < TOP_LEFT ? POOL_SIDES : POOL_CORNERS);
     if (m->form == ASK_YES_NO)
-        SAY(m->q->question, "Is the %s at the %s?", t->noun, named_of(m, place_name(t->place), pool, ARRAY_LEN(sides)));
+        SAY(m->q->question, "Is the %s at the %s?", t->noun, named_of(m, place_name(t->place), &pool));
     else
         SAY(m->q->question, "Where is the %s?", t->noun);
-    answer_among(m, place_name(t->place), pool, ARRAY_LEN(sides));
+    answer_among(m, place_name(t->place), pool.of, pool.n);
 }
 
 static const char *relation_of(const struct thing *t, bool opposite)

@@ -3,8 +3,6 @@
 
 #include "world/ask.h"
 
-#define SAY(text, ...) snprintf(text, sizeof text, __VA_ARGS__)
-
 /* Facts that the picture does not show; of each question every answer as often. */
 static void make_fact(struct random *r, uint64_t i, struct item *it)
 {

@@ -11,8 +11,6 @@ struct both {
 };
 typedef void maker(struct random *r, struct scene *s, struct both *b);
 
-#define SAY(text, ...) snprintf(text, sizeof text, __VA_ARGS__)
-
 static void add_different(struct random *r, struct scene *s, size_t n)
 {
     while (s->n < n)

@@ -174,7 +174,7 @@ int make_stage2(struct making *m, struct err *e)
     return write_chats(m, "stage2/chat.json", m->sizes.stage2, make_chat, e);
 }
 
-/* A picture spelled cell by cell, and after it its caption or the cells again: which teaches to read a picture token by token. */
+/* A picture spelled cell by cell, and after it its caption or the cells again: to read a picture token by token. */
 static json_t *make_spelled(struct making *m, size_t i, struct err *e)
 {
     struct scene s;

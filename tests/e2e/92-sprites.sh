@@ -24,7 +24,8 @@ reduced() {
     for r in "$@"; do
         list+="{ members = [\"${r//+/\", \"}\"]; target_grid = 4; }, "
     done
-    sed -e 's/^name = "sprites";/name = "reduced";/' -e 's/ samples = [0-9]*;/ samples = 96;/' -e 's/screening_samples = [0-9]*;/screening_samples = 48;/' \
+    sed -e 's/^name = "sprites";/name = "reduced";/' -e 's/ samples = [0-9]*;/ samples = 96;/' \
+        -e 's/screening_samples = [0-9]*;/screening_samples = 48;/' \
         -e 's/sample_size = [0-9]*;/sample_size = 4;/' -e 's/fine_tunes = [0-9]*;/fine_tunes = 2;/' \
         -e "/^  list = (/,/^  )/c\\  list = ( ${list%, } );" "$SPRITES/sweep.cfg"
 }
@@ -35,7 +36,7 @@ NUMBERS="SELECT concat_ws(' ', 'score', representation, benchmark, score, metric
 numbers() { json "$OUT" '"\n".join(x["line"] for x in d)'; }
 FOUR=(CLIP@64 DINOv2@64 CLIP@48 CLIP@64+DINOv2@64)
 reduced "${FOUR[@]}" >"$SCRATCH/sweep.cfg"
-same "$(grep -cE '^name = "reduced";| samples = 96;|sample_size = 4;|fine_tunes = 2;|^  list = .*target_grid = 4; } \);$' "$SCRATCH/sweep.cfg")" 6
+same "$(grep -cE '^name = "reduced";| samples = 96; screening_samples = 48;| samples = 96; batch|sample_size = 4;|fine_tunes = 2;|^  list = .*target_grid = 4; } \);$' "$SCRATCH/sweep.cfg")" 6
 
 # ---- alone -----------------------------------------------------------------------------------------------------------------
 sweep() { acsweep run "$1" --state "$SCRATCH/state" --workers 2 "${PATHS[@]}"; }
@@ -63,6 +64,14 @@ screened() { # screened WHOSE SINCE: attempts of scoring, and of what it needs
 }
 same "$(screened "<> 'SigLIP'" "$SINCE")" 0
 (($(screened "= 'SigLIP'" "$SINCE") >= 10)) || fail "SigLIP was not scored"
+
+# ---- what the choice lost ----------------------------------------------------------------------------------------------------
+expect 0 "$SPRITES/make-truth" "$(dirname "$(command -v acsweep)")" "$SCRATCH/world" "$SPRITES/models" "$SCRATCH/state" "$SCRATCH/more.cfg"
+cp "$OUT" "$SCRATCH/truth.csv"
+same "$(wc -l <"$SCRATCH/truth.csv")" 41
+expect 0 acsweep report reduced --state "$SCRATCH/state" --truth "$SCRATCH/truth.csv"
+has "$SCRATCH/state/report/index.html" "What the choice lost"
+none_left
 
 # ---- three network namespaces --------------------------------------------------------------------------------------------------
 if [[ $(id -u) != 0 ]] || ! ip link add "acb$$" type bridge 2>"$ERR"; then

@@ -124,19 +124,26 @@ static bool is_answer(const struct scene *s, const char *q, const char *answer)
             strcmp(answer, t->concept->fact) == 0);
 }
 
+/* Question number i, of a scene of its own. */
+static enum benchmark_kind ask_number(uint64_t i, enum ask_subjects of, enum ask_form form, struct scene *s,
+                                      struct asked *a)
+{
+    struct random r = random_for(5, "more", i);
+    scene_common(s, &r);
+    return ask_more(s, &r, of, form, a);
+}
+
 static void only_the_answer_is_right(void **state)
 {
     (void)state;
     for (uint64_t i = 0; i < SCENES; i++) {
         struct scene s;
         struct asked a;
-        struct random r = random_for(5, "more", i);
-        scene_common(&s, &r);
-        assert_int_equal(ask_more(&s, &r, ASK_ALL, ASK_OPEN, &a), TEXTVQA);
+        assert_int_equal(ask_number(i, ASK_ALL, ASK_OPEN, &s, &a), TEXTVQA);
         assert_int_equal(a.n_options, 0);
         if (!is_answer(&s, a.question, a.answer))
             fail_msg("scene %d: '%s' is answered '%s'", (int)i, a.question, a.answer);
-        assert_int_equal(ask_more(&s, &r, ASK_ALL, ASK_CHOICE, &a), SEED);
+        assert_int_equal(ask_number(i, ASK_ALL, ASK_CHOICE, &s, &a), SEED);
         assert_int_equal(a.n_options, ASKED_OPTIONS);
         for (size_t k = 0; k < a.n_options; k++)
             if (is_answer(&s, a.question, a.options[k]) != (k == a.right))
@@ -151,9 +158,7 @@ static void yes_is_said_of_half_and_what_is_true(void **state)
     for (uint64_t i = 0; i < SCENES; i++) {
         struct scene s;
         struct asked a;
-        struct random r = random_for(6, "more", i);
-        scene_common(&s, &r);
-        assert_int_equal(ask_more(&s, &r, ASK_ALL, ASK_YES_NO, &a), MME);
+        assert_int_equal(ask_number(i, ASK_ALL, ASK_YES_NO, &s, &a), MME);
         if (strcmp(a.answer, is_true(&s, a.question) ? "Yes" : "No") != 0)
             fail_msg("scene %d: '%s' is answered '%s'", (int)i, a.question, a.answer);
         yes += strcmp(a.answer, "Yes") == 0;
@@ -182,10 +187,8 @@ static void every_subject_comes_up(void **state)
     for (uint64_t i = 0; i < 10 * SCENES; i++) {
         struct scene s;
         struct asked a;
-        struct random r = random_for(7, "more", i);
         enum ask_form form = (enum ask_form)(i % ASK_FORMS);
-        scene_common(&s, &r);
-        ask_more(&s, &r, ASK_ALL, form, &a);
+        ask_number(i, ASK_ALL, form, &s, &a);
         for (size_t k = 0; k < ARRAY_LEN(wanted[form]); k++)
             seen[form][k] |= strncmp(a.question, wanted[form][k], strlen(wanted[form][k])) == 0;
     }
@@ -206,10 +209,8 @@ static void plain_ones_are_asked_of_any_scene(void **state)
     for (uint64_t i = 0; i < SCENES; i++) {
         struct scene s;
         struct asked a;
-        struct random r = random_for(8, "more", i);
         size_t k = 0;
-        scene_common(&s, &r);
-        ask_more(&s, &r, ASK_PLAIN, (enum ask_form)(i % ASK_FORMS), &a);
+        ask_number(i, ASK_PLAIN, (enum ask_form)(i % ASK_FORMS), &s, &a);
         while (k < ARRAY_LEN(plain) && strncmp(a.question, plain[k], strlen(plain[k])) != 0)
             k++;
         if (k == ARRAY_LEN(plain))
