@@ -144,13 +144,14 @@ wait_for 180 "the sweep" is done "SELECT state FROM acsweep.sweep WHERE name = '
 # The worker that was killed had done a part; what it left is what the other went on with.
 same "$(query "SELECT count(*) > 1 FROM acsweep.attempt a JOIN acsweep.task t USING (task_id) WHERE t.kind = 'stage1'")" True
 same "$(query "SELECT count(*) FROM acsweep.attempt a JOIN acsweep.task t USING (task_id) WHERE t.kind = 'stage2' AND a.outcome = 'checkpointed'")" 1
-# The last digits of features depend on how many pictures are computed at once, so the run to compare with reads the same files.
+# Last digits depend on how many pictures and samples are computed at once, so the run to compare with reads the same files and
+# takes as many samples.
 mkdir -p "$SCRATCH/kept/24" "$SCRATCH/kept/16"
 for manifest in "$SCRATCH"/store/objects/*/*/manifest.json; do
     [[ $(json "$manifest" 'd["identity"]["geometry"]') == own ]] || continue
     ln -s "${manifest%/*}/features.safetensors" "$SCRATCH/kept/$(json "$manifest" 'd["channels"]')/$((++N)).safetensors"
 done
-expect 0 train stage1 kept --epochs 16 --features "$SCRATCH/kept/24" --features "$SCRATCH/kept/16" --json
+expect 0 train stage1 kept --epochs 16 --device-batch 8 --features "$SCRATCH/kept/24" --features "$SCRATCH/kept/16" --json
 python3 -c 'import sys; a, b = map(float, sys.argv[1:]); sys.exit(not abs(a - b) < 1e-4 * a)' "$(losses "$OUT")" "$CALM" ||
     fail "with kept features it comes to $(losses "$OUT"), not to $CALM"
 same "$(sha256sum <"$(ls "$SCRATCH"/store/objects/*/*/mm_projector.safetensors | head -1)" | cut -d' ' -f1)" "$(digest kept/mm_projector.safetensors)"

@@ -239,6 +239,46 @@ static void test_recomputed_blocks_and_a_loss_in_pieces_have_the_same_gradients(
     }
 }
 
+/* A row at a time, each with its weight, or all at once: the same. Weights of what is no target do not count. */
+static void test_weights_of_labels(void **state)
+{
+    (void)state;
+    TH_SCOPE(s);
+    struct err e = { 0 };
+    AUTO(weights_destroy) struct weights *w = open_golden_numbers("grouped");
+    AUTO(llama_destroy) struct llama *m = open_golden("grouped");
+    struct tensor *labels = golden(w, "labels");
+    struct tensor *h = llama_forward(m, llama_embed(m, golden(w, "ids")), (struct llama_pass){ 0 });
+    int64_t rows = th_size(labels, 0), length = th_size(labels, 1);
+    float *weight = calloc((size_t)(rows * length), sizeof *weight);
+    double want = 0;
+    assert_non_null(weight);
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t targets;
+        struct tensor *mean = llama_loss(m, th_slice(h, 0, i, i + 1), th_slice(labels, 0, i, i + 1), &targets);
+        want += th_item(mean) * (double)targets * (double)(i + 1);
+        for (int64_t k = 0; k < length; k++)
+            weight[i * length + k] = (float)(i + 1);
+    }
+    struct tensor *weights = th_from(weight, TH_DIMS(rows, length), TH_F32, TH_CPU);
+    double got = th_item(llama_weighted_loss(m, h, labels, weights));
+    free(weight);
+    assert_true(rows > 1 && want > 1 && fabs(got - want) < 1e-5 * want);
+    /* Gradients of equal weights are those of the mean. */
+    FINE(params_train(llama_params(m), "*", true, &e));
+    th_grad(true);
+    struct tensor *head = llama_linear(m, 0, LLAMA_Q)->w;
+    int64_t targets;
+    h = llama_forward(m, llama_embed(m, golden(w, "ids")), (struct llama_pass){ 0 });
+    assert_true(th_backward(llama_loss(m, h, labels, &targets)));
+    struct tensor *mean = th_clone(th_grad_of(head));
+    th_grad_clear(head);
+    h = llama_forward(m, llama_embed(m, golden(w, "ids")), (struct llama_pass){ 0 });
+    weights = th_full(TH_DIMS(rows, length), 1.0 / (double)targets, TH_F32, TH_CPU);
+    assert_true(th_backward(llama_weighted_loss(m, h, labels, weights)));
+    assert_near(th_grad_of(head), mean, 1e-6, "gradients");
+}
+
 static void test_without_targets_the_loss_is_nothing_and_so_are_its_gradients(void **state)
 {
     (void)state;
@@ -409,6 +449,7 @@ int main(void)
         TORCH_TEST(test_an_answer_ends_with_the_context),
         TORCH_TEST(test_what_is_read_in_pieces_is_what_is_read_at_once),
         TORCH_TEST(test_recomputed_blocks_and_a_loss_in_pieces_have_the_same_gradients),
+        TORCH_TEST(test_weights_of_labels),
         TORCH_TEST(test_without_targets_the_loss_is_nothing_and_so_are_its_gradients),
         TORCH_TEST(test_lora_adds_its_difference_and_merges),
         TORCH_TEST(test_what_is_saved_is_read_again),

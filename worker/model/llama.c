@@ -241,17 +241,37 @@ struct tensor *llama_logits(const struct llama *m, struct tensor *hidden)
     return linear_apply(&m->w.head, hidden);
 }
 
-struct tensor *llama_loss(const struct llama *m, struct tensor *hidden, struct tensor *labels, int64_t *targets)
+/* What each token is to be followed by: (B,N) -> (B(N-1)) */
+static struct tensor *of_next(struct tensor *x)
+{
+    return th_reshape(th_slice(x, 1, 1, INT64_MAX), TH_DIMS(-1));
+}
+
+static struct tensor *loss(const struct llama *m, struct tensor *hidden, struct tensor *labels, struct tensor *weights,
+                           int64_t *targets)
 {
     TH_SCOPE(s);
     int64_t n = th_size(hidden, 1), d = m->config.width;
     struct tensor *h = th_reshape(th_slice(hidden, 1, 0, n - 1), TH_DIMS(-1, d)); /* (B(N-1),D) */
-    struct tensor *next = th_reshape(th_slice(labels, 1, 1, INT64_MAX), TH_DIMS(-1));
+    struct tensor *next = of_next(labels);
     struct tensor *which = th_reshape(th_nonzero(th_ne_s(next, LLAMA_IGNORE)), TH_DIMS(-1)); /* (T) */
     if (targets)
         *targets = th_size(which, 0);
     if (th_size(which, 0) == 0) /* nothing to learn, but part of the graph */
         return th_return(&s, th_sum_to(th_slice(h, 0, 0, 0), TH_SCALAR_DIMS, false, TH_F32));
-    return th_return(
-        &s, th_linear_cross_entropy(th_index_select(h, 0, which), m->w.head.w, th_index_select(next, 0, which), 0));
+    if (weights)
+        weights = th_index_select(of_next(weights), 0, which);
+    return th_return(&s, th_linear_cross_entropy(th_index_select(h, 0, which), m->w.head.w,
+                                                 th_index_select(next, 0, which), weights, 0));
+}
+
+struct tensor *llama_loss(const struct llama *m, struct tensor *hidden, struct tensor *labels, int64_t *targets)
+{
+    return loss(m, hidden, labels, NULL, targets);
+}
+
+struct tensor *llama_weighted_loss(const struct llama *m, struct tensor *hidden, struct tensor *labels,
+                                   struct tensor *weights)
+{
+    return loss(m, hidden, labels, weights, NULL);
 }

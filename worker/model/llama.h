@@ -92,6 +92,9 @@ struct tensor *llama_logits(const struct llama *m, struct tensor *hidden);
  * (B,N,V) does not exist. *targets (may be NULL): their number; where there are none the loss is 0, and its gradients
  * too. */
 struct tensor *llama_loss(const struct llama *m, struct tensor *hidden, struct tensor *labels, int64_t *targets);
+/* The same with weights (B,N) f32, of each label: the sum of weights times cross entropies. */
+struct tensor *llama_weighted_loss(const struct llama *m, struct tensor *hidden, struct tensor *labels,
+                                   struct tensor *weights);
 
 DEFINE_CLEANUP(llama_destroy, struct llama *)
 DEFINE_CLEANUP(llama_cache_destroy, struct llama_cache *)

@@ -51,7 +51,7 @@ const struct opt tool_train_options[] = {
     { .name = "dtype", .type = OPT_CHOICE, .choices = "bf16|fp16|fp32", .fallback = "bf16", .help = "that features are rounded to" },
     { .name = "seed", .letter = 's', .type = OPT_INT, .value = "N", .lo = 0, .hi = 4294967295, .help = "of initial values and order (42)" },
     { .name = "device-batch", .type = OPT_INT, .value = "N", .lo = 1, .hi = 1048576,
-      .help = "samples computed at a time; without it an eighth of the batch" },
+      .help = "samples computed at a time; without it a chunk of the batch" },
     { .name = "device", .type = OPT_TEXT, .value = "cpu|cuda[:N]", .many = true,
       .help = "where to compute; again for each, then a process for each (cpu)" },
     { .name = "processes", .letter = 'p', .type = OPT_INT, .value = "N", .lo = 1, .hi = 16, .help = "with --device cpu: processes (1)" },

@@ -231,7 +231,8 @@ struct tensor *th_recompute(struct tensor *(*f)(struct tensor *x, void *arg), st
     return none(__func__);
 }
 
-TENSOR(th_linear_cross_entropy, struct tensor *x, struct tensor *w, struct tensor *target, int64_t rows)
+TENSOR(th_linear_cross_entropy, struct tensor *x, struct tensor *w, struct tensor *target, struct tensor *weights,
+       int64_t rows)
 
 struct th_optim *th_optim_adamw(struct th_adamw options, struct err *e)
 {

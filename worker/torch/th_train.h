@@ -46,9 +46,10 @@ void th_grad_clear(struct tensor *x);
  * th_backward's. During th_backward f may be called from another thread. */
 struct tensor *th_recompute(struct tensor *(*f)(struct tensor *x, void *arg), struct tensor *x, void *arg);
 /* Mean cross entropy, in f32, of the logits x w' with target: x (T,D), w (V,D), target i64 (T), of which there must be
- * at least one. Logits are made for `rows` tokens at a time (0: 512) and dropped; what th_backward needs of them, the
+ * at least one; with `weights`, f32 (T), the sum of weights times cross entropies instead. Logits are made for `rows` tokens at a time (0: 512) and dropped; what th_backward needs of them, the
  * derivatives by x and w, is worked out on the way, so their memory is rows V and not T V. w's is added up in f32. */
-struct tensor *th_linear_cross_entropy(struct tensor *x, struct tensor *w, struct tensor *target, int64_t rows);
+struct tensor *th_linear_cross_entropy(struct tensor *x, struct tensor *w, struct tensor *target,
+                                       struct tensor *weights, int64_t rows);
 
 /* ---- optimisers (th_optim.cpp) --------------------------------------------------------------------------------------
  * The formulas of torch.optim.AdamW and torch.optim.SGD (with PyTorch's bias correction and decoupled decay), in f32.

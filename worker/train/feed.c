@@ -117,11 +117,12 @@ static int make(void *arg, size_t i, float *unused, struct err *e)
 static int start(struct feed *f, struct err *e)
 {
     size_t n = f->o.steps > f->o.from ? (size_t)((f->o.steps - f->o.from) * f->a_step) : 0;
-    size_t ahead = (size_t)f->a_chunk > 4 * (size_t)f->o.threads ? (size_t)f->a_chunk : 4 * (size_t)f->o.threads;
+    size_t most = (size_t)(f->o.most ? f->o.most : f->a_chunk), some = 4 * (size_t)f->o.threads;
+    size_t ahead = most > some ? most : some;
     struct decode_ahead_job job = {
         .n = n, .floats = 1, .make = make, .arg = f, .threads = f->o.threads, .ahead = ahead
     };
-    /* An item begins when the one `ahead` before it was taken; a chunk of at most as many is in use meanwhile. */
+    /* An item begins when the one `ahead` before it was taken; at most as many are in use meanwhile. */
     f->n_ring = 2 * ahead;
     if (!(f->ring = calloc(f->n_ring, sizeof *f->ring)))
         return FAIL_NOMEM(e);
@@ -162,9 +163,11 @@ void feed_close(struct feed *f)
     free(f);
 }
 
-int feed_next(struct feed *f, const struct train_sample **list, struct err *e)
+int feed_next(struct feed *f, int64_t n, const struct train_sample **list, struct err *e)
 {
-    for (int64_t i = 0; i < f->a_chunk; i++) {
+    if ((size_t)n > f->n_ring / 2)
+        return FAIL(e, ERR_BUG, "%lld samples at a time are too many", (long long)n);
+    for (int64_t i = 0; i < n; i++) {
         size_t got = 0;
         float unused;
         TRY(decode_ahead_read(f->ahead, &unused, 1, &got, e));

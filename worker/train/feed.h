@@ -27,6 +27,7 @@ struct feed_options {
     int64_t steps;      /* of the whole training */
     int64_t from;       /* the step to begin with */
     int rank, size;
+    int64_t most;     /* samples taken at a time at most; 0 = a chunk */
     unsigned threads; /* at least 1 */
 };
 
@@ -37,9 +38,9 @@ MUST_USE struct feed *feed_open(const struct feed_options *o, struct err *e);
 void feed_close(struct feed *f);
 DEFINE_CLEANUP(feed_close, struct feed *)
 
-/* The samples of the next chunk of this process, batch / chunks of them, in list[]. They are the feed's, and valid until
- * the next call. -1 with the error of a sample that cannot be used, which names it. */
-MUST_USE int feed_next(struct feed *f, const struct train_sample **list, struct err *e);
+/* The next n samples of this process in list[]. They are the feed's, and valid until the next call. -1 with the error of a
+ * sample that cannot be used, which names it. */
+MUST_USE int feed_next(struct feed *f, int64_t n, const struct train_sample **list, struct err *e);
 /* Samples so far whose tokens could not be counted, and which are masked as a whole. */
 size_t feed_mismatches(const struct feed *f);
 

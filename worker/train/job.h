@@ -24,7 +24,7 @@ struct train_job {
     int64_t grid;              /* of the representation; 0 = the finest member's */
     enum th_dtype features;    /* type that tokens are rounded to */
 
-    int64_t device_batch; /* samples computed at a time; 0 = a whole chunk */
+    int64_t device_batch; /* samples computed at a time, a part of a chunk or whole ones; 0 = a chunk */
     bool recompute;       /* blocks of the decoder are computed again in the backward pass: gradient checkpointing */
     int64_t max_steps;    /* stop after so many, with the schedule of the whole training; 0 = no limit */
     unsigned threads;     /* for each process: of an operation, and that decode ahead; 0 = one */

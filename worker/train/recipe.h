@@ -4,7 +4,7 @@
  *
  * A step's loss is the mean over `chunks` parts of the global batch of each part's mean over its target tokens. That is
  * what Hugging Face's Trainer computes when a part is what one device takes at a time; LLaVA trains on 8 devices, so
- * there are 8 parts. A part is computed in as many pieces as memory asks for, each weighted by its targets. */
+ * there are 8 parts. How many samples are computed together is nobody's business: a label has its part's weight. */
 #ifndef ACSWEEP_WORKER_TRAIN_RECIPE_H
 #define ACSWEEP_WORKER_TRAIN_RECIPE_H
 

@@ -1,5 +1,5 @@
-/* One step: the chunks of a batch that are this process's, each in pieces that fit on the device; then the sum over
- * processes, clipping, and the update. */
+/* One step: the chunks of a batch that are this process's, in pieces that fit on the device; then the sum over processes,
+ * clipping, and the update. */
 #include <math.h>
 #include <string.h>
 
@@ -51,27 +51,59 @@ static void sum_lengths(const struct vlm_batch *b, int64_t *tokens)
         *tokens += b->lengths[i];
 }
 
-/* Samples of a piece. */
-static size_t piece_of(const struct trainer *t)
+static int64_t a_chunk(const struct trainer *t)
 {
-    size_t chunk = (size_t)(t->job.recipe.batch / t->job.recipe.chunks);
-    return t->job.device_batch > 0 && (size_t)t->job.device_batch < chunk ? (size_t)t->job.device_batch : chunk;
+    return t->job.recipe.batch / t->job.recipe.chunks;
+}
+
+/* Samples that are computed at a time: a part of a chunk, or chunks. */
+static int64_t piece_of(const struct trainer *t)
+{
+    int64_t chunk = a_chunk(t), most = t->job.device_batch > 0 ? t->job.device_batch : chunk;
+    return most < chunk ? most : most / chunk * chunk;
+}
+
+int64_t trainer_taken(const struct trainer *t)
+{
+    int64_t chunk = a_chunk(t), mine = (t->job.recipe.chunks + t->size - 1) / t->size, piece = piece_of(t);
+    int64_t most = piece > chunk ? piece : chunk;
+    return most < mine * chunk ? most : mine * chunk;
 }
 
 /* Has any process more than one piece in a step? All must come to the same answer. */
 static bool in_pieces(const struct trainer *t)
 {
-    return t->job.recipe.chunks > t->size || t->job.recipe.batch > t->job.recipe.chunks * (int64_t)piece_of(t);
+    int64_t most = (t->job.recipe.chunks + t->size - 1) / t->size; /* chunks of a process */
+    return most * a_chunk(t) > piece_of(t);
 }
 
-/* Forward and backward pass of `n` samples; their share of the step's loss is added to *loss. `targets`: of the chunk. */
-static int one_piece(struct trainer *t, const struct train_sample *const *list, size_t n, int64_t targets, double *loss,
-                     int64_t *tokens, struct err *e)
+/* The part of the step's loss that each label of a sample has: of a mean over chunks of means over their targets. */
+static void share_out(const struct trainer *t, const struct train_sample *const *list, size_t n, float *shares)
+{
+    size_t chunk = (size_t)a_chunk(t);
+    for (size_t from = 0; from < n; from += chunk) {
+        int64_t targets = 0;
+        for (size_t i = from; i < from + chunk; i++)
+            targets += count_targets(t, list[i]);
+        for (size_t i = from; i < from + chunk; i++)
+            shares[i] = targets ? (float)(1 / (double)targets / (double)t->job.recipe.chunks) : 0;
+    }
+}
+
+/* (B,N) f32: the share of each row, for all of its labels. */
+static struct tensor *weights_of(const struct trainer *t, const struct vlm_batch *b, const float *shares)
+{
+    struct tensor *rows = th_from(shares, TH_DIMS(b->rows, 1), TH_F32, TH_CPU);
+    return th_expand_as(th_to_device(rows, t->device), b->labels);
+}
+
+/* Forward and backward pass of `n` samples; their share of the step's loss is added to *loss. */
+static int one_piece(struct trainer *t, const struct train_sample *const *list, size_t n, const float *shares,
+                     double *loss, int64_t *tokens, struct err *e)
 {
     TH_SCOPE(s);
     AUTO(free) struct vlm_sample *samples = calloc(n, sizeof *samples);
     struct tensor *features;
-    int64_t here = 0;
     if (!samples)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < n; i++)
@@ -82,9 +114,7 @@ static int one_piece(struct trainer *t, const struct train_sample *const *list, 
     TRY(vlm_embed(t->model, samples, n, features, t->job.recipe.max_length, &b, e));
     struct llama *m = t->model->llama;
     struct tensor *h = llama_forward(m, b.x, (struct llama_pass){ .lengths = b.lengths, .recompute = t->job.recompute });
-    struct tensor *mean = llama_loss(m, h, b.labels, &here);
-    double share = targets ? (double)here / (double)targets / (double)t->job.recipe.chunks : 0;
-    struct tensor *part = th_mul_s(mean, share);
+    struct tensor *part = llama_weighted_loss(m, h, b.labels, weights_of(t, &b, shares));
     th_backward(part);
     if (in_pieces(t))
         th_optim_take_grad(t->optim);
@@ -93,15 +123,18 @@ static int one_piece(struct trainer *t, const struct train_sample *const *list, 
     return th_check(e);
 }
 
-static int one_chunk(struct trainer *t, const struct train_sample **list, double *loss, int64_t *tokens, struct err *e)
+/* The next n samples of this process, which are whole chunks. */
+static int some_chunks(struct trainer *t, int64_t n, double *loss, int64_t *tokens, struct err *e)
 {
-    size_t n = (size_t)(t->job.recipe.batch / t->job.recipe.chunks), at = 0, most = piece_of(t);
-    int64_t targets = 0;
-    TRY(feed_next(t->feed, list, e));
-    for (size_t i = 0; i < n; i++)
-        targets += count_targets(t, list[i]);
-    for (; at < n; at += most)
-        TRY(one_piece(t, list + at, n - at < most ? n - at : most, targets, loss, tokens, e));
+    AUTO(free) const struct train_sample **list = calloc((size_t)n, sizeof *list);
+    AUTO(free) float *shares = calloc((size_t)n, sizeof *shares);
+    int64_t most = piece_of(t);
+    if (!list || !shares)
+        return FAIL_NOMEM(e);
+    TRY(feed_next(t->feed, n, list, e));
+    share_out(t, list, (size_t)n, shares);
+    for (int64_t at = 0; at < n; at += most)
+        TRY(one_piece(t, list + at, (size_t)(n - at < most ? n - at : most), shares + at, loss, tokens, e));
     return 0;
 }
 
@@ -131,14 +164,11 @@ static int update(struct trainer *t, struct train_step *s, struct err *e)
 
 int trainer_step(struct trainer *t, struct train_step *s, double flags[2], struct err *e)
 {
-    int64_t tokens = 0;
+    int64_t tokens = 0, taken = trainer_taken(t);
+    int64_t left = (t->job.recipe.chunks - t->rank + t->size - 1) / t->size * a_chunk(t);
     double loss = 0;
-    size_t n = (size_t)(t->job.recipe.batch / t->job.recipe.chunks);
-    AUTO(free) const struct train_sample **list = calloc(n + 1, sizeof *list);
-    if (!list)
-        return FAIL_NOMEM(e);
-    for (int64_t chunk = t->rank; chunk < t->job.recipe.chunks; chunk += t->size)
-        TRY(one_chunk(t, list, &loss, &tokens, e));
+    for (; left > 0; left -= taken)
+        TRY(some_chunks(t, left < taken ? left : taken, &loss, &tokens, e));
     double numbers[4] = { loss, (double)tokens, flags[0], flags[1] };
     TRY(sum_numbers(t, numbers, 4, e));
     s->loss = numbers[0];

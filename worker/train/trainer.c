@@ -155,6 +155,7 @@ static int open_feed(struct trainer *t, struct err *e)
                               .from = t->step,
                               .rank = t->rank,
                               .size = t->size,
+                              .most = trainer_taken(t),
                               .threads = t->job.threads ? t->job.threads : 1 };
     t->feed = feed_open(&o, e);
     return t->feed ? 0 : -1;

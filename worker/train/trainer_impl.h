@@ -42,6 +42,9 @@ struct trainer {
  * processes on the way. */
 MUST_USE int trainer_step(struct trainer *t, struct train_step *s, double flags[2], struct err *e);
 
+/* Samples of the feed that a step takes at a time. */
+int64_t trainer_taken(const struct trainer *t);
+
 /* train_state.c */
 MUST_USE int trainer_config(struct trainer *t, struct err *e);
 /* Write a checkpoint, together with the other processes. */
