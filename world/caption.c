@@ -21,8 +21,7 @@ static bool same(const struct thing *a, const struct thing *b)
     return a->code == b->code;
 }
 
-/* The picture's things, equal ones counted, with "and" between. */
-static void put_list(const struct scene *s, struct buf *to)
+void scene_list(const struct scene *s, struct buf *to)
 {
     bool first = true;
     for (size_t i = 0; i < s->n; i++) {
@@ -113,11 +112,26 @@ void scene_caption(const struct scene *s, struct random *r, struct buf *to)
     else if (s->n > 1 && random_chance(r, 40))
         put_places(s, to);
     else
-        put_list(s, to);
+        scene_list(s, to);
     if (s->text[0])
         buf_printf(to, "%sthe %s %s", s->n ? " and " : "", kind_of_text(s), s->text);
     if (random_chance(r, 30))
         buf_printf(to, " on %s %s background", article(colour_name(s->background)), colour_name(s->background));
+}
+
+static void add_some(struct scene *s, struct random *r, bool counted)
+{
+    if (random_chance(r, 12))
+        scene_add_shape(s, shape_at(random_below(r, SHAPES)), random_below(r, SHAPE_COLOURS));
+    else
+        scene_add(s, counted ? concept_where(r, concept_counts, NULL) : concept_any(r));
+}
+
+void scene_single(struct scene *s, struct random *r)
+{
+    scene_begin(s, r);
+    add_some(s, r, false);
+    scene_lay_out_any(s, r);
 }
 
 void scene_common(struct scene *s, struct random *r)
@@ -133,10 +147,8 @@ void scene_common(struct scene *s, struct random *r)
         if (i && equal) {
             s->things[s->n] = s->things[s->n - 1];
             s->n++;
-        } else if (random_chance(r, 12)) {
-            scene_add_shape(s, shape_at(random_below(r, SHAPES)), random_below(r, SHAPE_COLOURS));
         } else {
-            scene_add(s, equal ? concept_where(r, concept_counts, NULL) : concept_any(r));
+            add_some(s, r, equal);
         }
     scene_lay_out_any(s, r);
 }

@@ -55,6 +55,8 @@ void scene_write(struct scene *s, struct random *r, const char *text);
 MUST_USE int scene_draw(const struct scene *s, struct art *a, uint32_t edge, struct random *r, struct image *out,
                         struct err *e);
 
+/* "a dog and two cats": the picture's things, equal ones counted. */
+void scene_list(const struct scene *s, struct buf *to);
 /* "a dog and two cats on a blue background": true, but not always everything. */
 void scene_caption(const struct scene *s, struct random *r, struct buf *to);
 /* Everything that can be seen, with places; of a picture darker than SCENE_DARKEST that it is dark. */
@@ -62,6 +64,8 @@ void scene_describe(const struct scene *s, struct buf *to);
 #define SCENE_SPELLED 4
 /* The picture as cells x cells words, row by row, as an encoder's tokens come: what is to be seen in each cell. */
 void scene_spell(const struct scene *s, int cells, struct random *r, struct buf *to);
+/* One thing, of any kind. */
+void scene_single(struct scene *s, struct random *r);
 /* A common scene for pre-training and captions: mostly one or two things. */
 void scene_common(struct scene *s, struct random *r);
 

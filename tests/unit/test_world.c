@@ -357,6 +357,24 @@ static void quizzes_have_all_answers(void **state)
 
 /* ---- what readers say -------------------------------------------------------------------------------------------- */
 
+/* Most captions of stage 1 name one thing and say no more, and some say more. */
+static void most_captions_are_names(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(chat_set_close) struct chat_set *s = chat_set_open(in_scratch("w/stage1/chat.json"), &e);
+    if (!s)
+        fail_msg("%s", e.text);
+    AUTO(chat_sample_free) struct chat_sample sample = { 0 };
+    size_t names = 0, n = chat_set_count(s);
+    for (size_t k = 0; k < n; k++) {
+        assert_int_equal(chat_set_read(s, k, &sample, &e), 0);
+        const char *caption = sample.turns[1].text;
+        names += !strstr(caption, " and ") && !strstr(caption, " on a ") && !strstr(caption, " of ");
+    }
+    assert_in_range(names, n * 6 / 10, n - 1);
+}
+
 static void conversations_are_read(void **state)
 {
     (void)state;
@@ -530,6 +548,7 @@ int main(void)
         cmocka_unit_test(scenes_are_described_and_spelled),
         cmocka_unit_test(letters_are_those_of_the_options),
         cmocka_unit_test(quizzes_have_all_answers),
+        cmocka_unit_test(most_captions_are_names),
         cmocka_unit_test(conversations_are_read),
         cmocka_unit_test(key_points_lie_in_their_boxes),
         cmocka_unit_test(two_runs_are_equal),
