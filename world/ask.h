@@ -95,5 +95,8 @@ const struct concept *fact_concept(const struct fact_question *f, const char *an
 const char *const *word_list(size_t *n);
 /* A common scene, at times with a word in it. */
 void scene_captioned(struct scene *s, struct random *r);
+/* A scene of stage 1: mostly one thing, of which then (true) the caption is to be the name. */
+bool scene_for_stage1(struct scene *s, struct random *r);
+void scene_caption_or_name(const struct scene *s, bool named, struct random *r, struct buf *to);
 
 #endif

@@ -62,6 +62,16 @@ void scene_spell(const struct scene *s, int cells, struct random *r, struct buf 
     }
 }
 
+void scene_mention(const struct scene *s, int words, struct random *r, struct buf *to)
+{
+    for (int i = 0; i < words; i++) {
+        uint32_t k = random_below(r, (uint32_t)s->n + 1);
+        const struct thing *t = k < s->n ? &s->things[k] : NULL;
+        bool colour = !t || (t->shape && random_chance(r, 50));
+        buf_printf(to, "%s%s", i ? " " : "", colour ? colour_name(t ? t->colour : s->background) : t->noun);
+    }
+}
+
 static void put_relation(const struct scene *s, struct random *r, struct buf *to)
 {
     bool turned = random_chance(r, 50), beside = s->things[0].place == LEFT;

@@ -18,25 +18,39 @@ void scene_captioned(struct scene *s, struct random *r)
         scene_write(s, r, words[random_below(r, (uint32_t)n)]);
 }
 
-/* Draw number i of `purpose`; its caption goes to `text`, its facts to `s`. Of `named` per cent it is one thing, and its
- * name. */
-static int draw_captioned(struct making *m, const char *purpose, size_t i, int named, const char *path, struct scene *s,
-                          struct buf *text, struct err *e)
+bool scene_for_stage1(struct scene *s, struct random *r)
+{
+    bool named = random_chance(r, STAGE1_NAMED);
+    if (named)
+        scene_single(s, r);
+    else
+        scene_captioned(s, r);
+    return named;
+}
+
+void scene_caption_or_name(const struct scene *s, bool named, struct random *r, struct buf *to)
+{
+    if (named)
+        scene_list(s, to);
+    else
+        scene_caption(s, r, to);
+}
+
+/* Draw number i of `purpose`; its caption goes to `text`, its facts to `s`. */
+static int draw_captioned(struct making *m, const char *purpose, size_t i, bool stage1, const char *path,
+                          struct scene *s, struct buf *text, struct err *e)
 {
     struct random r = random_for(m->sizes.seed, purpose, i);
     AUTO(image_free) struct image im = { 0 };
-    bool name = named && random_chance(&r, named);
-    if (name)
-        scene_single(s, &r);
+    bool named = false;
+    if (stage1)
+        named = scene_for_stage1(s, &r);
     else
         scene_captioned(s, &r);
     TRY(scene_draw(s, m->art, m->sizes.edge, &r, &im, e));
     TRY(making_picture(m, path, &im, e));
     buf_clear(text);
-    if (name)
-        scene_list(s, text);
-    else
-        scene_caption(s, &r, text);
+    scene_caption_or_name(s, named, &r, text);
     return buf_check(text, "a caption", e);
 }
 
@@ -67,7 +81,7 @@ static int write_pretrain(struct making *m, const char *split, size_t n, struct 
     for (size_t i = 0; i < n; i++) {
         char file[64];
         snprintf(file, sizeof file, "pretrain/images/%s-%06zu.png", split, i);
-        TRY(draw_captioned(m, purpose, i, 0, file, &s, &text, e));
+        TRY(draw_captioned(m, purpose, i, false, file, &s, &text, e));
         TRY(making_put(f,
                        json_pack("{s:s, s:s, s:o, s:o*}", "image", file + strlen("pretrain/"), "caption",
                                  buf_text(&text), "concepts", concepts_of(&s), "flip",
@@ -102,7 +116,7 @@ int make_stage1(struct making *m, struct err *e)
         snprintf(file, sizeof file, "stage1/images/%s.png", id);
         const char *what = please[i / 2 % ARRAY_LEN(please)];
         snprintf(ask, sizeof ask, "%s\n%s", i % 2 ? what : BENCHMARK_IMAGE, i % 2 ? BENCHMARK_IMAGE : what);
-        TRY(draw_captioned(m, "stage1", i, STAGE1_NAMED, file, &s, &text, e));
+        TRY(draw_captioned(m, "stage1", i, true, file, &s, &text, e));
         TRY(making_put(f,
                        json_pack("{s:s, s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "id", id, "image", file + strlen("stage1/"),
                                  "conversations", "from", "human", "value", ask, "from", "gpt", "value",

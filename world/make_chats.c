@@ -192,14 +192,30 @@ static json_t *make_spelled(struct making *m, size_t i, struct err *e)
     return json_pack("{s:s, s:s}", "given", buf_text(&cells), "text", buf_text(&text));
 }
 
-static int write_spelled(struct making *m, struct err *e)
+/* What is in a picture, in no order, and its caption, as stage 1 has them: to read what cannot be heard clearly. */
+static json_t *make_mentioned(struct making *m, size_t i, struct err *e)
 {
-    AUTO(fclose) FILE *f = making_open(m, "pretrain/spelled.jsonl", e);
+    struct scene s;
+    struct random r = random_for(m->sizes.seed, "pretrain/mentioned", i);
+    AUTO(buf_free) struct buf words = BUF_INIT(PROMPT_MOST);
+    AUTO(buf_free) struct buf text = BUF_INIT(PROMPT_MOST);
+    bool named = scene_for_stage1(&s, &r);
+    scene_mention(&s, SCENE_SPELLED * SCENE_SPELLED, &r, &words);
+    scene_caption_or_name(&s, named, &r, &text);
+    if (buf_check(&words, "a description", e) < 0 || buf_check(&text, "a caption", e) < 0)
+        return NULL;
+    return json_pack("{s:s, s:s}", "given", buf_text(&words), "text", buf_text(&text));
+}
+
+static int write_lines(struct making *m, const char *path, json_t *(*make)(struct making *, size_t, struct err *),
+                       struct err *e)
+{
+    AUTO(fclose) FILE *f = making_open(m, path, e);
     if (!f)
         return -1;
     for (size_t i = 0; i < m->sizes.pretrain; i++)
-        TRY(making_put(f, make_spelled(m, i, e), "\n", e));
-    return making_close(m, &f, "pretrain/spelled.jsonl", e);
+        TRY(making_put(f, make(m, i, e), "\n", e));
+    return making_close(m, &f, path, e);
 }
 
 int make_described(struct making *m, struct err *e)
@@ -207,7 +223,8 @@ int make_described(struct making *m, struct err *e)
     if (!m->sizes.pretrain)
         return 0;
     TRY(making_dir(m, "pretrain", e));
-    TRY(write_spelled(m, e));
+    TRY(write_lines(m, "pretrain/spelled.jsonl", make_spelled, e));
+    TRY(write_lines(m, "pretrain/mentioned.jsonl", make_mentioned, e));
     TRY(write_chats(m, "pretrain/quiz.json", m->sizes.pretrain, make_quiz, e));
     return write_chats(m, "pretrain/chat.json", m->sizes.pretrain, make_described_chat, e);
 }

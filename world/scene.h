@@ -64,6 +64,8 @@ void scene_describe(const struct scene *s, struct buf *to);
 #define SCENE_SPELLED 4
 /* The picture as cells x cells words, row by row, as an encoder's tokens come: what is to be seen in each cell. */
 void scene_spell(const struct scene *s, int cells, struct random *r, struct buf *to);
+/* So many words, each of a thing of the picture or of its background, in any order: what is there, but not where. */
+void scene_mention(const struct scene *s, int words, struct random *r, struct buf *to);
 /* One thing, of any kind. */
 void scene_single(struct scene *s, struct random *r);
 /* A common scene for pre-training and captions: mostly one or two things. */

@@ -88,6 +88,14 @@ expect 0 acsweep-pretrain llm --from tied --data world/talk.json --batch 8 --ste
 same "$(json tied-more/config.json 'd["tie_word_embeddings"]')" True
 expect 2 acsweep-pretrain llm --from llm --tied --data world/talk.json --steps 1 --out none
 has "$ERR" "leave out"
+# Lines whose given words are softened: what is learned is the text behind them.
+for k in {0..63}; do echo "{\"given\": \"zebra boat zebra boat\", \"text\": \"a zebra and boat $((k % 2))\"}"; done >soft.jsonl
+expect 0 llm soft --soft soft.jsonl --loss both
+same "$(learned soft) $(json soft/training.json 'd["texts"], len(d["soft_sha256"])')" "True (256, 1)"
+expect 0 llm soft-again --soft soft.jsonl --loss both
+diff -r soft soft-again || fail "softened: another run, other bytes"
+expect 3 llm none --soft world/talk.json
+has "$ERR" "--soft takes lines"
 for loss in answers both; do
     expect 0 llm "$loss" --loss "$loss"
     same "$(json "$loss/training.json" 'd["losses"][-1][1] < d["losses"][0][1]')" True

@@ -282,6 +282,30 @@ static void scenes_are_described_and_spelled(void **state)
     assert_string_equal(buf_text(&text), "dark dark dark dark");
 }
 
+/* What a caption names is mentioned before it, and nothing that is not there. */
+static void what_is_named_was_mentioned(void **state)
+{
+    (void)state;
+    struct random r = random_for(1, "test", 1);
+    AUTO(buf_free) struct buf text = BUF_INIT(4096);
+    size_t seen[3] = { 0 };
+    struct scene s;
+    scene_begin(&s, &r);
+    scene_add(&s, concept_at(3));
+    scene_add_shape(&s, shape_at(1), 0);
+    scene_lay_out(&s, &r, SIDE_BY_SIDE, NULL);
+    scene_mention(&s, 300, &r, &text);
+    for (char *save = NULL, *w = strtok_r(text.data, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+        bool thing = strcmp(w, s.things[0].noun) == 0, ground = strcmp(w, colour_name(s.background)) == 0;
+        assert_true(thing || ground || strcmp(w, s.things[1].noun) == 0 ||
+                    strcmp(w, colour_name(s.things[1].colour)) == 0);
+        seen[thing ? 0 : ground ? 1 : 2]++;
+    }
+    assert_int_equal(seen[0] + seen[1] + seen[2], 300);
+    for (size_t i = 0; i < 3; i++)
+        assert_in_range(seen[i], 60, 140);
+}
+
 /* What the last turn with options says of a letter. */
 static void option_of(const char *block, const char *letter, char *option, size_t size)
 {
@@ -459,6 +483,7 @@ static void two_runs_are_equal(void **state)
                                          "pretrain/text.jsonl",
                                          "pretrain/chat.json",
                                          "pretrain/spelled.jsonl",
+                                         "pretrain/mentioned.jsonl",
                                          "pretrain/letters.jsonl",
                                          "pretrain/choices.jsonl",
                                          "pretrain/quiz.json",
@@ -546,6 +571,7 @@ int main(void)
         cmocka_unit_test(answers_are_those_of_the_scene),
         cmocka_unit_test(no_constant_answer_beats_chance),
         cmocka_unit_test(scenes_are_described_and_spelled),
+        cmocka_unit_test(what_is_named_was_mentioned),
         cmocka_unit_test(letters_are_those_of_the_options),
         cmocka_unit_test(quizzes_have_all_answers),
         cmocka_unit_test(most_captions_are_names),

@@ -10,6 +10,7 @@
 #include "worker/pretrain/dice.h"
 #include "worker/pretrain/fresh.h"
 #include "worker/pretrain/output.h"
+#include "worker/pretrain/soft.h"
 #include "worker/pretrain/texts.h"
 #include "worker/torch/th_train.h"
 
@@ -21,6 +22,7 @@
 /* A text as ids, and which of them are learned. */
 struct row {
     struct ids ids, labels;
+    int64_t told; /* tokens before the text, which are softened; 0: nothing is */
 };
 struct rows {
     struct row *v;
@@ -46,6 +48,7 @@ struct decoder {
     const struct row **window; /* WINDOW batches */
     struct llama *llama;
     struct th_optim *optim;
+    struct th_rng *rng; /* of what is softened */
     struct pace pace;
     struct output out;
 };
@@ -56,6 +59,7 @@ static void decoder_free_cleanup(struct decoder *t)
     rows_free(&t->train);
     rows_free(&t->validation);
     th_optim_destroy(t->optim);
+    th_rng_destroy(t->rng);
     llama_destroy(t->llama);
     pace_free(&t->pace);
     output_end(&t->out);
@@ -122,6 +126,28 @@ static int encode_all(const struct decoder_job *j, const struct texts *texts, co
     return 0;
 }
 
+static int read_texts(const struct decoder_job *j, struct texts *texts, struct err *e)
+{
+    for (size_t i = 0; i < j->n_data; i++)
+        TRY(texts_read(j->data[i], false, texts, e));
+    for (size_t i = 0; i < j->n_plain; i++)
+        TRY(texts_read(j->plain[i], true, texts, e));
+    return 0;
+}
+
+/* The rows from `first` on are softened. */
+static int soften(struct rows *rows, const struct texts *texts, size_t first, struct err *e)
+{
+    for (size_t i = first; i < rows->n; i++) {
+        struct row *row = &rows->v[i];
+        if (texts->v[i].talk || texts->v[i].n != 2)
+            return FAIL(e, ERR_INPUT, "--soft takes lines with a text \"given\" before another, and no others");
+        while ((size_t)row->told < row->ids.n && row->labels.v[row->told] == LABEL_IGNORED)
+            row->told++;
+    }
+    return 0;
+}
+
 static int read_data(struct decoder *t, struct err *e)
 {
     const struct decoder_job *j = t->job;
@@ -130,12 +156,12 @@ static int read_data(struct decoder *t, struct err *e)
     AUTO(texts_free) struct texts words = { 0 };
     for (size_t i = 0; i < j->n_words; i++)
         TRY(texts_read(j->words[i], false, &words, e));
-    for (size_t i = 0; i < j->n_data; i++)
-        TRY(texts_read(j->data[i], false, &texts, e));
-    for (size_t i = 0; i < j->n_plain; i++)
-        TRY(texts_read(j->plain[i], true, &texts, e));
+    TRY(read_texts(j, &texts, e));
+    size_t clear = texts.n;
+    for (size_t i = 0; i < j->n_soft; i++)
+        TRY(texts_read(j->soft[i], false, &texts, e));
     AUTO(tokenizer_close) struct tokenizer *tokenizer = make_tokenizer(t, &texts, &words, e);
-    if (!tokenizer || encode_all(j, &texts, tokenizer, &t->train, e) < 0)
+    if (!tokenizer || encode_all(j, &texts, tokenizer, &t->train, e) < 0 || soften(&t->train, &texts, clear, e) < 0)
         return -1;
     if (!j->validation)
         return 0;
@@ -173,7 +199,8 @@ static int make_model(struct decoder *t, struct err *e)
     const char *name;
     struct tensor *x;
     t->llama = t->job->from ? llama_open(t->job->from, &o, e) : llama_create(&c, &o, t->job->seed, e);
-    if (!t->llama || !(t->optim = th_optim_adamw((struct th_adamw){ .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8 }, e)))
+    if (!t->llama || !(t->rng = th_rng_create(t->job->seed, e)) ||
+        !(t->optim = th_optim_adamw((struct th_adamw){ .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8 }, e)))
         return -1;
     TH_SCOPE(s);
     if (!t->job->from)
@@ -194,8 +221,24 @@ static struct tensor *labels_of(const struct row *const *rows, size_t n, int64_t
     int64_t *label = th_data(labels);
     for (size_t i = 0; label && i < n; i++)
         for (size_t k = 0; k < rows[i]->ids.n; k++)
-            label[i * (size_t)longest + k] = answers ? rows[i]->labels.v[k] : rows[i]->ids.v[k];
+            label[i * (size_t)longest + k] = answers || rows[i]->told ? rows[i]->labels.v[k] : rows[i]->ids.v[k];
     return labels;
+}
+
+/* The embeddings of ids (B,N), softened where they are told so; `number` is the first row's in the stream. */
+static struct tensor *hear(const struct decoder *t, struct tensor *ids, const struct row *const *rows, size_t n,
+                           uint64_t number)
+{
+    struct tensor *x = llama_embed(t->llama, ids);
+    AUTO(free) struct soft_row *soft = calloc(n, sizeof *soft);
+    bool some = false;
+    if (!soft)
+        return TH_FAIL(ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        soft[i] = soft_row_at(t->job->seed, number + i, rows[i]->told);
+        some |= rows[i]->told > 0;
+    }
+    return some ? soft_words(x, soft, t->rng) : x;
 }
 
 /* The loss of rows, the first id of each never being a target. `kind`: of what; *targets (unless NULL) are those of the
@@ -215,7 +258,8 @@ static struct tensor *loss_of(const struct decoder *t, const struct row *const *
     for (size_t i = 0; id && i < n; i++)
         for (size_t k = 0; k < rows[i]->ids.n; k++)
             id[i * (size_t)longest + k] = rows[i]->ids.v[k];
-    struct tensor *h = llama_forward(t->llama, llama_embed(t->llama, ids), (struct llama_pass){ .lengths = lengths });
+    struct tensor *x = hear(t, ids, rows, n, (uint64_t)t->pace.step * (uint64_t)t->job->batch);
+    struct tensor *h = llama_forward(t->llama, x, (struct llama_pass){ .lengths = lengths });
     struct tensor *loss =
         llama_loss(t->llama, h, labels_of(rows, n, longest, kind != DECODER_ALL), targets);
     if (kind == DECODER_BOTH)
@@ -300,6 +344,7 @@ static int describe(const struct decoder *t, json_t *about, struct err *e)
     double loss;
     TRY(add_digests(about, "data_sha256", j->data, j->n_data, e));
     TRY(add_digests(about, "plain_sha256", j->plain, j->n_plain, e));
+    TRY(add_digests(about, "soft_sha256", j->soft, j->n_soft, e));
     if (!j->validation)
         return 0;
     TRY(validate(t, &loss, e));

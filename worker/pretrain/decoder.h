@@ -15,6 +15,8 @@ struct decoder_job {
     size_t n_data;
     const char *const *plain; /* of which only the answers are read, as captions */
     size_t n_plain;
+    const char *const *soft; /* lines with what is given, which is softened (soft.h) and not learned */
+    size_t n_soft;
     const char *const *words; /* files that the tokenizer learns too, and the model does not */
     size_t n_words;
     const char *validation; /* texts that are not trained on, or NULL */

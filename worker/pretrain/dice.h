@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-enum dice_purpose { DICE_ORDER = 1, DICE_VIEW, DICE_WORDS, DICE_POINTS, DICE_SPLIT };
+enum dice_purpose { DICE_ORDER = 1, DICE_VIEW, DICE_WORDS, DICE_POINTS, DICE_SPLIT, DICE_SOFT };
 
 struct dice {
     uint64_t state;

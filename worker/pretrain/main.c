@@ -119,6 +119,9 @@ static const struct opt llm_options[] = {
       .help = "conversations as LLaVA's stage 2 has them, or lines with a \"caption\"" },
     { .name = "plain", .type = OPT_FILE, .value = "FILE", .many = true,
       .help = "conversations of which only the first answer is read, as a caption: LLaVA's stage 1" },
+    { .name = "soft", .type = OPT_FILE, .value = "FILE", .many = true,
+      .help = "lines with a text and what is \"given\" before it, whose tokens are mixed and disturbed, and not learned: "
+              "so a picture's tokens will come" },
     { .name = "words", .type = OPT_FILE, .value = "FILE", .many = true,
       .help = "as --data, for the tokenizer alone: texts that a later run with --from goes on with (may be given again)" },
     { .name = "validation", .type = OPT_FILE, .value = "FILE",
@@ -171,6 +174,7 @@ static int run_llm(const struct opts *o, struct err *e)
     j.n_words = opts_list(o, "words", &j.words);
     j.n_data = opts_list(o, "data", &j.data);
     j.n_plain = opts_list(o, "plain", &j.plain);
+    j.n_soft = opts_list(o, "soft", &j.soft);
     if (j.n_data + j.n_plain == 0)
         return FAIL(e, ERR_USAGE, "give texts: --data FILE, --plain FILE, each once or more");
     if (j.from && (opts_given(o, "vocab") || opts_given(o, "width") || opts_given(o, "layers") ||

@@ -1,0 +1,46 @@
+#include "worker/pretrain/soft.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "worker/pretrain/dice.h"
+#include "worker/torch/th_train.h"
+
+struct soft_row soft_row_at(uint64_t seed, uint64_t number, int64_t told)
+{
+    struct dice d = dice_at(seed, DICE_SOFT, number);
+    struct soft_row row = { .told = told, .own = dice_real(&d) };
+    row.noise = dice_between(&d, 0, SOFT_NOISE_MOST);
+    return row;
+}
+
+/* What token i of a row takes of token k: its own, and of each that is told the same. */
+static void fill_shares(const struct soft_row *row, int64_t n, float *shares)
+{
+    int64_t told = row->told > n ? n : row->told;
+    for (int64_t i = 0; i < n; i++) {
+        bool soft = i > 0 && i < told;
+        shares[i * n + i] = soft ? (float)row->own : 1;
+        for (int64_t k = 1; soft && k < told; k++)
+            shares[i * n + k] += (float)((1 - row->own) / (double)(told - 1));
+    }
+}
+
+struct tensor *soft_words(struct tensor *x, const struct soft_row *rows, struct th_rng *rng)
+{
+    TH_SCOPE(s);
+    int64_t b = th_size(x, 0), n = th_size(x, 1), d = th_size(x, 2);
+    AUTO(free) float *shares = calloc((size_t)(b * n * n), sizeof *shares);
+    AUTO(free) float *noise = calloc((size_t)(b * n), sizeof *noise);
+    if (!shares || !noise)
+        return TH_FAIL(ERR_NOMEM, "out of memory");
+    for (int64_t i = 0; i < b; i++) {
+        fill_shares(&rows[i], n, shares + i * n * n);
+        for (int64_t k = 1; k < rows[i].told && k < n; k++)
+            noise[i * n + k] = (float)(rows[i].noise / sqrt((double)d));
+    }
+    struct tensor *mixed = th_matmul(th_from(shares, TH_DIMS(b, n, n), TH_F32, TH_CPU), x);
+    struct tensor *length = th_norm(th_detach(x), TH_DIMS(2), true); /* (B,N,1) */
+    struct tensor *scale = th_mul(length, th_from(noise, TH_DIMS(b, n, 1), TH_F32, TH_CPU));
+    return th_return(&s, th_add(mixed, th_mul(scale, th_randn(rng, TH_DIMS(b, n, d), TH_F32, TH_CPU))));
+}
