@@ -80,14 +80,6 @@ print([data(f"model.layers.{i}.self_attn.q_proj.weight") == data(f"model.layers.
 PY
 )" "[True, True] False"
 expect 2 acsweep-pretrain llm --from llm --words zebra.jsonl --data world/talk.json --steps 1 --out none
-# The head is the table of embeddings: not stored, and read so; --from keeps it.
-expect 0 llm tied --tied
-same "$(json tied/config.json 'd["tie_word_embeddings"]') $(learned tied)" "True True"
-grep -q "lm_head" tied/model.safetensors && fail "a tied head is stored"
-expect 0 acsweep-pretrain llm --from tied --data world/talk.json --batch 8 --steps 1 --out tied-more
-same "$(json tied-more/config.json 'd["tie_word_embeddings"]')" True
-expect 2 acsweep-pretrain llm --from llm --tied --data world/talk.json --steps 1 --out none
-has "$ERR" "leave out"
 # Lines whose given words are softened: what is learned is the text behind them.
 for k in {0..63}; do echo "{\"given\": \"zebra boat zebra boat\", \"text\": \"a zebra and boat $((k % 2))\"}"; done >soft.jsonl
 expect 0 llm soft --soft soft.jsonl --loss both

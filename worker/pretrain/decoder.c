@@ -184,7 +184,6 @@ static struct llama_config config_of(const struct decoder *t)
                                   .kv_heads = d % HEAD_WIDTH ? 1 : d / HEAD_WIDTH,
                                   .positions = POSITIONS,
                                   .eps = 1e-5,
-                                  .tied = t->job->tied,
                                   .theta = t->job->rope_theta,
                                   .bos = 1,
                                   .pad = -1,

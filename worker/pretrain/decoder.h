@@ -24,7 +24,6 @@ struct decoder_job {
     const char *out;
     enum decoder_loss loss;
     int64_t vocab, width, layers; /* without `from` */
-    bool tied;                    /* the same: the head is the table of embeddings */
     double rope_theta;            /* the same */
     int64_t batch, max_length;
     double weight_decay;

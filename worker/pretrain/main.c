@@ -135,8 +135,6 @@ static const struct opt llm_options[] = {
     { .name = "width", .type = OPT_INT, .value = "N", .fallback = "128", .lo = 8, .hi = 4096,
       .help = "of the decoder" },
     { .name = "layers", .type = OPT_INT, .value = "N", .fallback = "4", .lo = 1, .hi = 100, .help = "of the decoder" },
-    { .name = "tied", .type = OPT_FLAG,
-      .help = "the head is the table of embeddings: what a picture's tokens mean is then found in fewer steps of stage 1" },
     { .name = "rope-theta", .type = OPT_REAL, .value = "X", .fallback = "100", .lo = 1, .hi = 1e9,
       .help = "base of the positions' wavelengths: LLaMA's 10000 is for long texts, small models learn faster with less" },
     { .name = "batch", .type = OPT_INT, .value = "N", .fallback = "32", .lo = 1, .hi = 65536,
@@ -166,7 +164,6 @@ static int run_llm(const struct opts *o, struct err *e)
                              .layers = opts_int(o, "layers"),
                              .batch = opts_int(o, "batch"),
                              .max_length = opts_int(o, "max-length"),
-                             .tied = opts_flag(o, "tied"),
                              .rope_theta = opts_real(o, "rope-theta"),
                              .weight_decay = opts_real(o, "weight-decay"),
                              .seed = (uint64_t)opts_int(o, "seed"),
@@ -178,10 +175,10 @@ static int run_llm(const struct opts *o, struct err *e)
     if (j.n_data + j.n_plain == 0)
         return FAIL(e, ERR_USAGE, "give texts: --data FILE, --plain FILE, each once or more");
     if (j.from && (opts_given(o, "vocab") || opts_given(o, "width") || opts_given(o, "layers") ||
-                   opts_given(o, "rope-theta") || j.tied || j.n_words))
+                   opts_given(o, "rope-theta") || j.n_words))
         return FAIL(e, ERR_USAGE,
-                    "--from keeps that model's shape and tokenizer: leave out --vocab, --words, --width, --layers, "
-                    "--tied and --rope-theta");
+                    "--from keeps that model's shape and tokenizer: leave out --vocab, --words, --width, --layers and "
+                    "--rope-theta");
     TRY(read_pace(o, &j.pace, e));
     th_set_threads((int)opts_int(o, "threads"));
     pace_catch_signals();
