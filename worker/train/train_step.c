@@ -63,18 +63,22 @@ static int64_t piece_of(const struct trainer *t)
     return most < chunk ? most : most / chunk * chunk;
 }
 
+/* Samples of a step that `rank` has; process 0 has the most. */
+static int64_t step_of(const struct trainer *t, int rank)
+{
+    return (t->job.recipe.chunks - rank + t->size - 1) / t->size * a_chunk(t);
+}
+
 int64_t trainer_taken(const struct trainer *t)
 {
-    int64_t chunk = a_chunk(t), mine = (t->job.recipe.chunks + t->size - 1) / t->size, piece = piece_of(t);
-    int64_t most = piece > chunk ? piece : chunk;
-    return most < mine * chunk ? most : mine * chunk;
+    int64_t chunk = a_chunk(t), piece = piece_of(t), most = piece > chunk ? piece : chunk, mine = step_of(t, 0);
+    return most < mine ? most : mine;
 }
 
 /* Has any process more than one piece in a step? All must come to the same answer. */
 static bool in_pieces(const struct trainer *t)
 {
-    int64_t most = (t->job.recipe.chunks + t->size - 1) / t->size; /* chunks of a process */
-    return most * a_chunk(t) > piece_of(t);
+    return step_of(t, 0) > piece_of(t);
 }
 
 /* The part of the step's loss that each label of a sample has: of a mean over chunks of means over their targets. */
@@ -165,9 +169,8 @@ static int update(struct trainer *t, struct train_step *s, struct err *e)
 int trainer_step(struct trainer *t, struct train_step *s, double flags[2], struct err *e)
 {
     int64_t tokens = 0, taken = trainer_taken(t);
-    int64_t left = (t->job.recipe.chunks - t->rank + t->size - 1) / t->size * a_chunk(t);
     double loss = 0;
-    for (; left > 0; left -= taken)
+    for (int64_t left = step_of(t, t->rank); left > 0; left -= taken)
         TRY(some_chunks(t, left < taken ? left : taken, &loss, &tokens, e));
     double numbers[4] = { loss, (double)tokens, flags[0], flags[1] };
     TRY(sum_numbers(t, numbers, 4, e));
