@@ -192,6 +192,9 @@ static int check_screen(struct plan_build *b, struct err *e)
     if (stage1->screening_samples > stage1->samples)
         return conf_fail(b->conf, stage1->line, e, "stage1.screening_samples %lld is above stage1.samples %lld",
                          (long long)stage1->screening_samples, (long long)stage1->samples);
+    if (b->s->stage2.connector_learning_rate > 0 && !(b->s->stage2.learning_rate > 0))
+        return conf_fail(b->conf, b->s->stage2.line, e, "stage2.connector_learning_rate is beside a learning_rate above 0; to "
+                         "train the connector alone there is stage2.tune = \"connector\"");
     return 0;
 }
 

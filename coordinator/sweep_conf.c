@@ -228,7 +228,9 @@ static const struct conf_key stage1_keys[] = {
     { 0 }
 };
 static const struct conf_key stage2_keys[] = {
-    TRAIN_KEYS("665298", "128", "0.00002", "v1", "16", "80", "full", "grouped"), { 0 }
+    TRAIN_KEYS("665298", "128", "0.00002", "v1", "16", "80", "full", "grouped"),
+    { T_(CONF_REAL, connector_learning_rate), .lo = 1e-12, .hi = 10, ID, .help = "peak learning rate of the connector, LLaVA's mm_projector_lr; without it learning_rate" },
+    { 0 }
 };
 const struct conf_table stage1_conf_table = { "stage1", sizeof(struct train_conf), stage1_keys,
                                               CONF_AT(struct train_conf, line) };

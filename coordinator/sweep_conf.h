@@ -81,6 +81,7 @@ struct train_conf { /* stage1 and stage2 have the same fields and different defa
     struct conf_text image_set;
     int64_t samples, batch, max_length, seed, lora_rank, select_layer;
     double epochs, learning_rate, warmup_ratio, weight_decay, grad_clip, lora_alpha;
+    double connector_learning_rate; /* stage2 only */
     int schedule, precision, template, image_aspect, connector, tune, sampler, optimizer;
     int64_t device_batch, checkpoint_every; /* ns */
     bool gradient_checkpointing;

@@ -599,6 +599,8 @@ static const char *const refused[][3] = {
     { "samples = 1000;", "samples = 1000; precision = \"fp16\";", "s.cfg:11: the native stage1 computes in bf16 or fp32, not in fp16" },
     { "samples = 1000;", "samples = 1000; connector = \"linear\";", "s.cfg:11: the native stage1 has the connector mlp2x_gelu alone" },
     { "samples = 1000;", "samples = 1000; tune = \"lora\";", "s.cfg:11: the native stage1 trains the connector alone" },
+    { "executors =", "stage2 = { learning_rate = 0.0; connector_learning_rate = 0.1; }; executors =",
+      "s.cfg:12: stage2.connector_learning_rate is beside a learning_rate above 0" },
     { "executors =", "stage2 = { precision = \"fp16\"; }; executors =", "s.cfg:12: the native stage2 computes in bf16" },
     { "executors =", "evaluate = { temperature = 0.2; }; executors =", "s.cfg: evaluate.temperature = 0.2: the native evaluate" },
     { "executors =", "evaluate = { judge = \"external\"; }; executors =", "s.cfg: evaluate.judge = \"external\": the native evaluate" },

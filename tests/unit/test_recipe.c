@@ -55,6 +55,7 @@ static void test_json_and_back(void **state)
     r.lora_alpha = 12.5;
     r.grad_clip = 1;
     r.samples = 77;
+    r.connector_learning_rate = 2e-6;
     assert_int_equal(train_recipe_check(&r, &e), 0);
     AUTO(json_decref) json_t *j = train_recipe_json(&r);
     assert_string_equal(json_string_value(json_object_get(j, "tune")), "lora");
@@ -87,6 +88,7 @@ static void test_mistakes_are_named(void **state)
     refuse("{\"batch\": 0}", "training.batch is 0; it must be from 1");
     refuse("{\"batch\": 12, \"chunks\": 8}", "12 cannot be cut into 8");
     refuse("{\"precision\": \"fp16\"}", "loss scaling");
+    refuse("{\"connector_learning_rate\": 0.001}", "connector_learning_rate is for stage 2");
     refuse("{\"tune\": \"full\"}", "stage 1 trains the connector alone");
 }
 

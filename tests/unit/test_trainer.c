@@ -407,31 +407,67 @@ static void test_checkpoints_of_another_training_are_refused(void **state)
 /* ---- results --------------------------------------------------------------------------------------------------------
  */
 
+/* The sum of the absolute numbers of the connector in what stage 2 left. */
+static double saved_connector(const struct train_job *job, const char *out)
+{
+    TH_SCOPE(s);
+    struct err e = { 0 };
+    struct vlm_options o = { .dtype = TH_F32, .device = TH_CPU };
+    AUTO(vlm_destroy) struct vlm *v = adapter_open_model(out, job->llm, &o, &e);
+    if (!v)
+        fail_msg("%s", e.text);
+    assert_int_equal(connector_in(v->connector), 40);
+    double sum = 0;
+    const char *name;
+    struct tensor *x;
+    for (size_t k = 0; (x = params_next(connector_params(v->connector), &k, &name));)
+        sum += th_item(th_sum_to(th_abs(x), TH_SCALAR_DIMS, false, TH_F64));
+    return sum;
+}
+
 /* What stage 2 left is a model: with LoRA the same whether the factors are merged or not. */
 static void test_results_are_models(void **state)
 {
     (void)state;
     for (size_t i = 1; i < ARRAY_LEN(cases); i++) {
-        TH_SCOPE(s);
-        struct err e = { 0 };
         struct train_job job;
         char out[200];
         AUTO(json_decref) json_t *want = train_case(cases[i], &job);
         undisturbed(i);
         path_in_room(out, cases[i]);
-        struct vlm_options o = { .dtype = TH_F32, .device = TH_CPU };
-        AUTO(vlm_destroy) struct vlm *v = adapter_open_model(out, job.llm, &o, &e);
-        if (!v)
-            fail_msg("%s", e.text);
-        assert_int_equal(connector_in(v->connector), 40);
-        double sum = 0;
-        const char *name;
-        struct tensor *x;
-        for (size_t k = 0; (x = params_next(connector_params(v->connector), &k, &name));)
-            sum += th_item(th_sum_to(th_abs(x), TH_SCALAR_DIMS, false, TH_F64));
+        double sum = saved_connector(&job, out);
         double connector = json_number_value(json_object_get(json_object_get(want, "sums"), "connector"));
         assert_near("the connector", 20, sum, connector, 1e-4);
     }
+}
+
+/* A rate of the connector's own: the decoder's changes nothing, a small one leaves the connector where it began while the
+ * decoder learns. */
+static void test_the_connector_has_a_rate(void **state)
+{
+    (void)state;
+    struct train_job job;
+    struct train_log same = { 0 }, still = { 0 };
+    char out[200];
+    AUTO(json_decref) json_t *want = train_case(cases[FULL], &job);
+    job.recipe.connector_learning_rate = job.recipe.learning_rate;
+    run(&job, &same, NULL);
+    compare_logs(&same, undisturbed(FULL), 0);
+    path_in_room(out, cases[FULL]);
+    double moved = saved_connector(&job, out);
+
+    double rate = job.recipe.learning_rate;
+    make_dir(out, "rates");
+    job.recipe.connector_learning_rate = rate * 1e-6;
+    run(&job, &still, out);
+    double begun = saved_connector(&job, out);
+    assert_true(fabs(moved - begun) > 1e-4 * begun);
+    assert_true(still.steps[TRAIN_CASE_STEPS].loss != same.steps[TRAIN_CASE_STEPS].loss);
+    make_dir(out, "rates");
+    job.recipe.connector_learning_rate = rate * 1e-7;
+    run(&job, &still, out);
+    assert_near("a still connector", TRAIN_CASE_STEPS, saved_connector(&job, out), begun, 1e-6);
+    assert_true(still.steps[TRAIN_CASE_STEPS].loss < still.steps[1].loss);
 }
 
 int main(void)
@@ -447,6 +483,7 @@ int main(void)
         TORCH_TEST(test_a_broken_checkpoint_is_passed_over),
         TORCH_TEST(test_checkpoints_of_another_training_are_refused),
         TORCH_TEST(test_results_are_models),
+        TORCH_TEST(test_the_connector_has_a_rate),
     };
     if (torch_absent())
         return 77;

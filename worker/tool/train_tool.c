@@ -51,8 +51,10 @@ static void read_numbers(const struct opts *o, struct train_recipe *r)
     }
 }
 
-static void read_lora(const struct opts *o, struct train_recipe *r)
+static void read_stage2(const struct opts *o, struct train_recipe *r)
 {
+    if (opts_given(o, "connector-lr"))
+        r->connector_learning_rate = opts_real(o, "connector-lr");
     if (opts_flag(o, "freeze-llm"))
         r->tune = TRAIN_CONNECTOR;
     if (!opts_given(o, "lora"))
@@ -71,7 +73,7 @@ static void read_recipe(const struct opts *o, struct train_recipe *r)
         r->sampler = choice_of(opts_text(o, "sampler"), samplers, 2);
     r->precision = strcmp(opts_text(o, "precision"), "fp32") == 0 ? TRAIN_FP32 : TRAIN_BF16;
     if (opts_has(o, "lora"))
-        read_lora(o, r);
+        read_stage2(o, r);
 }
 
 /* `m` keeps the texts that the job points to. */

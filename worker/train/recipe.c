@@ -35,6 +35,7 @@ static const struct key keys[] = {
     INT_(seed, 0, 4294967295.0),
     REAL_(epochs, 0.000001, 1000),
     REAL_(learning_rate, 0, 10),
+    REAL_(connector_learning_rate, 0, 10),
     REAL_(warmup_ratio, 0, 1),
     REAL_(weight_decay, 0, 10),
     REAL_(grad_clip, 0, 1e12),
@@ -99,6 +100,8 @@ int train_recipe_check(struct train_recipe *r, struct err *e)
         return FAIL(e, ERR_INPUT, "training.precision = fp16 would need loss scaling, which is not built in; use bf16");
     if (r->stage == TRAIN_STAGE1 && r->tune != TRAIN_CONNECTOR)
         return FAIL(e, ERR_INPUT, "stage 1 trains the connector alone; training.tune must be \"connector\"");
+    if (r->connector_learning_rate > 0 && (r->stage == TRAIN_STAGE1 || !(r->learning_rate > 0)))
+        return FAIL(e, ERR_INPUT, "training.connector_learning_rate is for stage 2, beside a learning_rate above 0");
     return 0;
 }
 

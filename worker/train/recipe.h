@@ -30,6 +30,7 @@ struct train_recipe {
     int64_t lora_rank;
     int64_t seed;
     double epochs, learning_rate, warmup_ratio, weight_decay, grad_clip, lora_alpha; /* grad_clip 0: none */
+    double connector_learning_rate; /* stage 2: LLaVA's mm_projector_lr; 0 = learning_rate */
 };
 
 struct train_recipe train_recipe_default(enum train_stage stage);

@@ -94,20 +94,21 @@ static int open_model(struct trainer *t, struct err *e)
 /* ---- what trains ----------------------------------------------------------------------------------------------------
  */
 
-static void add_trained(struct trainer *t, const char *name, struct tensor *value)
+static void add_trained(struct trainer *t, const char *name, struct tensor *value, double scale)
 {
     struct trained *x = &t->trained[t->n_trained++];
     snprintf(x->name, sizeof x->name, "%s", name);
     x->value = th_requires_grad_(value, true);
-    th_optim_add(t->optim, x->name, x->value, th_rank(value) > 1 ? t->job.recipe.weight_decay : 0, 1);
+    th_optim_add(t->optim, x->name, x->value, th_rank(value) > 1 ? t->job.recipe.weight_decay : 0, scale);
 }
 
-static void add_params(struct trainer *t, const struct params *p)
+/* `scale`: of the learning rate. */
+static void add_params(struct trainer *t, const struct params *p, double scale)
 {
     const char *name;
     struct tensor *x;
     for (size_t i = 0; (x = params_next(p, &i, &name));)
-        add_trained(t, name, x);
+        add_trained(t, name, x, scale);
 }
 
 static size_t count_params(const struct params *p)
@@ -134,13 +135,13 @@ static int choose_trained(struct trainer *t, struct err *e)
         return FAIL_NOMEM(e);
     TH_SCOPE(s);
     th_optim_share(t->optim, t->group);
-    add_params(t, connector);
+    add_params(t, connector, r->connector_learning_rate > 0 ? r->connector_learning_rate / r->learning_rate : 1);
     if (r->tune == TRAIN_FULL)
-        add_params(t, llama);
+        add_params(t, llama, 1);
     char name[128];
     struct tensor *x;
     for (size_t i = 0; t->adapter && (x = adapter_next(t->adapter, &i, name));)
-        add_trained(t, name, x);
+        add_trained(t, name, x, 1);
     return th_check(e);
 }
 
