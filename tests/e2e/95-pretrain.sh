@@ -86,8 +86,14 @@ expect 0 llm soft --soft soft.jsonl --loss both
 same "$(learned soft) $(json soft/training.json 'd["texts"], len(d["soft_sha256"])')" "True (256, 1)"
 expect 0 llm soft-again --soft soft.jsonl --loss both
 diff -r soft soft-again || fail "softened: another run, other bytes"
+# Conversations in which something is seen: the same, and other numbers than heard clearly.
+for k in {0..63}; do echo "{\"seen\": \"zebra boat\", \"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\nWhat?\"}, {\"from\": \"gpt\", \"value\": \"zebra $((k % 2))\"}]}"; done >seen.jsonl
+expect 0 llm seen --soft seen.jsonl --loss answers
+expect 0 llm clear --data seen.jsonl --loss answers
+same "$(learned seen) $(learned clear)" "True True"
+! cmp -s seen/model.safetensors clear/model.safetensors || fail "softened or not: the same bytes"
 expect 3 llm none --soft world/talk.json
-has "$ERR" "--soft takes lines"
+has "$ERR" "in none of the conversations anything is \"seen\""
 for loss in answers both; do
     expect 0 llm "$loss" --loss "$loss"
     same "$(json "$loss/training.json" 'd["losses"][-1][1] < d["losses"][0][1]')" True

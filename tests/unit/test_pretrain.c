@@ -175,18 +175,18 @@ static void test_told_words_are_mixed_and_others_left(void **state)
     TH_SCOPE(s);
     struct th_rng *rng = th_rng_create(1, &e);
     struct tensor *x = floats(FLOATS(9, 9, 1, 0, 3, 4, 7, 7, 9, 9, 1, 0, 3, 4, 7, 7), TH_DIMS(2, 4, 2));
-    const struct soft_row rows[] = { { .told = 3, .own = 0.5 }, { .told = 0, .own = 0, .noise = 3 } };
+    const struct soft_row rows[] = { { .begin = 1, .end = 3, .own = 0.5 }, { .own = 0, .noise = 3 } };
     assert_values(soft_words(x, rows, rng), 1e-6, 9, 9, 1.5, 1, 2.5, 3, 7, 7, 9, 9, 1, 0, 3, 4, 7, 7);
     /* Noise as long as so many times the token: on average, of many tokens; the first is no word. */
     struct tensor *same = th_full(TH_DIMS(1, 401, 16), 2, TH_F32, TH_CPU); /* each 8 long */
-    struct tensor *far = th_sub(soft_words(same, &(struct soft_row){ .told = 401, .own = 1, .noise = 1.5 }, rng), same);
+    struct tensor *far = th_sub(soft_words(same, &(struct soft_row){ .begin = 1, .end = 401, .own = 1, .noise = 1.5 }, rng), same);
     double mean = th_item(th_mean(th_norm(far, TH_DIMS(2), false), TH_SCALAR_DIMS, false)) * 401 / 400;
     assert_true(fabs(mean - 12) < 0.5);
     assert_true(th_item(th_norm(th_select(far, 1, 0), TH_SCALAR_DIMS, false)) == 0);
     th_rng_destroy(rng);
     /* Rows of a stream: the same each time, and all sorts of them. */
-    struct soft_row a = soft_row_at(7, 5, 9), b = soft_row_at(7, 5, 9), other = soft_row_at(7, 6, 9);
-    assert_true(a.own == b.own && a.noise == b.noise && a.told == 9 && a.own != other.own && a.noise != other.noise);
+    struct soft_row a = soft_row_at(7, 5, 2, 9), b = soft_row_at(7, 5, 2, 9), other = soft_row_at(7, 6, 2, 9);
+    assert_true(a.own == b.own && a.noise == b.noise && a.begin == 2 && a.end == 9 && a.own != other.own && a.noise != other.noise);
     assert_true(a.own >= 0 && a.own < 1 && a.noise >= 0 && a.noise < SOFT_NOISE_MOST);
 }
 

@@ -248,9 +248,9 @@ static void test_texts_and_their_tokenizer(void **state)
     for (size_t i = 0; i < t.n; i++) {
         AUTO(ids_free) struct ids ids = { 0 };
         AUTO(ids_free) struct ids labels = { 0 };
-        bool masked;
-        assert_int_equal(text_encode(&t.v[i], tokenizer, 512, &ids, &labels, &masked, &e), 0);
-        assert_true(ids.n > 4 && labels.n == ids.n && !masked);
+        struct text_info info;
+        assert_int_equal(text_encode(&t.v[i], tokenizer, 512, &ids, &labels, &info, &e), 0);
+        assert_true(ids.n > 4 && labels.n == ids.n && !info.masked);
         /* a caption is learned whole; answers, and what follows on something, alone: "a red fox", "one" and the end */
         size_t learned = 0, last = ids.n - 1;
         for (size_t k = 0; k < ids.n; k++)
@@ -261,12 +261,63 @@ static void test_texts_and_their_tokenizer(void **state)
     remove_tree(dir);
 }
 
+static void read_items(const char *json, struct texts *out)
+{
+    struct err e = { 0 };
+    AUTO(json_items_close) struct json_items *items = json_items_from(json, strlen(json), "x.json", &e);
+    assert_non_null(items);
+    if (texts_read_items(items, "x.json", false, out, &e) < 0)
+        fail_msg("%s", e.text);
+}
+
+/* What is seen stands where stage 2 puts a picture's tokens, and everything else is as it is there. */
+static void test_words_that_are_seen(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/acsweep-pretrain-XXXXXX";
+    struct err e = { 0 };
+    AUTO(texts_free) struct texts t = { 0 };
+    AUTO(texts_free) struct texts others = { 0 };
+    AUTO(ids_free) struct ids ids = { 0 };
+    AUTO(ids_free) struct ids labels = { 0 };
+    AUTO(ids_free) struct ids expected = { 0 };
+    AUTO(ids_free) struct ids expected_labels = { 0 };
+    AUTO(ids_free) struct ids seen = { 0 };
+    read_talk(false, &others);
+    read_items("[{\"seen\":\"fox fox red\",\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nWhat is it?\"},"
+               "{\"from\":\"gpt\",\"value\":\"a red fox\"}]}]", &t);
+    assert_true(t.n == 1 && t.v[0].talk && t.v[0].n == 2);
+    assert_string_equal(t.v[0].seen, "fox fox red");
+    assert_non_null(mkdtemp(dir));
+    AUTO(tokenizer_close) struct tokenizer *tokenizer = learn_tokenizer(&others, dir);
+    struct text_info info;
+    assert_int_equal(text_encode(&t.v[0], tokenizer, 512, &ids, &labels, &info, &e), 0);
+    static const char question[] = "<image>\nWhat is it?";
+    const struct turn turns[] = { { TURN_HUMAN, question, strlen(question) }, { TURN_GPT, "a red fox", 9 } };
+    struct conversation_rules rules = { .template = CONVERSATION_VICUNA_V1, .max_length = 512 };
+    struct conversation_info about;
+    assert_int_equal(conversation_encode(tokenizer, &rules, turns, 2, true, &expected, &expected_labels, &about, &e), 0);
+    assert_int_equal(tokenizer_encode(tokenizer, "fox fox red", 11, false, &seen, &e), 0);
+    assert_true(info.unheard - info.heard == seen.n && expected.v[info.heard] == IMAGE_TOKEN && !info.masked);
+    assert_int_equal(ids.n, expected.n - 1 + seen.n);
+    assert_int_equal(labels.n, ids.n);
+    for (size_t i = 0; i < ids.n; i++) {
+        bool inside = i >= info.heard && i < info.unheard;
+        size_t from = i < info.heard ? i : inside ? info.heard : i + 1 - seen.n;
+        assert_int_equal(ids.v[i], inside ? seen.v[i - info.heard] : expected.v[from]);
+        assert_int_equal(labels.v[i], inside ? LABEL_IGNORED : expected_labels.v[from]);
+    }
+    remove_tree(dir);
+}
+
 static void test_texts_that_are_wrong(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
         "[{\"given\":[\"a\"],\"text\":[\"b\",\"c\"]}]", "[{\"given\":[],\"text\":[]}]", "[{\"text\":[\"b\"]}]",
         "[{\"given\":[1],\"text\":[\"b\"]}]",           "[{\"given\":1,\"text\":\"b\"}]",
+        "[{\"seen\":\"a\",\"conversations\":[{\"from\":\"human\",\"value\":\"no picture\"},{\"from\":\"gpt\",\"value\":\"b\"}]}]",
+        "[{\"seen\":\"\",\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\"},{\"from\":\"gpt\",\"value\":\"b\"}]}]",
     };
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         struct err e = { 0 };
@@ -319,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_wrong_pairs_are_refused),
         cmocka_unit_test(test_the_most_frequent_pair_is_merged),
         cmocka_unit_test(test_texts_and_their_tokenizer),
+        cmocka_unit_test(test_words_that_are_seen),
         cmocka_unit_test(test_texts_that_are_wrong),
         cmocka_unit_test(test_ridge_tells_classes_apart),
     };

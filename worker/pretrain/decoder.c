@@ -22,7 +22,8 @@
 /* A text as ids, and which of them are learned. */
 struct row {
     struct ids ids, labels;
-    int64_t told; /* tokens before the text, which are softened; 0: nothing is */
+    struct text_info info;
+    bool soft; /* what is seen or given is softened, and answers alone are learned */
 };
 struct rows {
     struct row *v;
@@ -75,6 +76,8 @@ static int add_to_learner(struct bpe_learner *l, const struct texts *texts, stru
         talks += texts->v[i].talk;
         for (size_t k = 0; k < texts->v[i].n; k++)
             TRY(bpe_learner_add(l, texts->v[i].turns[k].text, texts->v[i].turns[k].len, 1, e));
+        if (texts->v[i].seen)
+            TRY(bpe_learner_add(l, texts->v[i].seen, strlen(texts->v[i].seen), 1, e));
     }
     if (talks == 0) /* the words that the template adds */
         return 0;
@@ -112,15 +115,14 @@ static int encode_all(const struct decoder_job *j, const struct texts *texts, co
     if (!(out->v = calloc(texts->n + 1, sizeof *out->v)))
         return FAIL_NOMEM(e);
     for (; out->n < texts->n; out->n++) {
-        bool masked;
         struct row *row = &out->v[out->n];
         if (text_encode(&texts->v[out->n], tokenizer, (size_t)j->max_length, &row->ids, &row->labels,
-                        &masked, e) < 0) {
+                        &row->info, e) < 0) {
             ids_free(&row->ids);
             ids_free(&row->labels);
             return err_wrap(e, "text %zu", out->n);
         }
-        out->masked += masked;
+        out->masked += row->info.masked;
         out->tokens += (int64_t)row->ids.n;
     }
     return 0;
@@ -135,17 +137,19 @@ static int read_texts(const struct decoder_job *j, struct texts *texts, struct e
     return 0;
 }
 
-/* The rows from `first` on are softened. */
+/* The rows from `first` on are softened. Conversations of which nothing is seen may be among others. */
 static int soften(struct rows *rows, const struct texts *texts, size_t first, struct err *e)
 {
+    bool some = first == rows->n;
     for (size_t i = first; i < rows->n; i++) {
-        struct row *row = &rows->v[i];
-        if (texts->v[i].talk || texts->v[i].n != 2)
-            return FAIL(e, ERR_INPUT, "--soft takes lines with a text \"given\" before another, and no others");
-        while ((size_t)row->told < row->ids.n && row->labels.v[row->told] == LABEL_IGNORED)
-            row->told++;
+        const struct text *t = &texts->v[i];
+        some |= t->seen || (!t->talk && t->n == 2);
+        if (!t->talk && t->n != 2)
+            return FAIL(e, ERR_INPUT, "text %zu: --soft takes conversations in which something is \"seen\", and lines with "
+                                      "a text \"given\" before another, and no others", i);
+        rows->v[i].soft = true;
     }
-    return 0;
+    return some ? 0 : FAIL(e, ERR_INPUT, "--soft: in none of the conversations anything is \"seen\"");
 }
 
 static int read_data(struct decoder *t, struct err *e)
@@ -220,7 +224,7 @@ static struct tensor *labels_of(const struct row *const *rows, size_t n, int64_t
     int64_t *label = th_data(labels);
     for (size_t i = 0; label && i < n; i++)
         for (size_t k = 0; k < rows[i]->ids.n; k++)
-            label[i * (size_t)longest + k] = answers || rows[i]->told ? rows[i]->labels.v[k] : rows[i]->ids.v[k];
+            label[i * (size_t)longest + k] = answers || rows[i]->soft ? rows[i]->labels.v[k] : rows[i]->ids.v[k];
     return labels;
 }
 
@@ -234,8 +238,10 @@ static struct tensor *hear(const struct decoder *t, struct tensor *ids, const st
     if (!soft)
         return TH_FAIL(ERR_NOMEM, "out of memory");
     for (size_t i = 0; i < n; i++) {
-        soft[i] = soft_row_at(t->job->seed, number + i, rows[i]->told);
-        some |= rows[i]->told > 0;
+        if (!rows[i]->soft)
+            continue;
+        soft[i] = soft_row_at(t->job->seed, number + i, (int64_t)rows[i]->info.heard, (int64_t)rows[i]->info.unheard);
+        some = true;
     }
     return some ? soft_words(x, soft, t->rng) : x;
 }

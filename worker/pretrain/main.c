@@ -120,8 +120,8 @@ static const struct opt llm_options[] = {
     { .name = "plain", .type = OPT_FILE, .value = "FILE", .many = true,
       .help = "conversations of which only the first answer is read, as a caption: LLaVA's stage 1" },
     { .name = "soft", .type = OPT_FILE, .value = "FILE", .many = true,
-      .help = "lines with a text and what is \"given\" before it, whose tokens are mixed and disturbed, and not learned: "
-              "so a picture's tokens will come" },
+      .help = "conversations with what is \"seen\" for their picture, or lines with a text and what is \"given\" before it: "
+              "these tokens are mixed and disturbed, as a picture's will come, and answers or the text learned" },
     { .name = "words", .type = OPT_FILE, .value = "FILE", .many = true,
       .help = "as --data, for the tokenizer alone: texts that a later run with --from goes on with (may be given again)" },
     { .name = "validation", .type = OPT_FILE, .value = "FILE",

@@ -9,13 +9,13 @@
 #define SOFT_NOISE_MOST 3.0
 
 struct soft_row {
-    int64_t told; /* tokens 1 .. told-1 are softened; 0 or 1: none */
-    double own;   /* 0..1: of what a token is itself; the rest is the mean of all that are told */
-    double noise; /* normal, as long as so many times the token */
+    int64_t begin, end; /* tokens [begin, end) are softened; equal: none */
+    double own;         /* 0..1: of what a token is itself; the rest is the mean of all of these */
+    double noise;       /* normal, as long as so many times the token */
 };
 
 /* What row `number` of a training's stream gets: own from 0..1, noise from 0..SOFT_NOISE_MOST, evenly. */
-struct soft_row soft_row_at(uint64_t seed, uint64_t number, int64_t told);
+struct soft_row soft_row_at(uint64_t seed, uint64_t number, int64_t begin, int64_t end);
 
 /* Embeddings x (B,N,D), with as many rows -> the same, softened. Errors are the thread's. */
 struct tensor *soft_words(struct tensor *x, const struct soft_row *rows, struct th_rng *rng);

@@ -12,6 +12,7 @@ static void text_free(struct text *t)
     for (size_t i = 0; i < t->n; i++)
         free((char *)t->turns[i].text);
     free(t->turns);
+    free(t->seen);
     *t = (struct text){ 0 };
 }
 
@@ -54,6 +55,18 @@ struct reader {
 static int fail_key(const struct reader *r, const char *key, const char *wanted, struct err *e)
 {
     return FAIL(e, ERR_INPUT, "%s: '%s' must be %s", json_items_place(r->items), key, wanted);
+}
+
+/* Words for the picture of a conversation that names one. */
+static int read_seen(const struct reader *r, const json_t *seen, const json_t *turns, struct text *t, struct err *e)
+{
+    const char *first = json_string_value(json_object_get(json_array_get(turns, 0), "value"));
+    if (!seen)
+        return 0;
+    if (!json_is_string(seen) || !*json_string_value(seen) || !first || !strstr(first, CONVERSATION_IMAGE))
+        return fail_key(r, "seen", "words for the <image> of the first turn", e);
+    t->seen = strdup(json_string_value(seen));
+    return t->seen ? 0 : FAIL_NOMEM(e);
 }
 
 /* Without `<image>`, and without the blanks that were around it. */
@@ -133,6 +146,8 @@ static int read_text(const struct reader *r, const json_t *item, struct text *t,
     t->talk = turns && !r->answers_only;
     if (!turns)
         return read_plain(r, item, t, e);
+    if (t->talk)
+        TRY(read_seen(r, json_object_get(item, "seen"), turns, t, e));
     t->turns = calloc(json_array_size(turns) + 1, sizeof *t->turns);
     if (!t->turns)
         return FAIL_NOMEM(e);
@@ -189,29 +204,79 @@ static int count_ids(const struct text *t, size_t n, const struct tokenizer *tok
 }
 
 static int encode_plain(const struct text *t, const struct tokenizer *tokenizer, size_t most, struct ids *out,
-                        struct ids *labels, struct err *e)
+                        struct ids *labels, struct text_info *info, struct err *e)
 {
-    size_t before = out->n, begin = 0;
+    size_t begin = 0;
     TRY(encode_line(t->turns, t->n, "\n", tokenizer, out, e));
-    if (out->n - before > most)
-        out->n = before + most;
+    if (out->n > most)
+        out->n = most;
     for (size_t k = 0; k < t->n; k++) {
-        size_t end = out->n - before;
+        size_t end = out->n;
+        bool given = t->turns[k].from == TURN_HUMAN;
         if (k + 1 < t->n)
             TRY(count_ids(t, k + 1, tokenizer, &end, e));
-        for (; begin < end && before + begin < out->n; begin++)
-            TRY(ids_add(labels, t->turns[k].from == TURN_HUMAN ? LABEL_IGNORED : out->v[before + begin], e));
+        for (; begin < end && begin < out->n; begin++)
+            TRY(ids_add(labels, given ? LABEL_IGNORED : out->v[begin], e));
+        if (k == 0 && given) /* BOS is heard well */
+            *info = (struct text_info){ .heard = 1, .unheard = begin };
     }
     return 0;
 }
 
-int text_encode(const struct text *t, const struct tokenizer *tokenizer, size_t most, struct ids *out,
-                struct ids *labels, bool *masked, struct err *e)
+static int encode_talk(const struct text *t, const struct turn *turns, const struct tokenizer *tokenizer, size_t most,
+                       struct ids *out, struct ids *labels, struct text_info *info, struct err *e)
 {
     struct conversation_rules rules = { .template = CONVERSATION_VICUNA_V1, .max_length = most };
-    struct conversation_info info = { 0 };
-    TRY(t->talk ? conversation_encode(tokenizer, &rules, t->turns, t->n, false, out, labels, &info, e)
-                : encode_plain(t, tokenizer, most, out, labels, e));
-    *masked = info.mismatch;
+    struct conversation_info about = { 0 };
+    TRY(conversation_encode(tokenizer, &rules, turns, t->n, t->seen != NULL, out, labels, &about, e));
+    info->masked = about.mismatch;
     return 0;
+}
+
+/* Words in the place of IMAGE_TOKEN, as whoever builds a batch puts the connector's outputs there. */
+static int show(const char *seen, const struct tokenizer *tokenizer, const struct ids *ids, const struct ids *labels,
+                struct ids *out, struct ids *out_labels, struct text_info *info, struct err *e)
+{
+    size_t place = 0;
+    while (place < ids->n && ids->v[place] != IMAGE_TOKEN)
+        place++;
+    TRY(ids_append(out, ids->v, place, e));
+    TRY(ids_append(out_labels, labels->v, place, e));
+    if (place == ids->n) /* cut before it */
+        return 0;
+    TRY(tokenizer_encode(tokenizer, seen, strlen(seen), false, out, e));
+    for (size_t i = place; i < out->n; i++)
+        TRY(ids_add(out_labels, LABEL_IGNORED, e));
+    info->heard = place;
+    info->unheard = out->n;
+    TRY(ids_append(out, ids->v + place + 1, ids->n - place - 1, e));
+    return ids_append(out_labels, labels->v + place + 1, ids->n - place - 1, e);
+}
+
+static int encode_seen(const struct text *t, const struct tokenizer *tokenizer, size_t most, struct ids *out,
+                       struct ids *labels, struct text_info *info, struct err *e)
+{
+    AUTO(buf_free) struct buf first = BUF_INIT((size_t)1 << 24);
+    AUTO(ids_free) struct ids ids = { 0 };
+    AUTO(ids_free) struct ids ids_labels = { 0 };
+    AUTO(free) struct turn *turns = calloc(t->n, sizeof *turns);
+    if (!turns)
+        return FAIL_NOMEM(e);
+    memcpy(turns, t->turns, t->n * sizeof *turns);
+    buf_puts(&first, CONVERSATION_IMAGE "\n");
+    buf_add(&first, turns[0].text, turns[0].len);
+    TRY(buf_check(&first, "a turn", e));
+    turns[0] = (struct turn){ turns[0].from, buf_text(&first), first.len };
+    TRY(encode_talk(t, turns, tokenizer, most, &ids, &ids_labels, info, e));
+    return show(t->seen, tokenizer, &ids, &ids_labels, out, labels, info, e);
+}
+
+int text_encode(const struct text *t, const struct tokenizer *tokenizer, size_t most, struct ids *out,
+                struct ids *labels, struct text_info *info, struct err *e)
+{
+    *info = (struct text_info){ 0 };
+    if (t->seen)
+        return encode_seen(t, tokenizer, most, out, labels, info, e);
+    return t->talk ? encode_talk(t, t->turns, tokenizer, most, out, labels, info, e)
+                   : encode_plain(t, tokenizer, most, out, labels, info, e);
 }
