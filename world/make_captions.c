@@ -100,9 +100,14 @@ int make_pretrain(struct making *m, struct err *e)
     return write_pretrain(m, "val", (m->sizes.pretrain + 19) / 20, e);
 }
 
-int make_stage1(struct making *m, struct err *e)
+const char *caption_please(size_t i)
 {
     static const char *const please[] = { "What is this?", "Describe the picture.", "What do you see?" };
+    return please[i % ARRAY_LEN(please)];
+}
+
+int make_stage1(struct making *m, struct err *e)
+{
     AUTO(buf_free) struct buf text = BUF_INIT(CAPTION_MOST);
     struct scene s;
     TRY(making_dir(m, "stage1/images", e));
@@ -114,7 +119,7 @@ int make_stage1(struct making *m, struct err *e)
         char file[64], ask[64], id[16];
         snprintf(id, sizeof id, "%06zu", i);
         snprintf(file, sizeof file, "stage1/images/%s.png", id);
-        const char *what = please[i / 2 % ARRAY_LEN(please)];
+        const char *what = caption_please(i / 2);
         snprintf(ask, sizeof ask, "%s\n%s", i % 2 ? what : BENCHMARK_IMAGE, i % 2 ? BENCHMARK_IMAGE : what);
         TRY(draw_captioned(m, "stage1", i, true, file, &s, &text, e));
         TRY(making_put(f,

@@ -85,6 +85,18 @@ static int add_turns(json_t *turns, enum benchmark_kind kind, const struct item 
     return 0;
 }
 
+/* At last what it is, in the words of stage 1: of most pictures names are learned, whatever was asked before. */
+static int add_caption(json_t *turns, const struct item *it, struct random *r, struct err *e)
+{
+    AUTO(buf_free) struct buf text = BUF_INIT(PROMPT_MOST);
+    if (!it->pictured || it->scene.dark || it->scene.blur || (!it->scene.n && !it->scene.text[0]))
+        return 0;
+    scene_caption_or_name(&it->scene, it->scene.n == 1 && !it->scene.text[0], r, &text);
+    TRY(buf_check(&text, "a caption", e));
+    TRY(add_turn(turns, "human", caption_please(random_below(r, 3)), e));
+    return add_turn(turns, "gpt", buf_text(&text), e);
+}
+
 static json_t *make_chat(struct making *m, size_t i, struct err *e)
 {
     char file[64], id[16];
@@ -100,7 +112,8 @@ static json_t *make_chat(struct making *m, size_t i, struct err *e)
         (scene_draw(&it.scene, m->art, m->sizes.edge, &r, &im, e) < 0 || making_picture(m, file, &im, e) < 0))
         return NULL;
     const char *image = it.pictured ? file + strlen("stage2/") : NULL;
-    if (add_turns(turns, kind, &it, &r, &(struct subject){ .image = image }, e) < 0)
+    if (add_turns(turns, kind, &it, &r, &(struct subject){ .image = image }, e) < 0 ||
+        add_caption(turns, &it, &r, e) < 0)
         return NULL;
     return json_pack("{s:s, s:s*, s:O}", "id", id, "image", image, "conversations", turns);
 }
@@ -115,44 +128,80 @@ static int describe_somehow(const struct scene *s, struct random *r, struct buf 
     return buf_check(to, "a description", e);
 }
 
-static json_t *make_described_chat(struct making *m, size_t i, struct err *e)
+/* What a described conversation says for its picture. SEEN: the picture stays, and beside the conversation are the words that
+ * a reader of its tokens should find there, cell by cell. */
+enum telling { TOLD, SEEN };
+
+static int tell(enum telling how, const struct scene *s, struct random *r, struct buf *description, struct buf *seen,
+                struct err *e)
+{
+    if (how == TOLD)
+        return describe_somehow(s, r, description, e);
+    buf_puts(description, BENCHMARK_IMAGE);
+    scene_spell(s, SCENE_SPELLED, r, seen);
+    return buf_check(seen, "a description", e);
+}
+
+static json_t *told(const char *id, const struct buf *seen, json_t *turns)
+{
+    return json_pack("{s:s, s:s*, s:O}", "id", id, "seen", seen->len ? seen->data : NULL, "conversations", turns);
+}
+
+static json_t *make_chat_of(enum telling how, struct random r, size_t i, struct err *e)
 {
     char id[16];
     struct item it;
-    struct random r = random_for(m->sizes.seed, "pretrain/chat", i);
     AUTO(buf_free) struct buf description = BUF_INIT(PROMPT_MOST);
+    AUTO(buf_free) struct buf seen = BUF_INIT(PROMPT_MOST);
     AUTO(json_decref) json_t *turns = json_array();
     enum benchmark_kind kind = (enum benchmark_kind)(i % BENCHMARK_FAMILIES);
     snprintf(id, sizeof id, "%06zu", i);
     ask(kind, &r, i / BENCHMARK_FAMILIES, &it);
-    if (describe_somehow(&it.scene, &r, &description, e) < 0)
+    if (tell(how, &it.scene, &r, &description, &seen, e) < 0)
         return NULL;
     struct subject about = { 0 };
     if (it.pictured)
         about = (struct subject){ .image = "", .description = buf_text(&description) };
-    if (add_turns(turns, kind, &it, &r, &about, e) < 0)
-        return NULL;
-    return json_pack("{s:s, s:O}", "id", id, "conversations", turns);
+    else
+        buf_free(&seen);
+    return add_turns(turns, kind, &it, &r, &about, e) < 0 ? NULL : told(id, &seen, turns);
 }
 
 /* Many short questions about one told picture, open, with options, and for a yes or no: more answers among as many words
  * than conversations have. */
-static json_t *make_quiz(struct making *m, size_t i, struct err *e)
+static json_t *make_quiz_of(enum telling how, struct random r, size_t i, struct err *e)
 {
     char id[16];
     struct scene s;
-    struct random r = random_for(m->sizes.seed, "pretrain/quiz", i);
     AUTO(buf_free) struct buf description = BUF_INIT(PROMPT_MOST);
+    AUTO(buf_free) struct buf seen = BUF_INIT(PROMPT_MOST);
     AUTO(json_decref) json_t *turns = json_array();
     snprintf(id, sizeof id, "%06zu", i);
     scene_common(&s, &r);
-    if (describe_somehow(&s, &r, &description, e) < 0)
+    if (tell(how, &s, &r, &description, &seen, e) < 0)
         return NULL;
     struct subject about = { .image = "", .description = buf_text(&description) };
     for (size_t k = 0; k < QUIZ_TURNS; k++)
         if (add_more(turns, &s, &r, ASK_PLAIN, (enum ask_form)(k % ASK_FORMS), k ? NULL : &about, e) < 0)
             return NULL;
-    return json_pack("{s:s, s:O}", "id", id, "conversations", turns);
+    return told(id, &seen, turns);
+}
+
+static json_t *make_quiz(struct making *m, size_t i, struct err *e)
+{
+    return make_quiz_of(TOLD, random_for(m->sizes.seed, "pretrain/quiz", i), i, e);
+}
+
+static json_t *make_described_chat(struct making *m, size_t i, struct err *e)
+{
+    return make_chat_of(TOLD, random_for(m->sizes.seed, "pretrain/chat", i), i, e);
+}
+
+/* In turns a quiz and a conversation. */
+static json_t *make_seen_chat(struct making *m, size_t i, struct err *e)
+{
+    struct random r = random_for(m->sizes.seed, "pretrain/seen", i);
+    return i % 2 ? make_chat_of(SEEN, r, i / 2, e) : make_quiz_of(SEEN, r, i, e);
 }
 
 typedef json_t *chat_maker(struct making *m, size_t i, struct err *e);
@@ -226,5 +275,6 @@ int make_described(struct making *m, struct err *e)
     TRY(write_lines(m, "pretrain/spelled.jsonl", make_spelled, e));
     TRY(write_lines(m, "pretrain/mentioned.jsonl", make_mentioned, e));
     TRY(write_chats(m, "pretrain/quiz.json", m->sizes.pretrain, make_quiz, e));
+    TRY(write_chats(m, "pretrain/seen.json", m->sizes.pretrain, make_seen_chat, e));
     return write_chats(m, "pretrain/chat.json", m->sizes.pretrain, make_described_chat, e);
 }

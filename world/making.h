@@ -35,6 +35,8 @@ MUST_USE FILE *making_open(struct making *m, const char *path, struct err *e);
 MUST_USE int making_put(FILE *f, json_t *line, const char *behind, struct err *e); /* takes `line` */
 MUST_USE int making_close(struct making *m, FILE **f, const char *path, struct err *e);
 
+const char *caption_please(size_t i); /* asks for a caption, in one of several ways */
+
 /* The parts of a world. */
 MUST_USE int make_pretrain(struct making *m, struct err *e);
 MUST_USE int make_facts(struct making *m, struct err *e);
