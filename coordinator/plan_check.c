@@ -192,8 +192,14 @@ static int check_screen(struct plan_build *b, struct err *e)
     if (stage1->screening_samples > stage1->samples)
         return conf_fail(b->conf, stage1->line, e, "stage1.screening_samples %lld is above stage1.samples %lld",
                          (long long)stage1->screening_samples, (long long)stage1->samples);
-    if (b->s->stage2.connector_learning_rate > 0 && !(b->s->stage2.learning_rate > 0))
-        return conf_fail(b->conf, b->s->stage2.line, e, "stage2.connector_learning_rate is beside a learning_rate above 0; to "
+    return 0;
+}
+
+static int check_rates(struct plan_build *b, struct err *e)
+{
+    const struct train_conf *stage2 = &b->s->stage2;
+    if (stage2->connector_learning_rate > 0 && !(stage2->learning_rate > 0))
+        return conf_fail(b->conf, stage2->line, e, "stage2.connector_learning_rate is beside a learning_rate above 0; to "
                          "train the connector alone there is stage2.tune = \"connector\"");
     return 0;
 }
@@ -255,6 +261,7 @@ int plan_check(struct plan_build *b, struct err *e)
     TRY(check_same(b, e));
     TRY(check_references(b, e));
     TRY(check_screen(b, e));
+    TRY(check_rates(b, e));
     TRY(check_image_sets(b, e));
     for (int k = 0; k < KIND_FAKE; k++)
         TRY(check_executor(b, (enum plan_kind)k, e));

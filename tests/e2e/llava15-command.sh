@@ -50,6 +50,13 @@ option version v1
 option gradient_accumulation_steps 4      # 128 = 2 GPUs x 16 x 4
 option group_by_modality_length True
 option pretrain_mm_mlp_adapter "$work/in/connector/mm_projector.bin"
+! grep -q mm_projector_lr "$work/log" || fail "a rate of the connector's that nobody gave"
+
+plain=$cfg cfg=$dir/rates.cfg
+sed 's/^stage2 = {/& connector_learning_rate = 0.25;/' "$plain" >"$cfg"
+task "stage2 SDXL" train.py || fail "stage2 with two rates"
+option mm_projector_lr 0.25
+cfg=$plain
 
 task "evaluate CLIP@336 TextVQA" evaluate.py || fail "evaluate"
 grep -qx textvqa_val "$work/log" || fail "task"

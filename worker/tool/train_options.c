@@ -67,7 +67,7 @@ const struct opt tool_train_options[] = {
 
 const struct opt tool_stage2_options[] = {
     { .name = "connector-lr", .type = OPT_REAL, .value = "RATE", .lo = 0, .hi = 10,
-      .help = "peak learning rate of the connector; without it --lr" },
+      .help = "peak learning rate of the connector; 0 or without it: --lr" },
     { .name = "lora", .type = OPT_INT, .value = "RANK", .lo = 1, .hi = 65536,
       .help = "train factors of low rank on the decoder's layers; without it all weights" },
     { .name = "lora-alpha", .type = OPT_REAL, .value = "A", .lo = 0, .hi = 1000000, .help = "with --lora: their scale times RANK (2 RANK)" },

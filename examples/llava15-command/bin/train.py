@@ -71,6 +71,8 @@ if first:
 else:
     options["pretrain_mm_mlp_adapter"] = os.path.join(t.input("connector"), "mm_projector.bin")
     options["group_by_modality_length"] = True
+    if "connector_learning_rate" in how:
+        options["mm_projector_lr"] = how["connector_learning_rate"]
 if "block" in members[0]["options"]:  # a diffusion model
     options.update({"img_size": members[0]["resolution"], "up_ft_index": members[0]["options"]["block"],
                     "t": members[0]["options"]["timestep"]})
