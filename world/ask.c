@@ -134,6 +134,12 @@ const struct concept *ask_one(struct item *it, struct random *r)
     return c;
 }
 
+bool ask_groups_far(enum group one, enum group two)
+{
+    enum kind a = group_facts(one)->kind, b = group_facts(two)->kind;
+    return a != b && !((a == FOOD || a == GROWTH) && (b == FOOD || b == GROWTH));
+}
+
 /* ---- facts ----------------------------------------------------------------------------------------------------------
  */
 

@@ -37,6 +37,8 @@ enum ask_form { ASK_OPEN, ASK_CHOICE, ASK_YES_NO, ASK_FORMS };
 enum ask_subjects { ASK_PLAIN, ASK_ALL };
 enum benchmark_kind ask_more(const struct scene *s, struct random *r, enum ask_subjects of, enum ask_form form,
                              struct asked *out);
+/* One such question of a scene that is chosen for it: every subject in every form as often. */
+enum benchmark_kind ask_drill(struct random *r, uint64_t i, struct item *it);
 
 /* What an asked question is for worker/benchmark. Texts stay those of `a` and `image` (NULL: without a picture). */
 struct ask_view {
@@ -71,6 +73,9 @@ void ask_nouns(struct asked *q, struct random *r, size_t right, const char *answ
                const void *arg);
 /* A test of concepts: nothing in the scene `arg` has this noun. */
 bool ask_is_absent(const struct concept *c, const void *arg);
+/* "Is it a TWO?" of a thing of group ONE is plainly answered no: not so of a fruit whether it is a plant, nor of a plant
+ * whether it is a fruit. */
+bool ask_groups_far(enum group one, enum group two);
 /* One thing. */
 const struct concept *ask_one(struct item *it, struct random *r);
 
@@ -98,5 +103,7 @@ void scene_captioned(struct scene *s, struct random *r);
 /* A scene of stage 1: mostly one thing, of which then (true) the caption is to be the name. */
 bool scene_for_stage1(struct scene *s, struct random *r);
 void scene_caption_or_name(const struct scene *s, bool named, struct random *r, struct buf *to);
+/* The same, and at times the background after the name. */
+void scene_caption_for_stage1(const struct scene *s, bool named, struct random *r, struct buf *to);
 
 #endif

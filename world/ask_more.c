@@ -153,11 +153,19 @@ static void more_noun(struct more *m)
     answer_noun(m, t->noun);
 }
 
+static enum group named_group(struct more *m, enum group right)
+{
+    enum group named = right;
+    while (!m->yes && !ask_groups_far(right, named))
+        named = (enum group)random_below(m->r, GROUPS);
+    return named;
+}
+
 static void more_kind(struct more *m)
 {
-    const char *right = group_facts(m->s->things[0].concept->group)->name;
+    enum group group = m->s->things[0].concept->group;
+    const char *right = group_facts(group)->name, *named = group_facts(named_group(m, group))->name;
     struct ask_pool pool = ask_pool(POOL_GROUPS);
-    const char *named = named_of(m, right, &pool);
     if (m->form == ASK_YES_NO)
         SAY(m->q->question, "Is it %s %s?", article(named), named);
     else
@@ -245,14 +253,44 @@ static void make_more(struct more *m, enum ask_subjects of)
     }
 }
 
-enum benchmark_kind ask_more(const struct scene *s, struct random *r, enum ask_subjects of, enum ask_form form,
-                             struct asked *out)
+static enum benchmark_kind begin_more(struct more *m, const struct scene *s, struct random *r, enum ask_form form,
+                                      struct asked *out)
 {
     static const enum benchmark_kind families[] = { [ASK_OPEN] = TEXTVQA, [ASK_CHOICE] = SEED, [ASK_YES_NO] = MME };
     *out = (struct asked){ .category = "more" };
-    struct more m = { .s = s, .r = r, .form = form, .yes = random_chance(r, 50), .q = out };
-    make_more(&m, of);
-    if (form == ASK_YES_NO)
-        SAY(out->answer, "%s", m.yes ? "Yes" : "No");
+    *m = (struct more){ .s = s, .r = r, .form = form, .yes = random_chance(r, 50), .q = out };
     return families[form];
+}
+
+static void end_more(const struct more *m)
+{
+    if (m->form == ASK_YES_NO)
+        SAY(m->q->answer, "%s", m->yes ? "Yes" : "No");
+}
+
+enum benchmark_kind ask_more(const struct scene *s, struct random *r, enum ask_subjects of, enum ask_form form,
+                             struct asked *out)
+{
+    struct more m;
+    enum benchmark_kind kind = begin_more(&m, s, r, form, out);
+    make_more(&m, of);
+    end_more(&m);
+    return kind;
+}
+
+enum benchmark_kind ask_drill(struct random *r, uint64_t i, struct item *it)
+{
+    size_t k = i % ARRAY_LEN(subjects);
+    enum ask_form form = (enum ask_form)(i / ARRAY_LEN(subjects) % ASK_FORMS);
+    if (form == ASK_YES_NO && subjects[k].make == more_fact) /* it has none */
+        form = ASK_CHOICE;
+    *it = (struct item){ .pictured = true, .n = 1 };
+    do
+        scene_common(&it->scene, r);
+    while (!subjects[k].fits(&it->scene, form));
+    struct more m;
+    enum benchmark_kind kind = begin_more(&m, &it->scene, r, form, &it->asked[0]);
+    subjects[k].make(&m);
+    end_more(&m);
+    return kind;
 }

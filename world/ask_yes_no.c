@@ -80,19 +80,12 @@ static void make_text(struct random *r, struct scene *s, struct both *b)
     SAY(b->no, "Is the word %s?", words[other]);
 }
 
-/* Of no fruit is asked whether it is a plant, nor of a plant whether it is a fruit. */
-static bool is_far(enum group one, enum group two)
-{
-    enum kind a = group_facts(one)->kind, b = group_facts(two)->kind;
-    return a != b && !((a == FOOD || a == GROWTH) && (b == FOOD || b == GROWTH));
-}
-
 static void make_sense(struct random *r, struct scene *s, struct both *b)
 {
     add_different(r, s, 1);
     scene_lay_out(s, r, ALONE, NULL);
     enum group group = s->things[0].concept->group, other;
-    while (!is_far(group, other = (enum group)random_below(r, GROUPS))) {
+    while (!ask_groups_far(group, other = (enum group)random_below(r, GROUPS))) {
     }
     const char *yes = group_facts(group)->name, *no = group_facts(other)->name;
     SAY(b->yes, "Is it %s %s?", article(yes), yes);

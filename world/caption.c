@@ -72,6 +72,11 @@ void scene_mention(const struct scene *s, int words, struct random *r, struct bu
     }
 }
 
+void scene_put_background(const struct scene *s, struct buf *to)
+{
+    buf_printf(to, " on %s %s background", article(colour_name(s->background)), colour_name(s->background));
+}
+
 static void put_relation(const struct scene *s, struct random *r, struct buf *to)
 {
     bool turned = random_chance(r, 50), beside = s->things[0].place == LEFT;
@@ -108,7 +113,7 @@ void scene_describe(const struct scene *s, struct buf *to)
     put_places(s, to);
     if (s->text[0])
         buf_printf(to, "%sthe %s %s", s->n ? " and " : "", kind_of_text(s), s->text);
-    buf_printf(to, " on %s %s background", article(colour_name(s->background)), colour_name(s->background));
+    scene_put_background(s, to);
 }
 
 void scene_caption(const struct scene *s, struct random *r, struct buf *to)
@@ -126,7 +131,7 @@ void scene_caption(const struct scene *s, struct random *r, struct buf *to)
     if (s->text[0])
         buf_printf(to, "%sthe %s %s", s->n ? " and " : "", kind_of_text(s), s->text);
     if (random_chance(r, 30))
-        buf_printf(to, " on %s %s background", article(colour_name(s->background)), colour_name(s->background));
+        scene_put_background(s, to);
 }
 
 static void add_some(struct scene *s, struct random *r, bool counted)

@@ -8,6 +8,8 @@
 /* Captions of connectors' training that name one thing, in per cent: two hundred names take most of it, and in a caption of
  * many words they are a small part of the loss. */
 #define STAGE1_NAMED 80
+/* Of those the ones that name the background, too. */
+#define STAGE1_GROUNDS 40
 
 void scene_captioned(struct scene *s, struct random *r)
 {
@@ -36,6 +38,13 @@ void scene_caption_or_name(const struct scene *s, bool named, struct random *r, 
         scene_caption(s, r, to);
 }
 
+void scene_caption_for_stage1(const struct scene *s, bool named, struct random *r, struct buf *to)
+{
+    scene_caption_or_name(s, named, r, to);
+    if (named && random_chance(r, STAGE1_GROUNDS))
+        scene_put_background(s, to);
+}
+
 /* Draw number i of `purpose`; its caption goes to `text`, its facts to `s`. */
 static int draw_captioned(struct making *m, const char *purpose, size_t i, bool stage1, const char *path,
                           struct scene *s, struct buf *text, struct err *e)
@@ -50,7 +59,10 @@ static int draw_captioned(struct making *m, const char *purpose, size_t i, bool 
     TRY(scene_draw(s, m->art, m->sizes.edge, &r, &im, e));
     TRY(making_picture(m, path, &im, e));
     buf_clear(text);
-    scene_caption_or_name(s, named, &r, text);
+    if (stage1)
+        scene_caption_for_stage1(s, named, &r, text);
+    else
+        scene_caption(s, &r, text);
     return buf_check(text, "a caption", e);
 }
 

@@ -17,6 +17,7 @@ static int add_turn(json_t *turns, const char *from, const char *value, struct e
 struct subject {
     const char *image; /* NULL: no picture */
     const char *description;
+    enum ask_subjects further; /* what is asked after the first question */
 };
 
 /* The prompt with words in the picture's place, which is a line of its own; none: without the line. */
@@ -79,9 +80,8 @@ static int add_turns(json_t *turns, enum benchmark_kind kind, const struct item 
         TRY(add_open_question(turns, a, about, e));
     TRY(add_question(turns, kind, a, first_open ? NULL : about, e));
     bool clear = it->pictured && it->scene.n && !it->scene.text[0] && !it->scene.dark && !it->scene.blur;
-    enum ask_subjects of = about->description ? ASK_PLAIN : ASK_ALL;
     for (size_t k = clear ? random_below(r, 3) : 0; k; k--)
-        TRY(add_more(turns, &it->scene, r, of, (enum ask_form)random_below(r, ASK_FORMS), NULL, e));
+        TRY(add_more(turns, &it->scene, r, about->further, (enum ask_form)random_below(r, ASK_FORMS), NULL, e));
     return 0;
 }
 
@@ -91,7 +91,7 @@ static int add_caption(json_t *turns, const struct item *it, struct random *r, s
     AUTO(buf_free) struct buf text = BUF_INIT(PROMPT_MOST);
     if (!it->pictured || it->scene.dark || it->scene.blur || (!it->scene.n && !it->scene.text[0]))
         return 0;
-    scene_caption_or_name(&it->scene, it->scene.n == 1 && !it->scene.text[0], r, &text);
+    scene_caption_for_stage1(&it->scene, it->scene.n == 1 && !it->scene.text[0], r, &text);
     TRY(buf_check(&text, "a caption", e));
     TRY(add_turn(turns, "human", caption_please(random_below(r, 3)), e));
     return add_turn(turns, "gpt", buf_text(&text), e);
@@ -112,7 +112,7 @@ static json_t *make_chat(struct making *m, size_t i, struct err *e)
         (scene_draw(&it.scene, m->art, m->sizes.edge, &r, &im, e) < 0 || making_picture(m, file, &im, e) < 0))
         return NULL;
     const char *image = it.pictured ? file + strlen("stage2/") : NULL;
-    if (add_turns(turns, kind, &it, &r, &(struct subject){ .image = image }, e) < 0 ||
+    if (add_turns(turns, kind, &it, &r, &(struct subject){ .image = image, .further = ASK_ALL }, e) < 0 ||
         add_caption(turns, &it, &r, e) < 0)
         return NULL;
     return json_pack("{s:s, s:s*, s:O}", "id", id, "image", image, "conversations", turns);
@@ -142,6 +142,14 @@ static int tell(enum telling how, const struct scene *s, struct random *r, struc
     return buf_check(seen, "a description", e);
 }
 
+/* Told pictures are asked of plainly: with more subjects, options are not learned. */
+static struct subject subject_told(enum telling how, const struct buf *description)
+{
+    return (struct subject){ .image = "",
+                             .description = buf_text(description),
+                             .further = how == SEEN ? ASK_ALL : ASK_PLAIN };
+}
+
 static json_t *told(const char *id, const struct buf *seen, json_t *turns)
 {
     return json_pack("{s:s, s:s*, s:O}", "id", id, "seen", seen->len ? seen->data : NULL, "conversations", turns);
@@ -161,7 +169,7 @@ static json_t *make_chat_of(enum telling how, struct random r, size_t i, struct 
         return NULL;
     struct subject about = { 0 };
     if (it.pictured)
-        about = (struct subject){ .image = "", .description = buf_text(&description) };
+        about = subject_told(how, &description);
     else
         buf_free(&seen);
     return add_turns(turns, kind, &it, &r, &about, e) < 0 ? NULL : told(id, &seen, turns);
@@ -180,9 +188,9 @@ static json_t *make_quiz_of(enum telling how, struct random r, size_t i, struct 
     scene_common(&s, &r);
     if (tell(how, &s, &r, &description, &seen, e) < 0)
         return NULL;
-    struct subject about = { .image = "", .description = buf_text(&description) };
+    struct subject about = subject_told(how, &description);
     for (size_t k = 0; k < QUIZ_TURNS; k++)
-        if (add_more(turns, &s, &r, ASK_PLAIN, (enum ask_form)(k % ASK_FORMS), k ? NULL : &about, e) < 0)
+        if (add_more(turns, &s, &r, about.further, (enum ask_form)(k % ASK_FORMS), k ? NULL : &about, e) < 0)
             return NULL;
     return told(id, &seen, turns);
 }
@@ -202,6 +210,30 @@ static json_t *make_seen_chat(struct making *m, size_t i, struct err *e)
 {
     struct random r = random_for(m->sizes.seed, "pretrain/seen", i);
     return i % 2 ? make_chat_of(SEEN, r, i / 2, e) : make_quiz_of(SEEN, r, i, e);
+}
+
+/* One question, in turns a benchmark's and any: what is learned of many turns is learned of what was said before, too. */
+static json_t *make_drill(struct making *m, size_t i, struct err *e)
+{
+    char id[16];
+    struct item it;
+    struct random r = random_for(m->sizes.seed, "pretrain/drill", i);
+    AUTO(buf_free) struct buf seen = BUF_INIT(PROMPT_MOST);
+    AUTO(buf_free) struct buf description = BUF_INIT(PROMPT_MOST);
+    AUTO(json_decref) json_t *turns = json_array();
+    enum benchmark_kind kind = (enum benchmark_kind)(i / 2 % BENCHMARK_FAMILIES);
+    snprintf(id, sizeof id, "%06zu", i);
+    if (i % 2)
+        ask(kind, &r, i / 2 / BENCHMARK_FAMILIES, &it);
+    else
+        kind = ask_drill(&r, i / 2, &it);
+    if (tell(SEEN, &it.scene, &r, &description, &seen, e) < 0)
+        return NULL;
+    struct subject about = it.pictured ? subject_told(SEEN, &description) : (struct subject){ 0 };
+    if (!it.pictured)
+        buf_free(&seen);
+    const struct asked *a = &it.asked[random_below(&r, (uint32_t)it.n)];
+    return add_question(turns, kind, a, &about, e) < 0 ? NULL : told(id, &seen, turns);
 }
 
 typedef json_t *chat_maker(struct making *m, size_t i, struct err *e);
@@ -275,6 +307,7 @@ int make_described(struct making *m, struct err *e)
     TRY(write_lines(m, "pretrain/spelled.jsonl", make_spelled, e));
     TRY(write_lines(m, "pretrain/mentioned.jsonl", make_mentioned, e));
     TRY(write_chats(m, "pretrain/quiz.json", m->sizes.pretrain, make_quiz, e));
+    TRY(write_chats(m, "pretrain/drill.json", 2 * m->sizes.pretrain, make_drill, e));
     TRY(write_chats(m, "pretrain/seen.json", m->sizes.pretrain, make_seen_chat, e));
     return write_chats(m, "pretrain/chat.json", m->sizes.pretrain, make_described_chat, e);
 }

@@ -59,6 +59,8 @@ MUST_USE int scene_draw(const struct scene *s, struct art *a, uint32_t edge, str
 void scene_list(const struct scene *s, struct buf *to);
 /* "a dog and two cats on a blue background": true, but not always everything. */
 void scene_caption(const struct scene *s, struct random *r, struct buf *to);
+/* " on a red background" */
+void scene_put_background(const struct scene *s, struct buf *to);
 /* Everything that can be seen, with places; of a picture darker than SCENE_DARKEST that it is dark. */
 void scene_describe(const struct scene *s, struct buf *to);
 #define SCENE_SPELLED 4

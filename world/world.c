@@ -10,7 +10,7 @@
 #include "world/concept.h"
 #include "world/making.h"
 
-#define VERSION 6 /* of the pictures and texts: a larger one where the same seed gives others */
+#define VERSION 7 /* of the pictures and texts: a larger one where the same seed gives others */
 #define RECORD "world.json"
 #define UNFINISHED "unfinished"
 #define PNG_MOST ((size_t)64 << 20)

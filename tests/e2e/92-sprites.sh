@@ -2,6 +2,9 @@
 # The sprite world's sweep as ./run does it, reduced: four representations, few pictures. It comes to an end with a ranking and a
 # report; again it is all there; one more encoder costs its own work only; and split over workers in three network namespaces, one
 # of which is cut off and killed, it comes to the same numbers. The last part needs root and `ip`.
+#
+# With ACSWEEP_WHOLE=1 the first and the last part are done with the whole sweep, which takes half an hour:
+#     ACSWEEP_BIN=build/release/bin ACSWEEP_WHOLE=1 tests/e2e/92-sprites.sh
 . "$(dirname -- "$0")/lib.sh"
 . "$(dirname -- "$0")/cluster.sh"
 SPRITES=$SOURCE/examples/sprites
@@ -14,13 +17,20 @@ if [[ ! -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf || ! -e /usr/share/
     echo "SKIPPED: install fonts-noto-color-emoji and fonts-dejavu-core" >&2
     exit 77
 fi
-expect 0 acsweep world --out "$SCRATCH/world" --pretrain 0 --stage1 96 --stage2 96 --questions 16 --pairs 30 || exit 1
+WHOLE=${ACSWEEP_WHOLE:-} FINE_TUNES=2 REPRESENTATIONS=4 PATIENCE=1
+SIZES=(--stage1 96 --stage2 96 --questions 16 --pairs 30)
+if [[ $WHOLE ]]; then
+    read -ra SIZES < <(grep -o -- '--stage1 [0-9]* --stage2 [0-9]* --pairs [0-9]*' "$SOURCE/run")
+    FINE_TUNES=4 REPRESENTATIONS=13 PATIENCE=10
+fi
+expect 0 acsweep world --out "$SCRATCH/world" --pretrain 0 "${SIZES[@]}" || exit 1
 mapfile -t PATHS < <("$SPRITES/paths" "$SCRATCH/world" "$SPRITES/models")
 chmod -R a+rX "$SCRATCH/world"
 
 # reduced REPRESENTATION...: the same configuration with fewer of everything.
 reduced() {
     local list='' r
+    [[ ! $WHOLE ]] || { sed 's/^name = "sprites";/name = "reduced";/' "$SPRITES/sweep.cfg" && return; }
     for r in "$@"; do
         list+="{ members = [\"${r//+/\", \"}\"]; target_grid = 4; }, "
     done
@@ -36,7 +46,7 @@ NUMBERS="SELECT concat_ws(' ', 'score', representation, benchmark, score, metric
 numbers() { json "$OUT" '"\n".join(x["line"] for x in d)'; }
 FOUR=(CLIP@64 DINOv2@64 CLIP@48 CLIP@64+DINOv2@64)
 reduced "${FOUR[@]}" >"$SCRATCH/sweep.cfg"
-same "$(grep -cE '^name = "reduced";| samples = 96; screening_samples = 48;| samples = 96; batch|sample_size = 4;|fine_tunes = 2;|^  list = .*target_grid = 4; } \);$' "$SCRATCH/sweep.cfg")" 6
+[[ $WHOLE ]] || same "$(grep -cE '^name = "reduced";| samples = 96; screening_samples = 48;| samples = 96; batch|sample_size = 4;|fine_tunes = 2;|^  list = .*target_grid = 4; } \);$' "$SCRATCH/sweep.cfg")" 6
 
 # ---- alone -----------------------------------------------------------------------------------------------------------------
 sweep() { acsweep run "$1" --state "$SCRATCH/state" --workers 2 "${PATHS[@]}"; }
@@ -45,33 +55,36 @@ attempts() { ask "SELECT count(*) AS n FROM attempts" >"$OUT" && json "$OUT" 'd[
 expect 0 sweep "$SCRATCH/sweep.cfg"
 expect 0 ask "$NUMBERS"
 numbers >"$SCRATCH/alone.txt"
-same "$(grep -c ^performance "$SCRATCH/alone.txt")" 16
-same "$(grep -c "^rank target " "$SCRATCH/alone.txt")" 4
+same "$(grep -c ^performance "$SCRATCH/alone.txt")" $((8 * FINE_TUNES))
+same "$(grep -c "^rank target " "$SCRATCH/alone.txt")" $REPRESENTATIONS
 has "$SCRATCH/state/report/index.html" "Sprite-world scores"
 has "$SCRATCH/state/report/index.html" "Correspondence"
 none_left
 
-# ---- again, and with one encoder more ----------------------------------------------------------------------------------------
-before=$(attempts)
-expect 0 sweep "$SCRATCH/sweep.cfg"
-same "$(attempts)" "$before"
-SINCE=$(date '+%F %T.%N%z')
-reduced "${FOUR[@]}" SigLIP >"$SCRATCH/more.cfg"
-expect 0 sweep "$SCRATCH/more.cfg"
+# ---- again, and with one encoder more; what the choice lost ---------------------------------------------------------------------
 screened() { # screened WHOSE SINCE: attempts of scoring, and of what it needs
     ask "SELECT count(*) AS n FROM attempts JOIN tasks USING (sweep, task_id, kind) WHERE started_at > '$2' AND coalesce(representation, encoder) $1
          AND kind IN ('extract', 'stage1', 'score_a', 'score_c')" >"$OUT" && json "$OUT" 'd[0]["n"]'
 }
-same "$(screened "<> 'SigLIP'" "$SINCE")" 0
-(($(screened "= 'SigLIP'" "$SINCE") >= 10)) || fail "SigLIP was not scored"
+again() {
+    local before since
+    before=$(attempts)
+    expect 0 sweep "$SCRATCH/sweep.cfg"
+    same "$(attempts)" "$before"
+    since=$(date '+%F %T.%N%z')
+    reduced "${FOUR[@]}" SigLIP >"$SCRATCH/more.cfg"
+    expect 0 sweep "$SCRATCH/more.cfg"
+    same "$(screened "<> 'SigLIP'" "$since")" 0
+    (($(screened "= 'SigLIP'" "$since") >= 10)) || fail "SigLIP was not scored"
 
-# ---- what the choice lost ----------------------------------------------------------------------------------------------------
-expect 0 "$SPRITES/make-truth" "$(dirname "$(command -v acsweep)")" "$SCRATCH/world" "$SPRITES/models" "$SCRATCH/state" "$SCRATCH/more.cfg"
-cp "$OUT" "$SCRATCH/truth.csv"
-same "$(wc -l <"$SCRATCH/truth.csv")" 41
-expect 0 acsweep report reduced --state "$SCRATCH/state" --truth "$SCRATCH/truth.csv"
-has "$SCRATCH/state/report/index.html" "What the choice lost"
-none_left
+    expect 0 "$SPRITES/make-truth" "$(dirname "$(command -v acsweep)")" "$SCRATCH/world" "$SPRITES/models" "$SCRATCH/state" "$SCRATCH/more.cfg"
+    cp "$OUT" "$SCRATCH/truth.csv"
+    same "$(wc -l <"$SCRATCH/truth.csv")" 41
+    expect 0 acsweep report reduced --state "$SCRATCH/state" --truth "$SCRATCH/truth.csv"
+    has "$SCRATCH/state/report/index.html" "What the choice lost"
+    none_left
+}
+[[ $WHOLE ]] || again
 
 # ---- three network namespaces --------------------------------------------------------------------------------------------------
 if [[ $(id -u) != 0 ]] || ! ip link add "acb$$" type bridge 2>"$ERR"; then
@@ -111,12 +124,12 @@ for n in 1 2 3; do
     WORKERS[n]=$!
 done
 all_work() { is 3 "SELECT count(DISTINCT node) FROM attempts"; }
-wait_for 120 "work in all three" all_work
-wait_for 120 "stage 2" is 1 "SELECT (count(*) > 0)::int FROM attempts JOIN tasks USING (sweep, task_id, kind) WHERE kind = 'stage2'"
+wait_for $((120 * PATIENCE)) "work in all three" all_work
+wait_for $((120 * PATIENCE)) "stage 2" is 1 "SELECT (count(*) > 0)::int FROM attempts JOIN tasks USING (sweep, task_id, kind) WHERE kind = 'stage2'"
 LOST=$(query "SELECT node FROM attempts JOIN tasks USING (sweep, task_id, kind) WHERE kind = 'stage2' ORDER BY started_at DESC LIMIT 1")
 ip -n "acn$$-${LOST#n}" link set eth0 down
 kill -9 "${WORKERS[${LOST#n}]}"
-wait_for 240 "the sweep" is done "SELECT state FROM acsweep.sweep WHERE name = 'reduced'" || {
+wait_for $((240 * PATIENCE)) "the sweep" is done "SELECT state FROM acsweep.sweep WHERE name = 'reduced'" || {
     cat "$SCRATCH"/n?.log >&2
     acsweep sql --database "$DATABASE" -c "SELECT kind, label, status, reason FROM tasks WHERE status <> 'done'" >&2
 }

@@ -218,6 +218,33 @@ static void plain_ones_are_asked_of_any_scene(void **state)
     }
 }
 
+/* Each form as often, but that facts are not asked for a yes or no; what is no plant to everybody is not asked to be none. */
+static void drills_ask_all_in_every_form(void **state)
+{
+    (void)state;
+    size_t forms[BENCHMARK_FAMILIES] = { 0 }, colours = 0, rounds = 40, n = 9 * ASK_FORMS * rounds;
+    for (uint64_t i = 0; i < n; i++) {
+        struct item it;
+        struct random r = random_for(6, "drill", i);
+        enum benchmark_kind kind = ask_drill(&r, i, &it);
+        const struct asked *a = it.asked;
+        forms[kind]++;
+        colours += strstr(a->question, "background") != NULL;
+        assert_true(it.pictured && it.n == 1);
+        if (kind == MME)
+            assert_string_equal(a->answer, is_true(&it.scene, a->question) ? "Yes" : "No");
+        else if (!is_answer(&it.scene, a->question, a->answer))
+            fail_msg("'%s' is answered '%s'", a->question, a->answer);
+        const struct concept *c = it.scene.things[0].concept;
+        if (strcmp(a->question, "Is it a plant?") == 0)
+            assert_true(c->group == PLANT || group_facts(c->group)->kind != FOOD);
+    }
+    assert_int_equal(forms[TEXTVQA], n / 3);
+    assert_int_equal(forms[MME], n / 3 - rounds);
+    assert_int_equal(forms[SEED], n / 3 + rounds);
+    assert_int_equal(colours, n / 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +252,7 @@ int main(void)
         cmocka_unit_test(yes_is_said_of_half_and_what_is_true),
         cmocka_unit_test(every_subject_comes_up),
         cmocka_unit_test(plain_ones_are_asked_of_any_scene),
+        cmocka_unit_test(drills_ask_all_in_every_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

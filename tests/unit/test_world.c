@@ -379,9 +379,31 @@ static void quizzes_have_all_answers(void **state)
         assert_in_range(seen[k], all / 20, all / 4);
 }
 
+/* One question each, about words that stand where the picture would; some without a picture. */
+static void drills_have_one_turn(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(json_items_close) struct json_items *items = json_items_open(in_scratch("w/pretrain/drill.json"), &e);
+    size_t n = 0, told = 0;
+    for (;; n++) {
+        AUTO(json_decref) json_t *j = NULL;
+        if (json_items_next(items, &j, &e) != 1)
+            break;
+        const json_t *turns = json_object_get(j, "conversations");
+        const char *human = json_string_value(json_object_get(json_array_get(turns, 0), "value"));
+        bool pictured = strstr(human, BENCHMARK_IMAGE) != NULL;
+        assert_int_equal(json_array_size(turns), 2);
+        assert_true(pictured == json_is_string(json_object_get(j, "seen")));
+        told += !pictured;
+    }
+    assert_int_equal(n, 2 * small.pretrain);
+    assert_in_range(told, 1, n / 8);
+}
+
 /* ---- what readers say -------------------------------------------------------------------------------------------- */
 
-/* Most captions of stage 1 name one thing and say no more, and some say more. */
+/* Most captions of stage 1 name one thing, many of them with its background, and some say more. */
 static void most_captions_are_names(void **state)
 {
     (void)state;
@@ -390,13 +412,16 @@ static void most_captions_are_names(void **state)
     if (!s)
         fail_msg("%s", e.text);
     AUTO(chat_sample_free) struct chat_sample sample = { 0 };
-    size_t names = 0, n = chat_set_count(s);
+    size_t names = 0, grounds = 0, n = chat_set_count(s);
     for (size_t k = 0; k < n; k++) {
         assert_int_equal(chat_set_read(s, k, &sample, &e), 0);
         const char *caption = sample.turns[1].text;
-        names += !strstr(caption, " and ") && !strstr(caption, " on a ") && !strstr(caption, " of ");
+        bool name = !strstr(caption, " and ") && !strstr(caption, " of ");
+        names += name;
+        grounds += name && strstr(caption, " background");
     }
     assert_in_range(names, n * 6 / 10, n - 1);
+    assert_in_range(grounds, n / 5, n / 2);
 }
 
 static void conversations_are_read(void **state)
@@ -487,6 +512,8 @@ static void two_runs_are_equal(void **state)
                                          "pretrain/letters.jsonl",
                                          "pretrain/choices.jsonl",
                                          "pretrain/quiz.json",
+                                         "pretrain/seen.json",
+                                         "pretrain/drill.json",
                                          "benchmarks/mme/questions.jsonl",
                                          "correspondence/parts/Layout/large/test.txt" };
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
@@ -574,6 +601,7 @@ int main(void)
         cmocka_unit_test(what_is_named_was_mentioned),
         cmocka_unit_test(letters_are_those_of_the_options),
         cmocka_unit_test(quizzes_have_all_answers),
+        cmocka_unit_test(drills_have_one_turn),
         cmocka_unit_test(most_captions_are_names),
         cmocka_unit_test(conversations_are_read),
         cmocka_unit_test(key_points_lie_in_their_boxes),
