@@ -3,8 +3,8 @@
 # report; again it is all there; one more encoder costs its own work only; and split over workers in three network namespaces, one
 # of which is cut off and killed, it comes to the same numbers. The last part needs root and `ip`.
 #
-# With ACSWEEP_WHOLE=1 the first and the last part are done with the whole sweep, which takes half an hour:
-#     ACSWEEP_BIN=build/release/bin ACSWEEP_WHOLE=1 tests/e2e/92-sprites.sh
+# With ACSWEEP_WHOLE=STATE the last part alone is done with the whole sweep, and compared with what ./run left in STATE (.acsweep):
+#     ACSWEEP_BIN=build/release/bin ACSWEEP_WHOLE=.acsweep tests/e2e/92-sprites.sh
 . "$(dirname -- "$0")/lib.sh"
 . "$(dirname -- "$0")/cluster.sh"
 SPRITES=$SOURCE/examples/sprites
@@ -17,20 +17,18 @@ if [[ ! -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf || ! -e /usr/share/
     echo "SKIPPED: install fonts-noto-color-emoji and fonts-dejavu-core" >&2
     exit 77
 fi
-WHOLE=${ACSWEEP_WHOLE:-} FINE_TUNES=2 REPRESENTATIONS=4 PATIENCE=1
-SIZES=(--stage1 96 --stage2 96 --questions 16 --pairs 30)
+WHOLE=${ACSWEEP_WHOLE:-} WORLD=$SCRATCH/world NAME=reduced PATIENCE=1
 if [[ $WHOLE ]]; then
-    read -ra SIZES < <(grep -o -- '--stage1 [0-9]* --stage2 [0-9]* --pairs [0-9]*' "$SOURCE/run")
-    FINE_TUNES=4 REPRESENTATIONS=13 PATIENCE=10
+    WORLD=$(readlink -f "$WHOLE")/world NAME=sprites PATIENCE=10
+else
+    expect 0 acsweep world --out "$WORLD" --pretrain 0 --stage1 96 --stage2 96 --questions 16 --pairs 30 || exit 1
+    chmod -R a+rX "$WORLD"
 fi
-expect 0 acsweep world --out "$SCRATCH/world" --pretrain 0 "${SIZES[@]}" || exit 1
-mapfile -t PATHS < <("$SPRITES/paths" "$SCRATCH/world" "$SPRITES/models")
-chmod -R a+rX "$SCRATCH/world"
+mapfile -t PATHS < <("$SPRITES/paths" "$WORLD" "$SPRITES/models")
 
 # reduced REPRESENTATION...: the same configuration with fewer of everything.
 reduced() {
     local list='' r
-    [[ ! $WHOLE ]] || { sed 's/^name = "sprites";/name = "reduced";/' "$SPRITES/sweep.cfg" && return; }
     for r in "$@"; do
         list+="{ members = [\"${r//+/\", \"}\"]; target_grid = 4; }, "
     done
@@ -39,27 +37,29 @@ reduced() {
         -e 's/sample_size = [0-9]*;/sample_size = 4;/' -e 's/fine_tunes = [0-9]*;/fine_tunes = 2;/' \
         -e "/^  list = (/,/^  )/c\\  list = ( ${list%, } );" "$SPRITES/sweep.cfg"
 }
-NUMBERS="SELECT concat_ws(' ', 'score', representation, benchmark, score, metric, value) AS line FROM scores WHERE sweep = 'reduced'
-         UNION ALL SELECT concat_ws(' ', 'performance', representation, benchmark, value) FROM performances WHERE sweep = 'reduced'
-         UNION ALL SELECT concat_ws(' ', 'rank', benchmark, rank, representation, measured, predicted) FROM ranking WHERE sweep = 'reduced'
+NUMBERS="SELECT concat_ws(' ', 'score', representation, benchmark, score, metric, value) AS line FROM scores WHERE sweep = '$NAME'
+         UNION ALL SELECT concat_ws(' ', 'performance', representation, benchmark, value) FROM performances WHERE sweep = '$NAME'
+         UNION ALL SELECT concat_ws(' ', 'rank', benchmark, rank, representation, measured, predicted) FROM ranking WHERE sweep = '$NAME'
          ORDER BY 1"
 numbers() { json "$OUT" '"\n".join(x["line"] for x in d)'; }
 FOUR=(CLIP@64 DINOv2@64 CLIP@48 CLIP@64+DINOv2@64)
 reduced "${FOUR[@]}" >"$SCRATCH/sweep.cfg"
-[[ $WHOLE ]] || same "$(grep -cE '^name = "reduced";| samples = 96; screening_samples = 48;| samples = 96; batch|sample_size = 4;|fine_tunes = 2;|^  list = .*target_grid = 4; } \);$' "$SCRATCH/sweep.cfg")" 6
+same "$(grep -cE '^name = "reduced";| samples = 96; screening_samples = 48;| samples = 96; batch|sample_size = 4;|fine_tunes = 2;|^  list = .*target_grid = 4; } \);$' "$SCRATCH/sweep.cfg")" 6
 
 # ---- alone -----------------------------------------------------------------------------------------------------------------
 sweep() { acsweep run "$1" --state "$SCRATCH/state" --workers 2 "${PATHS[@]}"; }
 ask() { acsweep sql --state "$SCRATCH/state" --json -c "$1"; }
 attempts() { ask "SELECT count(*) AS n FROM attempts" >"$OUT" && json "$OUT" 'd[0]["n"]'; }
-expect 0 sweep "$SCRATCH/sweep.cfg"
-expect 0 ask "$NUMBERS"
-numbers >"$SCRATCH/alone.txt"
-same "$(grep -c ^performance "$SCRATCH/alone.txt")" $((8 * FINE_TUNES))
-same "$(grep -c "^rank target " "$SCRATCH/alone.txt")" $REPRESENTATIONS
-has "$SCRATCH/state/report/index.html" "Sprite-world scores"
-has "$SCRATCH/state/report/index.html" "Correspondence"
-none_left
+alone() {
+    expect 0 sweep "$SCRATCH/sweep.cfg"
+    expect 0 ask "$NUMBERS"
+    numbers >"$SCRATCH/alone.txt"
+    same "$(grep -c ^performance "$SCRATCH/alone.txt")" 16
+    same "$(grep -c "^rank target " "$SCRATCH/alone.txt")" 4
+    has "$SCRATCH/state/report/index.html" "Sprite-world scores"
+    has "$SCRATCH/state/report/index.html" "Correspondence"
+    none_left
+}
 
 # ---- again, and with one encoder more; what the choice lost ---------------------------------------------------------------------
 screened() { # screened WHOSE SINCE: attempts of scoring, and of what it needs
@@ -84,7 +84,15 @@ again() {
     has "$SCRATCH/state/report/index.html" "What the choice lost"
     none_left
 }
-[[ $WHOLE ]] || again
+if [[ $WHOLE ]]; then
+    cp "$SPRITES/sweep.cfg" "$SCRATCH/sweep.cfg"
+    expect 0 acsweep sql --state "$WHOLE" --json -c "$NUMBERS"
+    numbers >"$SCRATCH/alone.txt"
+    same "$(grep -c "^rank target " "$SCRATCH/alone.txt")" 13
+else
+    alone
+    again
+fi
 
 # ---- three network namespaces --------------------------------------------------------------------------------------------------
 if [[ $(id -u) != 0 ]] || ! ip link add "acb$$" type bridge 2>"$ERR"; then
@@ -129,7 +137,7 @@ wait_for $((120 * PATIENCE)) "stage 2" is 1 "SELECT (count(*) > 0)::int FROM att
 LOST=$(query "SELECT node FROM attempts JOIN tasks USING (sweep, task_id, kind) WHERE kind = 'stage2' ORDER BY started_at DESC LIMIT 1")
 ip -n "acn$$-${LOST#n}" link set eth0 down
 kill -9 "${WORKERS[${LOST#n}]}"
-wait_for $((240 * PATIENCE)) "the sweep" is done "SELECT state FROM acsweep.sweep WHERE name = 'reduced'" || {
+wait_for $((240 * PATIENCE)) "the sweep" is done "SELECT state FROM acsweep.sweep WHERE name = '$NAME'" || {
     cat "$SCRATCH"/n?.log >&2
     acsweep sql --database "$DATABASE" -c "SELECT kind, label, status, reason FROM tasks WHERE status <> 'done'" >&2
 }
