@@ -4,7 +4,7 @@
 # of which is cut off and killed, it comes to the same numbers. The last part needs root and `ip`.
 #
 # With ACSWEEP_WHOLE=STATE the last part alone is done with the whole sweep, and compared with what ./run left in STATE (.acsweep):
-#     ACSWEEP_BIN=build/release/bin ACSWEEP_WHOLE=.acsweep tests/e2e/92-sprites.sh
+#     ACSWEEP_BIN=$PWD/build/release/bin ACSWEEP_WHOLE=.acsweep bash tests/e2e/92-sprites.sh
 . "$(dirname -- "$0")/lib.sh"
 . "$(dirname -- "$0")/cluster.sh"
 SPRITES=$SOURCE/examples/sprites
