@@ -37,7 +37,8 @@ enum ask_form { ASK_OPEN, ASK_CHOICE, ASK_YES_NO, ASK_FORMS };
 enum ask_subjects { ASK_PLAIN, ASK_ALL };
 enum benchmark_kind ask_more(const struct scene *s, struct random *r, enum ask_subjects of, enum ask_form form,
                              struct asked *out);
-/* One such question of a scene that is chosen for it: every subject in every form as often. */
+/* One such question of a scene that is chosen for it: every subject in every form as often, but facts with options instead
+ * of for a yes or no. */
 enum benchmark_kind ask_drill(struct random *r, uint64_t i, struct item *it);
 
 /* What an asked question is for worker/benchmark. Texts stay those of `a` and `image` (NULL: without a picture). */

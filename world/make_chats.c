@@ -142,7 +142,7 @@ static int tell(enum telling how, const struct scene *s, struct random *r, struc
     return buf_check(seen, "a description", e);
 }
 
-/* Told pictures are asked of plainly: with more subjects, options are not learned. */
+/* Told pictures, which the first lessons have, are asked of plainly (worker/pretrain/README.md); seen ones of everything. */
 static struct subject subject_told(enum telling how, const struct buf *description)
 {
     return (struct subject){ .image = "",
@@ -212,7 +212,8 @@ static json_t *make_seen_chat(struct making *m, size_t i, struct err *e)
     return i % 2 ? make_chat_of(SEEN, r, i / 2, e) : make_quiz_of(SEEN, r, i, e);
 }
 
-/* One question, in turns a benchmark's and any: what is learned of many turns is learned of what was said before, too. */
+/* One question, in turns a benchmark's and any: so yes or no about colours is learned, which it was not of many turns
+ * (worker/pretrain/README.md). */
 static json_t *make_drill(struct making *m, size_t i, struct err *e)
 {
     char id[16];
