@@ -1,5 +1,5 @@
 # The border to libtorch; the programs say "skipped" (77) in a build without it. Tensor files need none.
-foreach(name torch torch_ops torch_nn torch_train torch_dist weights)
+foreach(name torch torch_ops torch_nn torch_fused torch_train torch_dist weights)
   acsweep_unit_test(${name} LIBS acsweep_torch)
   set_tests_properties(unit.${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()

@@ -1,5 +1,5 @@
 /* Scaled dot product attention: the fused kernels where the version has them, and composed where not. */
-#include "worker/torch/th_impl.h"
+#include "worker/torch/th_fused.hpp"
 
 #include <ATen/Parallel.h>
 #include <algorithm>
@@ -59,8 +59,8 @@ at::Tensor composed(const at::Tensor &q, const at::Tensor &k, const at::Tensor &
 {
     at::Tensor scores = at::matmul(q * scale, k.transpose(-2, -1)); /* (B,H,N,M) */
     if (mask.defined() && mask.scalar_type() == at::kBool)
-        scores = scores.masked_fill(mask.logical_not(), -INF);
-    else if (mask.defined())
+        return at::matmul(th::masked_softmax_(scores, mask.logical_not()), v);
+    if (mask.defined())
         scores = scores + mask;
     return at::matmul(at::softmax(scores, -1), v);
 }

@@ -32,13 +32,6 @@ at::Tensor layer_norm(const at::Tensor &x, const c10::optional<at::Tensor> &w, c
     return at::layer_norm(x.to(at::kFloat), shape, widened(w), widened(b), eps).to(x.scalar_type());
 }
 
-at::Tensor rms_norm(const at::Tensor &x, const c10::optional<at::Tensor> &w, double eps)
-{
-    at::Tensor wide = x.to(at::kFloat);
-    at::Tensor normed = (wide * at::rsqrt(wide.square().mean(-1, true) + eps)).to(x.scalar_type());
-    return w ? normed * *w : normed;
-}
-
 /* One row, as a decoder has for each token, is a product with a vector: for a product of matrices BLAS would first copy
  * all of w into another order, which takes longer than the product. */
 at::Tensor row_or_linear(const at::Tensor &x, const at::Tensor &w, const c10::optional<at::Tensor> &b)
@@ -58,13 +51,6 @@ at::Tensor cross_entropy(const at::Tensor &logits, const at::Tensor &target, int
         throw th::misuse("the sizes of logits, but for the last, must be those of target");
     return at::cross_entropy_loss(logits.reshape({ -1, logits.size(-1) }).to(at::kFloat), target.reshape(-1), {},
                                   at::Reduction::Mean, ignore);
-}
-
-/* (a, b) -> (-b, a) */
-at::Tensor rotate_half(const at::Tensor &x)
-{
-    int64_t half = x.size(-1) / 2;
-    return at::cat({ -x.slice(-1, half), x.slice(-1, 0, half) }, -1);
 }
 
 } // namespace
@@ -131,11 +117,6 @@ struct tensor *th_group_norm(struct tensor *x, int64_t groups, struct tensor *w,
     return MAKE(at::group_norm(IN(x), groups, OPT(w), OPT(b), eps));
 }
 
-struct tensor *th_rms_norm(struct tensor *x, struct tensor *w, double eps)
-{
-    return MAKE(rms_norm(IN(x), OPT(w), eps));
-}
-
 struct tensor *th_softmax(struct tensor *x, int dim)
 {
     return MAKE(at::softmax(IN(x), dim));
@@ -154,11 +135,6 @@ struct tensor *th_log_softmax(struct tensor *x, int dim)
 struct tensor *th_embedding(struct tensor *w, struct tensor *index)
 {
     return MAKE(at::embedding(IN(w), IN(index)));
-}
-
-struct tensor *th_rope(struct tensor *x, struct tensor *cos, struct tensor *sin)
-{
-    return MAKE(IN(x) * IN(cos) + rotate_half(IN(x)) * IN(sin));
 }
 
 struct tensor *th_cross_entropy(struct tensor *logits, struct tensor *target, int64_t ignore)
