@@ -6,9 +6,11 @@
 #include <ft2build.h>
 #include FT_FREETYPE_H
 
+#include "world/clipart.h"
 #include "world/world_options.h"
 
-#define CODES_MOST 1024
+#define SPRITES_MOST 1024
+#define OTHER_EDGE 128 /* pixels to the em of a font without bitmaps, about as large as the emoji */
 
 _Static_assert(ART_FONTS == WORLD_FONTS, "the emoji, then a font for each typeface");
 
@@ -16,7 +18,10 @@ struct art {
     FT_Library library;
     FT_Face faces[ART_FONTS];
     char digests[ART_FONTS][DIGEST_HEX_SIZE];
-    struct sprite *sprites[CODES_MOST];
+    FT_Face other; /* NULL: none */
+    char other_digest[DIGEST_HEX_SIZE];
+    struct clipart *clipart; /* NULL until it is wanted */
+    struct sprite *sprites[SPRITES_MOST];
     size_t n;
 };
 
@@ -28,6 +33,17 @@ const char *art_font_name(size_t i)
 const char *art_font_digest(const struct art *a, size_t i)
 {
     return a->digests[i];
+}
+
+const char *art_other_digest(const struct art *a)
+{
+    return a->other ? a->other_digest : NULL;
+}
+
+const char *artist_name(enum artist by)
+{
+    static const char *const names[ARTISTS] = { "emoji", "clipart", "font" };
+    return names[by];
 }
 
 void mask_free(struct mask *m)
@@ -73,12 +89,26 @@ static int open_all(struct art *a, const char *dir, struct err *e)
     return 0;
 }
 
-struct art *art_open(const char *dir, struct err *e)
+static int open_other(struct art *a, const char *path, struct err *e)
+{
+    uint64_t bytes;
+    TRY(digest_file(path, a->other_digest, &bytes, e));
+    if (FT_New_Face(a->library, path, 0, &a->other) != 0)
+        return FAIL(e, ERR_INPUT, "%s: FreeType cannot read it; give a font, such as Symbola's .ttf", path);
+    bool bitmaps = FT_HAS_COLOR(a->other) && a->other->num_fixed_sizes > 0;
+    if ((bitmaps ? FT_Select_Size(a->other, 0) : FT_Set_Pixel_Sizes(a->other, 0, OTHER_EDGE)) != 0)
+        return FAIL(e, ERR_INPUT, "%s: FreeType cannot draw it in a size that is wanted; give another font", path);
+    return 0;
+}
+
+struct art *art_open(const char *dir, const char *other, struct err *e)
 {
     AUTO(art_close) struct art *a = calloc(1, sizeof *a);
     if (!a)
         return FAIL_NULL(e, ERR_NOMEM, "out of memory");
-    return open_all(a, dir, e) < 0 ? NULL : TAKE(a);
+    if (open_all(a, dir, e) < 0 || (other && open_other(a, other, e) < 0))
+        return NULL;
+    return TAKE(a);
 }
 
 void art_close(struct art *a)
@@ -92,6 +122,9 @@ void art_close(struct art *a)
     for (size_t i = 0; i < ART_FONTS; i++)
         if (a->faces[i])
             FT_Done_Face(a->faces[i]);
+    if (a->other)
+        FT_Done_Face(a->other);
+    clipart_close(a->clipart);
     if (a->library)
         FT_Done_FreeType(a->library);
     free(a);
@@ -120,13 +153,13 @@ static struct bounds ink_of(const FT_Bitmap *b, int bytes_per_pixel)
     return k;
 }
 
-/* FreeType gives blue, green, red, alpha. */
-static int copy_ink(const FT_Bitmap *b, struct sprite *s)
+/* The sprite is what has ink in a bitmap of (.., .., 4) bytes; `order` says where its red, green, blue and alpha are. */
+static int copy_ink(const FT_Bitmap *b, const int order[4], struct sprite *s)
 {
     struct bounds k = ink_of(b, 4);
     if (k.left >= k.right)
         return -1;
-    *s = (struct sprite){ s->code, k.right - k.left, k.bottom - k.top, k.left, k.top, NULL, "" };
+    *s = (struct sprite){ s->by, s->code, k.right - k.left, k.bottom - k.top, k.left, k.top, NULL, "" };
     s->rgba = malloc((size_t)s->width * (size_t)s->height * 4);
     if (!s->rgba)
         return -1;
@@ -134,7 +167,8 @@ static int copy_ink(const FT_Bitmap *b, struct sprite *s)
         for (int x = 0; x < s->width; x++) {
             const uint8_t *from = b->buffer + (y + k.top) * b->pitch + (x + k.left) * 4;
             uint8_t *to = s->rgba + ((size_t)y * (size_t)s->width + (size_t)x) * 4;
-            to[0] = from[2], to[1] = from[1], to[2] = from[0], to[3] = from[3];
+            for (int i = 0; i < 4; i++)
+                to[i] = from[order[i]];
         }
     char hex[DIGEST_HEX_SIZE];
     digest_bytes(s->rgba, (size_t)s->width * (size_t)s->height * 4, hex);
@@ -142,31 +176,111 @@ static int copy_ink(const FT_Bitmap *b, struct sprite *s)
     return 0;
 }
 
-static int load_sprite(struct art *a, uint32_t code, struct sprite *s, struct err *e)
+static const int freetype_order[4] = { 2, 1, 0, 3 }, png_order[4] = { 0, 1, 2, 3 };
+
+static int load_emoji(struct art *a, struct sprite *s, struct err *e)
 {
     FT_Face face = a->faces[0];
-    FT_UInt glyph = FT_Get_Char_Index(face, code);
-    s->code = code;
+    FT_UInt glyph = FT_Get_Char_Index(face, s->code);
     if (!glyph || FT_Load_Glyph(face, glyph, FT_LOAD_COLOR) != 0 ||
-        face->glyph->bitmap.pixel_mode != FT_PIXEL_MODE_BGRA || copy_ink(&face->glyph->bitmap, s) < 0)
-        return FAIL(e, ERR_ENV, "%s has no drawing of U+%04X; Debian 12's %s has", world_fonts[0].file, code,
+        face->glyph->bitmap.pixel_mode != FT_PIXEL_MODE_BGRA ||
+        copy_ink(&face->glyph->bitmap, freetype_order, s) < 0)
+        return FAIL(e, ERR_ENV, "%s has no drawing of U+%04X; Debian 12's %s has", world_fonts[0].file, s->code,
                     world_fonts[0].package);
     return 0;
 }
 
-const struct sprite *art_sprite(struct art *a, uint32_t code, struct err *e)
+static FT_Bitmap bitmap_of(uint8_t *rgba, int width, int height)
+{
+    return (FT_Bitmap){ .rows = (unsigned)height, .width = (unsigned)width, .pitch = 4 * width, .buffer = rgba };
+}
+
+static int load_clipart(struct art *a, struct sprite *s, struct err *e)
+{
+    AUTO(free) uint8_t *rgba = NULL;
+    int width, height;
+    if (!a->clipart && !(a->clipart = clipart_open(e)))
+        return -1;
+    TRY(clipart_tile(a->clipart, s->code, &rgba, &width, &height, e));
+    FT_Bitmap b = bitmap_of(rgba, width, height);
+    return copy_ink(&b, png_order, s) < 0 ? FAIL_NOMEM(e) : 0;
+}
+
+/* Lines without a colour of their own are drawn in dark ink. */
+static int copy_lines(const FT_Bitmap *lines, struct sprite *s)
+{
+    static const int ink[3] = { 24, 20, 28 };
+    int width = (int)lines->width, height = (int)lines->rows;
+    AUTO(free) uint8_t *rgba = calloc((size_t)width * (size_t)height + 1, 4);
+    for (int y = 0; rgba && y < height; y++)
+        for (int x = 0; x < width; x++) {
+            uint8_t *to = rgba + ((size_t)y * (size_t)width + (size_t)x) * 4, cover = lines->buffer[y * lines->pitch + x];
+            for (int i = 0; i < 3; i++)
+                to[i] = (uint8_t)(ink[i] * cover / 255);
+            to[3] = cover;
+        }
+    FT_Bitmap b = bitmap_of(rgba, width, height);
+    return rgba ? copy_ink(&b, png_order, s) : -1;
+}
+
+static int load_other(struct art *a, struct sprite *s, struct err *e)
+{
+    FT_GlyphSlot g = a->other->glyph;
+    FT_UInt glyph = FT_Get_Char_Index(a->other, s->code);
+    int load = FT_HAS_COLOR(a->other) ? FT_LOAD_COLOR : FT_LOAD_RENDER | FT_LOAD_NO_HINTING | FT_LOAD_NO_BITMAP;
+    if (!glyph || FT_Load_Glyph(a->other, glyph, load) != 0 ||
+        (g->format != FT_GLYPH_FORMAT_BITMAP && FT_Render_Glyph(g, FT_RENDER_MODE_NORMAL) != 0))
+        return FAIL(e, ERR_INPUT, "the held-out font has no drawing of U+%04X", s->code);
+    int rc = g->bitmap.pixel_mode == FT_PIXEL_MODE_BGRA   ? copy_ink(&g->bitmap, freetype_order, s)
+             : g->bitmap.pixel_mode == FT_PIXEL_MODE_GRAY ? copy_lines(&g->bitmap, s)
+                                                          : -1;
+    return rc < 0 ? FAIL(e, ERR_INPUT, "the held-out font's drawing of U+%04X is empty; give another font", s->code) : 0;
+}
+
+static int load_sprite(struct art *a, struct sprite *s, struct err *e)
+{
+    switch (s->by) {
+    case EMOJI:
+        return load_emoji(a, s, e);
+    case CLIPART:
+        return load_clipart(a, s, e);
+    case OTHER_FONT:
+        return load_other(a, s, e);
+    case ARTISTS:
+        break;
+    }
+    return FAIL(e, ERR_BUG, "there is no artist %d", (int)s->by);
+}
+
+const struct sprite *art_drawing(struct art *a, enum artist by, uint32_t code, struct err *e)
 {
     for (size_t i = 0; i < a->n; i++)
-        if (a->sprites[i]->code == code)
+        if (a->sprites[i]->code == code && a->sprites[i]->by == by)
             return a->sprites[i];
-    struct sprite *s = a->n < CODES_MOST ? calloc(1, sizeof *s) : NULL;
+    struct sprite *s = a->n < SPRITES_MOST ? calloc(1, sizeof *s) : NULL;
     if (!s)
         return FAIL_NULL(e, ERR_NOMEM, "out of memory");
-    if (load_sprite(a, code, s, e) < 0) {
+    s->by = by;
+    s->code = code;
+    if (load_sprite(a, s, e) < 0) {
         free(s);
         return NULL;
     }
     return a->sprites[a->n++] = s;
+}
+
+const struct sprite *art_sprite(struct art *a, uint32_t code, struct err *e)
+{
+    return art_drawing(a, EMOJI, code, e);
+}
+
+bool art_has(const struct art *a, enum artist by, uint32_t code)
+{
+    FT_Face face = by == EMOJI ? a->faces[0] : by == OTHER_FONT ? a->other : NULL;
+    for (size_t i = 0; by == CLIPART && i < clipart_count(); i++)
+        if (clipart_at(i)->code == code)
+            return true;
+    return face && FT_Get_Char_Index(face, code) != 0;
 }
 
 /* ---- text -----------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ static int run_world(const struct opts *o, struct err *e)
     AUTO(json_decref) json_t *summary = NULL;
     if (!out && !sheet)
         return FAIL(e, ERR_USAGE, "give --out DIR, or --contact-sheet FILE.png, or both");
-    AUTO(art_close) struct art *a = art_open(opts_text(o, "fonts"), e);
+    AUTO(art_close) struct art *a = art_open(opts_text(o, "fonts"), opts_text(o, "held-out-font"), e);
     if (!a)
         return -1;
     if (sheet)

@@ -45,6 +45,12 @@ static json_t *question_json(const struct benchmark_family *f, const char *id, c
     return j;
 }
 
+int making_question(FILE *f, const struct benchmark_family *family, const char *id, const char *group, const char *image,
+                    const struct asked *a, struct err *e)
+{
+    return making_put(f, question_json(family, id, group, image, a), "\n", e);
+}
+
 static int write_item(FILE *f, const struct benchmark_family *family, size_t i, const struct item *it,
                       const char *image, struct err *e)
 {
@@ -57,7 +63,7 @@ static int write_item(FILE *f, const struct benchmark_family *family, size_t i, 
         snprintf(id, sizeof id, "%zu", i + (mmbench ? k * ROTATION_ID : 0));
         if (family->kind == MME)
             snprintf(id, sizeof id, "%zu-%zu", i, k);
-        TRY(making_put(f, question_json(family, id, n > 1 ? group : NULL, image, &a), "\n", e));
+        TRY(making_question(f, family, id, n > 1 ? group : NULL, image, &a, e));
     }
     return 0;
 }

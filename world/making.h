@@ -29,6 +29,11 @@ struct making {
 
 /* Directories on the way are made. */
 MUST_USE int making_dir(struct making *m, const char *path, struct err *e);
+/* A question of `family` as a line of its file; `group` and `image` (below the file's directory) may be NULL. */
+struct asked;
+struct benchmark_family;
+MUST_USE int making_question(FILE *f, const struct benchmark_family *family, const char *id, const char *group,
+                             const char *image, const struct asked *a, struct err *e);
 MUST_USE int making_picture(struct making *m, const char *path, const struct image *im, struct err *e);
 /* A file of JSON: open, put, close; close says whether everything was written. */
 MUST_USE FILE *making_open(struct making *m, const char *path, struct err *e);
@@ -45,6 +50,7 @@ MUST_USE int make_lessons(struct making *m, struct err *e);
 MUST_USE int make_described(struct making *m, struct err *e);
 MUST_USE int make_stage2(struct making *m, struct err *e);
 MUST_USE int make_benchmarks(struct making *m, struct err *e);
+MUST_USE int make_held_out(struct making *m, struct err *e);
 MUST_USE int make_warps(struct making *m, struct err *e);
 MUST_USE int make_parts(struct making *m, struct err *e);
 MUST_USE int make_contact_sheet(struct art *a, uint64_t seed, const char *path, struct err *e);

@@ -138,9 +138,9 @@ void scene_write(struct scene *s, struct random *r, const char *text)
 /* ---- drawing ------------------------------------------------------------------------------------------------------
  */
 
-static int draw_thing(const struct thing *t, struct art *a, int edge, struct image *out, struct err *e)
+static int draw_thing(const struct thing *t, enum artist by, struct art *a, int edge, struct image *out, struct err *e)
 {
-    const struct sprite *s = art_sprite(a, t->code, e);
+    const struct sprite *s = art_drawing(a, by, t->code, e);
     if (!s)
         return -1;
     int longer = s->width > s->height ? s->width : s->height;
@@ -183,7 +183,7 @@ int scene_draw(const struct scene *s, struct art *a, uint32_t edge, struct rando
     TRY(image_create(edge, edge, out, e));
     canvas_background(out, s->background, r);
     for (size_t i = 0; i < s->n; i++)
-        TRY(draw_thing(&s->things[i], a, (int)edge, out, e));
+        TRY(draw_thing(&s->things[i], s->by, a, (int)edge, out, e));
     if (s->text[0])
         TRY(draw_text(s, a, (int)edge, out, e));
     if (s->blur)

@@ -24,6 +24,7 @@ struct thing {
 };
 
 struct scene {
+    enum artist by; /* of the things' drawings */
     enum colour background;
     struct thing things[SCENE_MOST];
     size_t n;

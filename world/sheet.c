@@ -1,14 +1,20 @@
-/* A picture for people: every concept once, scenes of every kind, the drawings whose parts are named. */
+/* A picture for people: every concept once, and the clip art, scenes of every kind, the drawings whose parts are named. */
 #include <string.h>
 
 #include "worker/data/png_write.h"
 #include "world/ask.h"
+#include "world/clipart.h"
 #include "world/making.h"
 #include "world/points.h"
 
 #define TILE 66 /* 64 and a border */
 #define COLUMNS 20
 #define SCENES_EACH 10 /* of each of the eight families, and twice as many of captions */
+
+static size_t in_rows(size_t tiles)
+{
+    return (tiles + COLUMNS - 1) / COLUMNS;
+}
 
 static void put_tile(struct image *sheet, const struct image *tile, size_t k)
 {
@@ -70,23 +76,39 @@ static int put_all_parts(struct image *sheet, struct art *a, size_t top, struct 
     return 0;
 }
 
+/* One thing, upright. */
+static int put_alone(struct image *sheet, struct art *a, enum artist by, const struct concept *c, struct random *r,
+                     size_t k, struct err *e)
+{
+    struct scene s;
+    scene_begin(&s, r);
+    s.by = by;
+    scene_add(&s, c);
+    scene_lay_out(&s, r, ALONE, NULL);
+    s.things[0].size = 860;
+    return put_scene(sheet, a, &s, r, k, e);
+}
+
+/* *k: the next free tile; afterwards the first of a new row. */
+static int put_concepts(struct image *sheet, struct art *a, enum artist by, struct random *r, size_t *k, struct err *e)
+{
+    for (size_t i = 0; i < concept_count(); i++)
+        if (art_has(a, by, concept_at(i)->code))
+            TRY(put_alone(sheet, a, by, concept_at(i), r, (*k)++, e));
+    *k = in_rows(*k) * COLUMNS;
+    return 0;
+}
+
 int make_contact_sheet(struct art *a, uint64_t seed, const char *path, struct err *e)
 {
     AUTO(image_free) struct image sheet = { 0 };
-    size_t n = concept_count(), k = (n + COLUMNS - 1) / COLUMNS * COLUMNS;
-    size_t scenes = (BENCHMARK_FAMILIES + 2) * SCENES_EACH;
+    size_t scenes = (BENCHMARK_FAMILIES + 2) * SCENES_EACH, k = 0;
     struct random r = random_for(seed, "sheet", 0);
-    size_t parts = (k + scenes + COLUMNS - 1) / COLUMNS;
+    size_t parts = in_rows(concept_count()) + in_rows(clipart_count()) + in_rows(scenes);
     size_t rows = parts + 2 * ((count_annotated() + COLUMNS / 2 - 1) / (COLUMNS / 2));
     TRY(image_create(COLUMNS * TILE, (uint32_t)(rows * TILE), &sheet, e));
-    for (size_t i = 0; i < n; i++) {
-        struct scene s;
-        scene_begin(&s, &r);
-        scene_add(&s, concept_at(i));
-        scene_lay_out(&s, &r, ALONE, NULL);
-        s.things[0].size = 860;
-        TRY(put_scene(&sheet, a, &s, &r, i, e));
-    }
+    TRY(put_concepts(&sheet, a, EMOJI, &r, &k, e));
+    TRY(put_concepts(&sheet, a, CLIPART, &r, &k, e));
     for (size_t i = 0; i < scenes; i++) {
         struct item it;
         if (i / SCENES_EACH < BENCHMARK_FAMILIES)

@@ -10,7 +10,7 @@
 #include "world/concept.h"
 #include "world/making.h"
 
-#define VERSION 7 /* of the pictures and texts: a larger one where the same seed gives others */
+#define VERSION 8 /* of the pictures and texts: a larger one where the same seed gives others */
 #define RECORD "world.json"
 #define UNFINISHED "unfinished"
 #define PNG_MOST ((size_t)64 << 20)
@@ -57,7 +57,7 @@ static int begin_aside(const char *aside, int *lock, struct err *e)
 /* What an interrupted run left, except for the lock. */
 static int clear_aside(const char *aside, struct err *e)
 {
-    static const char *const parts[] = { "pretrain", "stage1", "stage2", "benchmarks", "correspondence", RECORD };
+    static const char *const parts[] = { "pretrain", "stage1", "stage2", "benchmarks", "correspondence", "held-out", RECORD };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         char path[PATH_MAX];
         if (snprintf(path, sizeof path, "%s/%s", aside, parts[i]) >= (int)sizeof path)
@@ -82,6 +82,8 @@ static json_t *identity(const struct art *a, const struct world_sizes *s)
     json_t *fonts = json_object();
     for (size_t i = 0; i < ART_FONTS; i++)
         json_object_set_new(fonts, art_font_name(i), json_string(art_font_digest(a, i)));
+    if (art_other_digest(a))
+        json_object_set_new(fonts, artist_name(OTHER_FONT), json_string(art_other_digest(a)));
     return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version", VERSION, "seed",
                      (json_int_t)s->seed, "edge", (json_int_t)s->edge, "pair_edge", (json_int_t)s->pair_edge,
                      "pretrain", (json_int_t)s->pretrain, "stage1", (json_int_t)s->stage1, "stage2",
@@ -151,7 +153,8 @@ static int make_parts_of_world(struct making *m, struct err *e)
     TRY(make_stage2(m, e));
     TRY(make_benchmarks(m, e));
     TRY(make_warps(m, e));
-    return make_parts(m, e);
+    TRY(make_parts(m, e));
+    return make_held_out(m, e);
 }
 
 /* `aside` takes the place of `dir`, which is a world of ours or not there. */

@@ -30,6 +30,8 @@ const struct opt world_options[] = {
     { .name = "pairs", .type = OPT_INT, .value = "N", .fallback = "400", .lo = 1, .hi = 100000,
       .help = "of pictures with key points, of each kind" },
     { .name = "fonts", .type = OPT_DIR, .value = "DIR", .help = "where the four fonts lie; without it Debian's places" },
+    { .name = "held-out-font", .type = OPT_FILE, .value = "FILE",
+      .help = "drawings by another artist, such as Symbola's (fonts-symbola), for held-out/font" },
     { .name = "force", .letter = 'f', .type = OPT_FLAG, .help = "make DIR anew where it holds another world" },
     { .name = "contact-sheet", .type = OPT_FILE, .value = "FILE.png",
       .help = "draw all concepts and a few scenes, to look at" },

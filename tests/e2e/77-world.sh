@@ -15,6 +15,27 @@ same "$pictures" "$(find w -name '*.png' | wc -l)"
 expect 0 acsweep world --out w "${small[@]}"
 has "$OUT" "w is there already: $pictures pictures"
 
+# The same scenes by other artists: the questions are the same, the pictures differ, and with the emoji's own font as the other
+# one they do not.
+held=w/held-out
+cmp $held/emoji/questions.jsonl $held/clipart/questions.jsonl || fail "the artists' questions differ"
+same "$(wc -l <$held/emoji/questions.jsonl)" 240
+for picture in $held/emoji/images/*; do
+    ! cmp -s "$picture" "$held/clipart/images/${picture##*/}" || fail "$picture is the same by both artists"
+done
+[[ ! -e $held/font ]] || fail "there is a held-out font that nobody gave"
+expect 0 acsweep world --out other "${small[@]}" --held-out-font /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf
+diff -r other/held-out/emoji other/held-out/font || fail "the same font draws something else"
+expect 2 acsweep world --out w "${small[@]}" --held-out-font /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
+has "$ERR" "another sprite world"
+expect 0 acsweep world --out lines --pretrain 0 --stage1 1 --stage2 1 --questions 85 --pairs 1 \
+    --held-out-font /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf
+n=$(wc -l <lines/held-out/font/questions.jsonl) # what the font has of them
+[[ $n -ge 1 && $n -lt 85 && $n == "$(find lines/held-out/font -name '*.png' | wc -l)" ]] || fail "$n drawings of DejaVu"
+echo "not a font" >broken.ttf
+expect 3 acsweep world --out x "${small[@]}" --held-out-font broken.ttf
+has "$ERR" "broken.ttf: FreeType cannot read it"
+
 expect 2 acsweep world --out w "${small[@]}" --seed 2
 has "$ERR" "another sprite world"
 mkdir mine && touch mine/letter

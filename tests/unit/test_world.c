@@ -12,6 +12,7 @@
 #include "worker/data/spair.h"
 #include "worker/text/chat_set.h"
 #include "world/ask.h"
+#include "world/clipart.h"
 #include "world/making.h"
 #include "world/points.h"
 
@@ -53,6 +54,35 @@ static void concepts_are_distinct_and_drawn(void **state)
     for (size_t i = 0; i < SHAPES; i++)
         for (size_t k = 0; k < SHAPE_COLOURS; k++)
             assert_non_null(art_sprite(art, shape_at(i)->in[k].code, &e));
+}
+
+static void clip_art_is_of_concepts(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    assert_in_range(clipart_count(), 60, 200);
+    for (size_t i = 0; i < clipart_count(); i++) {
+        const struct clipart_entry *k = clipart_at(i);
+        size_t of = 0;
+        while (of < concept_count() && concept_at(of)->code != k->code)
+            of++;
+        assert_true(of < concept_count());
+        assert_string_equal(concept_at(of)->noun, k->noun);
+        for (size_t j = 0; j < i; j++)
+            assert_int_not_equal(clipart_at(j)->code, k->code);
+        const struct sprite *s = art_drawing(art, CLIPART, k->code, &e);
+        if (!s)
+            fail_msg("%s: %s", k->noun, e.text);
+        assert_in_range(s->width > s->height ? s->width : s->height, 80, 96);
+        for (int p = 0; p < s->width * s->height * 4; p++)
+            if (s->rgba[p] > s->rgba[p / 4 * 4 + 3])
+                fail_msg("%s: a colour is lighter than its alpha", k->noun);
+        assert_ptr_not_equal(s, art_sprite(art, k->code, &e));
+        assert_ptr_equal(s, art_drawing(art, CLIPART, k->code, &e));
+    }
+    assert_true(art_has(art, EMOJI, 0x1F992) && !art_has(art, CLIPART, 0x1F992));
+    assert_null(art_drawing(art, CLIPART, 0x1F992, &e));
+    assert_false(art_has(art, OTHER_FONT, 0x1F415));
 }
 
 static void facts_have_enough_answers(void **state)
@@ -112,6 +142,17 @@ static void pixels_are_known(void **state)
         { TEXTVQA, 0, "1d6992846f5505f1dda81789386faac1ea4c8c1d57979cc66a4c9d1720e1188a" },
         { VIZWIZ, 0, "219e439f72b80302d3076fc5244cdbcefe962d9d12b30aa8d9d9ce9f0c53f535" },
     };
+    {
+        char hex[DIGEST_HEX_SIZE];
+        struct scene s;
+        struct random r = random_for(1, "test", 0);
+        scene_begin(&s, &r);
+        s.by = CLIPART;
+        scene_add(&s, concept_at(0)); /* a dog */
+        scene_lay_out(&s, &r, ALONE, NULL);
+        hash_scene(&s, &r, hex);
+        assert_string_equal(hex, "ee2446fb9aaa3e706ef612e72b3d34e367429a09ce2b748dba6a1fd962409784");
+    }
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         char hex[DIGEST_HEX_SIZE];
         struct item it;
@@ -576,7 +617,7 @@ static void a_missing_font_names_its_package(void **state)
 {
     (void)state;
     struct err e = { 0 };
-    assert_null(art_open(in_scratch("w"), &e));
+    assert_null(art_open(in_scratch("w"), NULL, &e));
     assert_int_equal(e.kind, ERR_ENV);
     assert_non_null(strstr(e.text, "apt-get install fonts-noto-color-emoji"));
 }
@@ -584,13 +625,14 @@ static void a_missing_font_names_its_package(void **state)
 int main(void)
 {
     struct err e = { 0 };
-    art = art_open(NULL, &e);
+    art = art_open(NULL, NULL, &e);
     if (!art) {
         fprintf(stderr, "SKIPPED: %s\n", e.text);
         return 77;
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(concepts_are_distinct_and_drawn),
+        cmocka_unit_test(clip_art_is_of_concepts),
         cmocka_unit_test(facts_have_enough_answers),
         cmocka_unit_test(annotated_drawings_are_those_of_the_font),
         cmocka_unit_test(pixels_are_known),
