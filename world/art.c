@@ -153,16 +153,17 @@ static struct bounds ink_of(const FT_Bitmap *b, int bytes_per_pixel)
     return k;
 }
 
-/* The sprite is what has ink in a bitmap of (.., .., 4) bytes; `order` says where its red, green, blue and alpha are. */
-static int copy_ink(const FT_Bitmap *b, const int order[4], struct sprite *s)
+/* The sprite is what has ink in a bitmap of (.., .., 4) bytes; `order` says where its red, green, blue and alpha are.
+ * 1: there is no ink. */
+static int copy_ink(const FT_Bitmap *b, const int order[4], struct sprite *s, struct err *e)
 {
     struct bounds k = ink_of(b, 4);
     if (k.left >= k.right)
-        return -1;
+        return 1;
     *s = (struct sprite){ s->by, s->code, k.right - k.left, k.bottom - k.top, k.left, k.top, NULL, "" };
     s->rgba = malloc((size_t)s->width * (size_t)s->height * 4);
     if (!s->rgba)
-        return -1;
+        return FAIL_NOMEM(e);
     for (int y = 0; y < s->height; y++)
         for (int x = 0; x < s->width; x++) {
             const uint8_t *from = b->buffer + (y + k.top) * b->pitch + (x + k.left) * 4;
@@ -182,12 +183,12 @@ static int load_emoji(struct art *a, struct sprite *s, struct err *e)
 {
     FT_Face face = a->faces[0];
     FT_UInt glyph = FT_Get_Char_Index(face, s->code);
-    if (!glyph || FT_Load_Glyph(face, glyph, FT_LOAD_COLOR) != 0 ||
-        face->glyph->bitmap.pixel_mode != FT_PIXEL_MODE_BGRA ||
-        copy_ink(&face->glyph->bitmap, freetype_order, s) < 0)
-        return FAIL(e, ERR_ENV, "%s has no drawing of U+%04X; Debian 12's %s has", world_fonts[0].file, s->code,
-                    world_fonts[0].package);
-    return 0;
+    bool drawn = glyph && FT_Load_Glyph(face, glyph, FT_LOAD_COLOR) == 0 &&
+                 face->glyph->bitmap.pixel_mode == FT_PIXEL_MODE_BGRA;
+    int rc = drawn ? copy_ink(&face->glyph->bitmap, freetype_order, s, e) : 1;
+    return rc <= 0 ? rc
+                   : FAIL(e, ERR_ENV, "%s has no drawing of U+%04X; Debian 12's %s has", world_fonts[0].file, s->code,
+                          world_fonts[0].package);
 }
 
 static FT_Bitmap bitmap_of(uint8_t *rgba, int width, int height)
@@ -203,38 +204,53 @@ static int load_clipart(struct art *a, struct sprite *s, struct err *e)
         return -1;
     TRY(clipart_tile(a->clipart, s->code, &rgba, &width, &height, e));
     FT_Bitmap b = bitmap_of(rgba, width, height);
-    return copy_ink(&b, png_order, s) < 0 ? FAIL_NOMEM(e) : 0;
+    int rc = copy_ink(&b, png_order, s, e);
+    return rc <= 0 ? rc : FAIL(e, ERR_BUG, "the clip art of U+%04X is empty", s->code);
 }
 
 /* Lines without a colour of their own are drawn in dark ink. */
-static int copy_lines(const FT_Bitmap *lines, struct sprite *s)
+static int copy_lines(const FT_Bitmap *lines, struct sprite *s, struct err *e)
 {
     static const int ink[3] = { 24, 20, 28 };
     int width = (int)lines->width, height = (int)lines->rows;
     AUTO(free) uint8_t *rgba = calloc((size_t)width * (size_t)height + 1, 4);
-    for (int y = 0; rgba && y < height; y++)
+    if (!rgba)
+        return FAIL_NOMEM(e);
+    for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++) {
-            uint8_t *to = rgba + ((size_t)y * (size_t)width + (size_t)x) * 4, cover = lines->buffer[y * lines->pitch + x];
+            uint8_t cover = lines->buffer[y * lines->pitch + x];
+            uint8_t *to = rgba + ((size_t)y * (size_t)width + (size_t)x) * 4;
             for (int i = 0; i < 3; i++)
                 to[i] = (uint8_t)(ink[i] * cover / 255);
             to[3] = cover;
         }
     FT_Bitmap b = bitmap_of(rgba, width, height);
-    return rgba ? copy_ink(&b, png_order, s) : -1;
+    return copy_ink(&b, png_order, s, e);
+}
+
+/* Unhinted, as text is: hinting differs between versions of FreeType. */
+static bool draw_other(FT_Face face, uint32_t code)
+{
+    int load = FT_LOAD_NO_HINTING | (FT_HAS_COLOR(face) ? FT_LOAD_COLOR : FT_LOAD_NO_BITMAP);
+    FT_UInt glyph = FT_Get_Char_Index(face, code);
+    if (!glyph || FT_Load_Glyph(face, glyph, load) != 0)
+        return false;
+    return face->glyph->format == FT_GLYPH_FORMAT_BITMAP || FT_Render_Glyph(face->glyph, FT_RENDER_MODE_NORMAL) == 0;
 }
 
 static int load_other(struct art *a, struct sprite *s, struct err *e)
 {
-    FT_GlyphSlot g = a->other->glyph;
-    FT_UInt glyph = FT_Get_Char_Index(a->other, s->code);
-    int load = FT_HAS_COLOR(a->other) ? FT_LOAD_COLOR : FT_LOAD_RENDER | FT_LOAD_NO_HINTING | FT_LOAD_NO_BITMAP;
-    if (!glyph || FT_Load_Glyph(a->other, glyph, load) != 0 ||
-        (g->format != FT_GLYPH_FORMAT_BITMAP && FT_Render_Glyph(g, FT_RENDER_MODE_NORMAL) != 0))
-        return FAIL(e, ERR_INPUT, "the held-out font has no drawing of U+%04X", s->code);
-    int rc = g->bitmap.pixel_mode == FT_PIXEL_MODE_BGRA   ? copy_ink(&g->bitmap, freetype_order, s)
-             : g->bitmap.pixel_mode == FT_PIXEL_MODE_GRAY ? copy_lines(&g->bitmap, s)
-                                                          : -1;
-    return rc < 0 ? FAIL(e, ERR_INPUT, "the held-out font's drawing of U+%04X is empty; give another font", s->code) : 0;
+    if (!a->other)
+        return FAIL(e, ERR_BUG, "there is no held-out font");
+    const FT_Bitmap *b = &a->other->glyph->bitmap;
+    int rc = 1;
+    if (draw_other(a->other, s->code) && b->pixel_mode == FT_PIXEL_MODE_BGRA)
+        rc = copy_ink(b, freetype_order, s, e);
+    else if (b->pixel_mode == FT_PIXEL_MODE_GRAY)
+        rc = copy_lines(b, s, e);
+    return rc <= 0 ? rc
+                   : FAIL(e, ERR_INPUT, "the held-out font, %s, has no drawing of U+%04X; give another font",
+                          a->other->family_name ? a->other->family_name : "?", s->code);
 }
 
 static int load_sprite(struct art *a, struct sprite *s, struct err *e)
@@ -274,13 +290,15 @@ const struct sprite *art_sprite(struct art *a, uint32_t code, struct err *e)
     return art_drawing(a, EMOJI, code, e);
 }
 
-bool art_has(const struct art *a, enum artist by, uint32_t code)
+bool art_has(struct art *a, enum artist by, uint32_t code)
 {
-    FT_Face face = by == EMOJI ? a->faces[0] : by == OTHER_FONT ? a->other : NULL;
+    struct err why = { 0 };
+    if (by == OTHER_FONT) /* it may have a glyph, and that be empty */
+        return a->other && art_drawing(a, by, code, &why);
     for (size_t i = 0; by == CLIPART && i < clipart_count(); i++)
         if (clipart_at(i)->code == code)
             return true;
-    return face && FT_Get_Char_Index(face, code) != 0;
+    return by == EMOJI && FT_Get_Char_Index(a->faces[0], code) != 0;
 }
 
 /* ---- text -----------------------------------------------------------------------------------------------------------

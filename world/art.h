@@ -1,5 +1,5 @@
-/* The drawings: sprites from Noto Color Emoji, clip art that is a part of the program, at wish another font; letters from
- * DejaVu. Fonts are read by FreeType, which is known here alone. */
+/* The drawings: sprites from Noto Color Emoji, clip art that is a part of the program, at wish another font; letters
+ * from DejaVu. Fonts are read by FreeType, which is known here alone. */
 #ifndef ACSWEEP_WORLD_ART_H
 #define ACSWEEP_WORLD_ART_H
 
@@ -9,9 +9,9 @@
 #include "common/err.h"
 #include "common/own.h"
 
-/* Whose drawings. The emoji are learned from; the others are held out: is a name that of the thing, or of one drawing? */
+/* Whose drawings. The emoji are learned from; the others are held out: is a name the thing's, or one drawing's? */
 enum artist { EMOJI, CLIPART, OTHER_FONT, ARTISTS };
-const char *artist_name(enum artist by);
+const char *artist_name(enum artist by); /* also of the directory in held-out/ */
 
 /* A drawing without its empty border: (height, width, 4) bytes red, green, blue, alpha, the colours premultiplied. */
 struct sprite {
@@ -37,18 +37,19 @@ static inline UNUSED void mask_free_cleanup(struct mask *m)
 enum typeface { SANS, SERIF, MONO, TYPEFACES };
 
 struct art;
-/* `dir`: where the fonts lie; NULL: where Debian puts them. ERR_ENV names the package that lacks. `other`: the font of
- * OTHER_FONT, or NULL. */
+/* `dir`: where the fonts lie; NULL: where Debian puts them. ERR_ENV names the package that lacks. `other`: the
+ * file of OTHER_FONT, or NULL; ERR_INPUT where it is no font. */
 MUST_USE struct art *art_open(const char *dir, const char *other, struct err *e);
 void art_close(struct art *a);
 DEFINE_CLEANUP(art_close, struct art *)
 
 /* The drawing of a code point, kept by `a`; NULL and ERR_ENV when the font has none. */
 MUST_USE const struct sprite *art_sprite(struct art *a, uint32_t code, struct err *e);
-/* The same by any artist. */
+/* The same by any artist: ERR_INPUT where the font of OTHER_FONT has none, ERR_BUG where there is no clip art or no such
+ * font. */
 MUST_USE const struct sprite *art_drawing(struct art *a, enum artist by, uint32_t code, struct err *e);
-/* Is there one? */
-bool art_has(const struct art *a, enum artist by, uint32_t code);
+/* Has the artist one? By EMOJI those that the font knows, drawn or not. */
+bool art_has(struct art *a, enum artist by, uint32_t code);
 /* A line of ASCII, `size` pixels to the em, as narrow as its ink. */
 MUST_USE int art_text(struct art *a, enum typeface face, const char *text, int size, struct mask *out, struct err *e);
 

@@ -29,16 +29,17 @@ struct making {
 
 /* Directories on the way are made. */
 MUST_USE int making_dir(struct making *m, const char *path, struct err *e);
-/* A question of `family` as a line of its file; `group` and `image` (below the file's directory) may be NULL. */
-struct asked;
-struct benchmark_family;
-MUST_USE int making_question(FILE *f, const struct benchmark_family *family, const char *id, const char *group,
-                             const char *image, const struct asked *a, struct err *e);
 MUST_USE int making_picture(struct making *m, const char *path, const struct image *im, struct err *e);
 /* A file of JSON: open, put, close; close says whether everything was written. */
 MUST_USE FILE *making_open(struct making *m, const char *path, struct err *e);
 MUST_USE int making_put(FILE *f, json_t *line, const char *behind, struct err *e); /* takes `line` */
 MUST_USE int making_close(struct making *m, FILE **f, const char *path, struct err *e);
+
+struct asked;
+struct benchmark_family;
+/* A question of `family` as a line of its file; `group` and `image` (below the file's directory) may be NULL. */
+MUST_USE int making_question(FILE *f, const struct benchmark_family *family, const char *id, const char *group,
+                             const char *image, const struct asked *a, struct err *e);
 
 const char *caption_please(size_t i); /* asks for a caption, in one of several ways */
 

@@ -1,4 +1,4 @@
-/* A picture for people: every concept once, and the clip art, scenes of every kind, the drawings whose parts are named. */
+/* A picture for people: every concept once, the clip art, scenes of every kind, the drawings whose parts are named. */
 #include <string.h>
 
 #include "worker/data/png_write.h"
@@ -93,7 +93,7 @@ static int put_alone(struct image *sheet, struct art *a, enum artist by, const s
 static int put_concepts(struct image *sheet, struct art *a, enum artist by, struct random *r, size_t *k, struct err *e)
 {
     for (size_t i = 0; i < concept_count(); i++)
-        if (art_has(a, by, concept_at(i)->code))
+        if (by == EMOJI || art_has(a, by, concept_at(i)->code))
             TRY(put_alone(sheet, a, by, concept_at(i), r, (*k)++, e));
     *k = in_rows(*k) * COLUMNS;
     return 0;

@@ -26,7 +26,7 @@ const struct opt world_options[] = {
     { .name = "stage2", .type = OPT_INT, .value = "N", .fallback = "6000", .lo = 1, .hi = 10000000,
       .help = "conversations" },
     { .name = "questions", .type = OPT_INT, .value = "N", .fallback = "240", .lo = 1, .hi = 1000000,
-      .help = "of each benchmark; pictures with two questions of MME, groups with four of MMBench" },
+      .help = "of each benchmark, and of each artist in held-out; pictures with two questions of MME, groups with four of MMBench" },
     { .name = "pairs", .type = OPT_INT, .value = "N", .fallback = "400", .lo = 1, .hi = 100000,
       .help = "of pictures with key points, of each kind" },
     { .name = "fonts", .type = OPT_DIR, .value = "DIR", .help = "where the four fonts lie; without it Debian's places" },

@@ -19,9 +19,12 @@ has "$OUT" "w is there already: $pictures pictures"
 # one they do not.
 held=w/held-out
 cmp $held/emoji/questions.jsonl $held/clipart/questions.jsonl || fail "the artists' questions differ"
-same "$(wc -l <$held/emoji/questions.jsonl)" 240
+for artist in emoji clipart; do
+    same "$(wc -l <$held/$artist/questions.jsonl) $(find $held/$artist/images -name '*.png' | wc -l)" "240 240"
+done
 for picture in $held/emoji/images/*; do
-    ! cmp -s "$picture" "$held/clipart/images/${picture##*/}" || fail "$picture is the same by both artists"
+    cmp -s "$picture" "$held/clipart/images/${picture##*/}"
+    same "$picture $?" "$picture 1" # 2: it is not there
 done
 [[ ! -e $held/font ]] || fail "there is a held-out font that nobody gave"
 expect 0 acsweep world --out other "${small[@]}" --held-out-font /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf

@@ -12,7 +12,7 @@
 #include "worker/torch/th_train.h"
 
 #define EPS 1e-6
-#define MOST 4096 /* numbers of a tensor here */
+#define MOST 65536 /* numbers of a tensor here */
 
 static struct tensor *randoms(uint64_t seed, const int64_t *dims, int n, enum th_dtype t)
 {
@@ -56,7 +56,7 @@ struct norm_case {
     const char *name;
     const int64_t dims[3];
     int n;
-    enum th_dtype t;
+    enum th_dtype t, weight_t;
     bool turned; /* x does not lie in memory as it is read */
     bool weight, want_x, want_w;
 };
@@ -77,7 +77,7 @@ static struct norm_result norm_of(const struct norm_case *c, bool fused)
 {
     TH_SCOPE(s);
     struct tensor *x = th_requires_grad_(randoms(1, c->dims, c->n, c->t), c->want_x), *in = x;
-    struct tensor *w = c->weight ? randoms(2, TH_DIMS(c->dims[c->turned ? c->n - 2 : c->n - 1]), c->t) : NULL;
+    struct tensor *w = c->weight ? randoms(2, TH_DIMS(c->dims[c->turned ? c->n - 2 : c->n - 1]), c->weight_t) : NULL;
     if (w)
         th_requires_grad_(w, c->want_w);
     th_grad(true);
@@ -102,17 +102,19 @@ static void test_rms_norm(void **state)
 {
     (void)state;
     const struct norm_case cases[] = {
-        { "all", { 3, 5, 128 }, 3, TH_F32, false, true, true, true },
-        { "width 7", { 4, 3, 7 }, 3, TH_F32, false, true, true, true },
-        { "one row", { 33 }, 1, TH_F32, false, true, true, true },
-        { "turned", { 3, 8, 5 }, 3, TH_F32, true, true, true, true },
-        { "no weight", { 6, 40 }, 2, TH_F32, false, false, true, false },
-        { "frozen weight", { 6, 40 }, 2, TH_F32, false, true, true, false },
-        { "weight alone", { 6, 40 }, 2, TH_F32, false, true, false, true },
-        { "nothing wanted", { 6, 40 }, 2, TH_F32, false, true, false, false },
-        { "nothing", { 0, 40 }, 2, TH_F32, false, true, true, true },
-        { "bf16", { 3, 5, 64 }, 3, TH_BF16, false, true, true, true },
-        { "bf16, no weight", { 3, 5, 64 }, 3, TH_BF16, false, false, true, false },
+        { "all", { 3, 5, 128 }, 3, TH_F32, TH_F32, false, true, true, true },
+        { "width 7", { 4, 3, 7 }, 3, TH_F32, TH_F32, false, true, true, true },
+        { "one row", { 33 }, 1, TH_F32, TH_F32, false, true, true, true },
+        { "turned", { 3, 8, 5 }, 3, TH_F32, TH_F32, true, true, true, true },
+        { "no weight", { 6, 40 }, 2, TH_F32, TH_F32, false, false, true, false },
+        { "frozen weight", { 6, 40 }, 2, TH_F32, TH_F32, false, true, true, false },
+        { "weight alone", { 6, 40 }, 2, TH_F32, TH_F32, false, true, false, true },
+        { "nothing wanted", { 6, 40 }, 2, TH_F32, TH_F32, false, true, false, false },
+        { "nothing", { 0, 40 }, 2, TH_F32, TH_F32, false, true, true, true },
+        { "bf16", { 3, 5, 64 }, 3, TH_BF16, TH_BF16, false, true, true, true },
+        { "bf16, weight in f32", { 3, 5, 64 }, 3, TH_BF16, TH_F32, false, true, true, true },
+        { "for several threads", { 3, 16, 1024 }, 3, TH_F32, TH_F32, false, true, true, true },
+        { "bf16, no weight", { 3, 5, 64 }, 3, TH_BF16, TH_BF16, false, false, true, false },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         TH_SCOPE(s);
@@ -140,8 +142,8 @@ static struct tensor *composed_rope(struct tensor *x, struct tensor *cos, struct
 static void rope_of(bool fused, enum th_dtype t, int64_t rows, bool grad, struct tensor **y, struct tensor **dx)
 {
     TH_SCOPE(s);
-    struct tensor *x = randoms(1, TH_DIMS(2, 5, 3, 8), t);
-    struct tensor *cos = randoms(2, TH_DIMS(rows, 1, 5, 8), t), *sin = randoms(3, TH_DIMS(rows, 1, 5, 8), t);
+    struct tensor *x = randoms(1, TH_DIMS(2, 40, 3, 64), t);
+    struct tensor *cos = randoms(2, TH_DIMS(rows, 1, 40, 64), t), *sin = randoms(3, TH_DIMS(rows, 1, 40, 64), t);
     th_requires_grad_(x, grad);
     th_grad(grad);
     struct tensor *heads = th_transpose(x, 1, 2); /* (B,H,N,D) */
@@ -149,7 +151,7 @@ static void rope_of(bool fused, enum th_dtype t, int64_t rows, bool grad, struct
     th_hand_up(&s, *y);
     if (!grad)
         return;
-    th_backward(th_sum(th_to(th_mul(*y, randoms(4, TH_DIMS(2, 3, 5, 8), t)), TH_F32), TH_SCALAR_DIMS, false));
+    th_backward(th_sum(th_to(th_mul(*y, randoms(4, TH_DIMS(2, 3, 40, 64), t)), TH_F32), TH_SCALAR_DIMS, false));
     th_hand_up(&s, *dx = th_grad_of(x));
     *y = th_hand_up(&s, th_detach(*y));
 }
@@ -168,6 +170,19 @@ static void test_rope(void **state)
                 if (grad)
                     assert_close("gradient", dx[1], dx[0], 0);
             }
+}
+
+static void test_mistakes_with_rope(void **state)
+{
+    (void)state;
+    TH_SCOPE(s);
+    struct tensor *x = randoms(1, TH_DIMS(1, 1, 2, 6), TH_F32), *odd = randoms(1, TH_DIMS(1, 1, 2, 5), TH_F32);
+    assert_null(th_rope(odd, odd, odd));
+    assert_fails(ERR_BUG, "must be even");
+    th_grad(true);
+    struct tensor *cos = th_requires_grad_(randoms(2, TH_DIMS(1, 1, 2, 6), TH_F32), true);
+    assert_null(th_rope(x, cos, x));
+    assert_fails(ERR_BUG, "get no gradient");
 }
 
 /* ---- attention ------------------------------------------------------------------------------------------------------
@@ -209,9 +224,11 @@ int main(void)
 {
     if (torch_absent())
         return 77;
+    th_set_threads(2); /* large tensors are shared out */
     const struct CMUnitTest tests[] = {
         TORCH_TEST(test_rms_norm),
         TORCH_TEST(test_rope),
+        TORCH_TEST(test_mistakes_with_rope),
         TORCH_TEST(test_attention_under_a_mask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

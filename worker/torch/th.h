@@ -387,7 +387,8 @@ struct th_attention {
 };
 struct tensor *th_sdpa(struct tensor *q, struct tensor *k, struct tensor *v, struct th_attention options);
 struct tensor *th_embedding(struct tensor *w, struct tensor *index); /* w (V,D), index i64 (...) -> (...,D) */
-/* Rotary embedding, halves rotated (LLaMA in Hugging Face layout): x (B,H,N,D), cos and sin broadcast to (B,H,N,D). */
+/* Rotary embedding, halves rotated (LLaMA in Hugging Face layout): x (B,H,N,D), D even; cos and sin, of x's dtype,
+ * broadcast to (B,H,N,D) and get no gradient. */
 struct tensor *th_rope(struct tensor *x, struct tensor *cos, struct tensor *sin);
 
 /* x (B,C,H,W). The size is h x w; scale_h and scale_w, where not 0, take part in the coordinates instead of the ratio

@@ -2,10 +2,11 @@
  * operations each would keep a tensor, and go through memory, for every step of its formula and of the derivative.
  *
  * The arithmetic is that of the composed operations, in their order (and this file is compiled without contraction to
- * multiply-adds): the same bits come out, which tests/unit/test_torch_fused.c compares. */
+ * multiply-adds): norm and rotation give the same bits, but for the sign of zeros; tests/unit/test_torch_fused.c. */
 #include "worker/torch/th_fused.hpp"
 
 #include <ATen/Parallel.h>
+#include <algorithm>
 #include <limits>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -38,9 +39,10 @@ template <class F> void for_rows(int64_t rows, int64_t width, F f)
                      });
 }
 
-/* ---- RMS norm: y = (x r) w, r = 1 / sqrt(mean x^2 + eps)
- * -------------------------------------------------------------
+/* ---- RMS norm -------------------------------------------------------------------------------------------------------
  */
+
+/* y = (x r) w, r = 1 / sqrt(mean x^2 + eps) */
 
 bool plain_norm(const at::Tensor &x, const at::Tensor &w)
 {
@@ -142,7 +144,7 @@ norm_gradient norm_any(const at::Tensor &x, const at::Tensor &w, const at::Tenso
         out.w = over_rows(g * (wide * r).to(x.scalar_type()));
     if (!want_x)
         return out;
-    at::Tensor by_normed = (w.defined() ? g * w : g).to(at::kFloat);
+    at::Tensor by_normed = (w.defined() ? g * w : g).to(x.scalar_type()).to(at::kFloat);
     out.root = by_root(by_normed * wide, r, x.size(-1)) * (2 * wide);
     out.product = by_normed * r;
     if (x.scalar_type() != at::kFloat) { /* one tensor was widened, and one gradient is rounded */
@@ -228,7 +230,7 @@ template <bool back> void turn(const at::Tensor &x, const at::Tensor &cos, const
 
 template <bool back> at::Tensor turned(const at::Tensor &x, const at::Tensor &cos, const at::Tensor &sin)
 {
-    if (has_rows(x) && x.size(3) % 2 == 0 && cos.dim() <= 4 && sin.dim() <= 4) {
+    if (has_rows(x) && cos.dim() <= 4 && sin.dim() <= 4) {
         at::Tensor c = cos.expand_as(x), s = sin.expand_as(x), y = at::empty_like(x);
         if (has_rows(c) && has_rows(s) && has_rows(y)) {
             turn<back>(x, c, s, y);
@@ -252,6 +254,15 @@ struct rope : Function<rope> {
         return { turned<true>(grads[0], saved[0], saved[1]), at::Tensor(), at::Tensor() };
     }
 };
+
+at::Tensor run_rope(const at::Tensor &x, const at::Tensor &cos, const at::Tensor &sin)
+{
+    if (x.dim() < 1 || x.size(-1) % 2 != 0)
+        throw th::misuse("the last size of x must be even: it has halves");
+    if (wants_gradient(cos) || wants_gradient(sin))
+        throw th::misuse("cos and sin get no gradient");
+    return wants_gradient(x) ? rope::apply(x, cos, sin) : turned<false>(x, cos, sin);
+}
 
 /* ---- softmax under a mask -------------------------------------------------------------------------------------------
  */
@@ -299,7 +310,7 @@ struct tensor *th_rms_norm(struct tensor *x, struct tensor *w, double eps)
 
 struct tensor *th_rope(struct tensor *x, struct tensor *cos, struct tensor *sin)
 {
-    return MAKE(wants_gradient(IN(x)) ? rope::apply(IN(x), IN(cos), IN(sin)) : turned<false>(IN(x), IN(cos), IN(sin)));
+    return MAKE(run_rope(IN(x), IN(cos), IN(sin)));
 }
 
 } // extern "C"
