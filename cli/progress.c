@@ -1,23 +1,21 @@
-/* Progress bars. A stage's rate is smoothed over some ten seconds; its ETA is what is left at that rate. */
+/* Progress bars, and lines where there is no terminal. */
 #include "cli/progress.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/output.h"
+#include "cli/pace.h"
 #include "common/buf.h"
 #include "common/mono.h"
 
 enum { STAGES_MAX = 16, BAR_CELLS = 24, PLAIN_EVERY_MS = 2000 };
-static const double rate_memory_s = 10;
 
 struct stage {
     char kind[24];
-    uint64_t first_done, done, shown;
-    int64_t since, at; /* of the first sight and of the newest count */
-    double rate;       /* per second */
+    uint64_t shown; /* how many had ended in the line that was printed last */
+    struct pace pace;
 };
 
 struct progress {
@@ -77,34 +75,9 @@ static struct stage *stage_named(struct progress *p, const char *kind, uint64_t 
         return NULL;
     struct stage *s = &p->stages[p->n++];
     snprintf(s->kind, sizeof s->kind, "%s", kind);
-    s->first_done = s->done = done;
     s->shown = UINT64_MAX;
-    s->since = s->at = mono_now();
+    pace_begin(&s->pace, done, mono_now());
     return s;
-}
-
-static void measure(struct stage *s, uint64_t done)
-{
-    int64_t now = mono_now();
-    double dt = (double)(now - s->at) / (double)NS_PER_S;
-    if (dt < 0.2)
-        return;
-    double age = (double)(now - s->since) / (double)NS_PER_S;
-    double fresh = done >= s->done ? (double)(done - s->done) / dt : 0;
-    /* While young, the plain mean; later an exponential one. */
-    double weight = age < rate_memory_s ? dt / age : 1 - exp(-dt / rate_memory_s);
-    s->rate += (fresh - s->rate) * (weight > 1 ? 1 : weight);
-    s->done = done;
-    s->at = now;
-}
-
-static void time_text(double seconds, char *text, size_t size)
-{
-    uint64_t t = (uint64_t)(seconds + 0.5);
-    if (t < 3600)
-        snprintf(text, size, "%" PRIu64 ":%02" PRIu64, t / 60, t % 60);
-    else
-        snprintf(text, size, "%" PRIu64 ":%02" PRIu64 " h", t / 3600, t / 60 % 60);
 }
 
 /* "52/104  running 4  failed 1  12.3/s  ETA 0:04" */
@@ -119,11 +92,8 @@ static void counts_text(const Acsweep__StageCount *c, const struct stage *s, str
         if (parts[i].n > 0)
             buf_printf(b, "  %s %" PRIu64, parts[i].name, parts[i].n);
     uint64_t ended = c->done + c->failed + c->cancelled;
-    if (!s || ended >= c->total || s->rate < 1e-3)
-        return;
-    char eta[32];
-    time_text((double)(c->total - ended) / s->rate, eta, sizeof eta);
-    buf_printf(b, "  %.*f/s  ETA %s", s->rate < 10 ? 1 : 0, s->rate, eta);
+    if (s && ended < c->total)
+        pace_put(&s->pace, c->total - ended, b);
 }
 
 static void print_bar(struct progress *p, const Acsweep__StageCount *c, const char *counts)
@@ -200,7 +170,7 @@ void progress_update(struct progress *p, const Acsweep__Snapshot *s)
     for (size_t i = 0; i < s->n_stages; i++) {
         struct stage *st = stage_named(p, s->stages[i]->kind, s->stages[i]->done);
         if (st)
-            measure(st, s->stages[i]->done);
+            pace_count(&st->pace, s->stages[i]->done, s->stages[i]->running > 0, mono_now());
     }
     if (p->tty)
         update_tty(p, s);

@@ -1,6 +1,7 @@
 acsweep_unit_test(opts LIBS acsweep_common)
 acsweep_unit_test(changes LIBS acsweep_cli)
 acsweep_unit_test(link LIBS acsweep_cli)
+acsweep_unit_test(pace LIBS acsweep_cli)
 acsweep_unit_test(show LIBS acsweep_cli acsweep_pgtest)
 
 # End-to-end tests: tests/e2e/NN-name.sh, run with the programs of this build. COST: about how many seconds under sanitizers, so
