@@ -126,6 +126,19 @@ static void keep_features(int i, size_t n, const char *file, enum th_dtype t)
     FINE(st_writer_commit(w, &e));
 }
 
+/* Other numbers of pictures at once are other sums on some processors: a unit of bf16 in the last place, while other
+ * pictures, or these in another order, are far away. */
+static void assert_same_features(struct representation *r, struct tensor *x, const char *const order[2],
+                                 const char *what)
+{
+    struct err e = { 0 };
+    const char *const turned[] = { order[1], order[0] };
+    assert_near(x, representation_files(r, order, 2, &e), 0.01, what);
+    struct tensor *other = representation_files(r, turned, 2, &e);
+    assert_true(th_item(th_amax(th_abs(th_sub(x, other)), TH_SCALAR_DIMS, false)) > 0.1);
+    assert_no_error(&e, __LINE__);
+}
+
 static void test_kept_features_are_those_of_the_pictures(void **state)
 {
     (void)state;
@@ -148,7 +161,7 @@ static void test_kept_features_are_those_of_the_pictures(void **state)
     struct tensor *x = representation_see(kept, NULL, order, 2, &e);
     assert_no_error(&e, __LINE__);
     assert_int_equal(th_dtype_of(x), TH_BF16);
-    assert_near(x, representation_files(r, order, 2, &e), 0, "kept and computed");
+    assert_same_features(r, x, order, "kept and computed");
     static const char *const unknown[] = { PICTURES "rgb.png", "other.png" };
     assert_null(representation_see(kept, NULL, unknown, 2, &e));
     assert_int_equal(e.kind, ERR_INPUT);
@@ -181,7 +194,7 @@ static void test_kept_beside_computed(void **state)
         FINE(image_load(order[i], &(struct image_options){ 0 }, &pictures[i], &e));
     struct tensor *x = representation_see(mixed, pictures, order, 2, &e);
     assert_no_error(&e, __LINE__);
-    assert_near(x, representation_files(r, order, 2, &e), 0, "half kept, half computed");
+    assert_same_features(r, x, order, "half kept, half computed");
     assert_null(representation_see(mixed, NULL, order, 2, &e));
     assert_non_null(strstr(e.text, "needs pictures"));
     for (size_t i = 0; i < 2; i++)
