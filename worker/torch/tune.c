@@ -24,13 +24,8 @@ bool tune_cpu_has_avx512(void)
 
 const char *tune_better_kernels(const char *chosen, bool cpu_has_avx512)
 {
-    static const char *const with_avx512[] = { "SkylakeX", "Cooperlake", "SapphireRapids" };
-    if (!chosen || !cpu_has_avx512)
-        return NULL;
-    for (size_t i = 0; i < ARRAY_LEN(with_avx512); i++)
-        if (strcasecmp(chosen, with_avx512[i]) == 0)
-            return NULL;
-    return "SkylakeX";
+    bool good = !chosen || !cpu_has_avx512 || strcasecmp(chosen, "SkylakeX") == 0;
+    return good ? NULL : "SkylakeX";
 }
 
 static const char *openblas_kernels(void)
