@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 
 #include "common/mono.h"
 
@@ -26,7 +25,7 @@ void pace_count(struct pace *p, uint64_t done, bool running, int64_t now)
     double dt = (double)(now - p->at) / (double)NS_PER_S;
     if (dt < soonest_s)
         return;
-    if (done < p->first || done < p->done) /* begun anew */
+    if (done < p->done) /* begun anew */
         pace_begin(p, done, p->at);
     uint64_t ended = done - p->done;
     p->idle = running || ended > 0 ? 0 : p->idle + dt;

@@ -242,11 +242,12 @@ static int load_other(struct art *a, struct sprite *s, struct err *e)
 {
     if (!a->other)
         return FAIL(e, ERR_BUG, "there is no held-out font");
-    const FT_Bitmap *b = &a->other->glyph->bitmap;
+    const FT_Bitmap *b = &a->other->glyph->bitmap; /* what was drawn last, also where nothing is drawn now */
+    bool drawn = draw_other(a->other, s->code);
     int rc = 1;
-    if (draw_other(a->other, s->code) && b->pixel_mode == FT_PIXEL_MODE_BGRA)
+    if (drawn && b->pixel_mode == FT_PIXEL_MODE_BGRA)
         rc = copy_ink(b, freetype_order, s, e);
-    else if (b->pixel_mode == FT_PIXEL_MODE_GRAY)
+    else if (drawn && b->pixel_mode == FT_PIXEL_MODE_GRAY)
         rc = copy_lines(b, s, e);
     return rc <= 0 ? rc
                    : FAIL(e, ERR_INPUT, "the held-out font, %s, has no drawing of U+%04X; give another font",
@@ -295,9 +296,8 @@ bool art_has(struct art *a, enum artist by, uint32_t code)
     struct err why = { 0 };
     if (by == OTHER_FONT) /* it may have a glyph, and that be empty */
         return a->other && art_drawing(a, by, code, &why);
-    for (size_t i = 0; by == CLIPART && i < clipart_count(); i++)
-        if (clipart_at(i)->code == code)
-            return true;
+    if (by == CLIPART)
+        return clipart_has(code);
     return by == EMOJI && FT_Get_Char_Index(a->faces[0], code) != 0;
 }
 

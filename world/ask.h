@@ -41,6 +41,9 @@ enum benchmark_kind ask_more(const struct scene *s, struct random *r, enum ask_s
  * of for a yes or no. */
 enum benchmark_kind ask_drill(struct random *r, uint64_t i, struct item *it);
 
+/* What a picture of this one thing shows, with four options; `right` of them is. The scene has been begun. */
+void ask_name(struct item *it, const struct concept *c, struct random *r, size_t right);
+
 /* What an asked question is for worker/benchmark. Texts stay those of `a` and `image` (NULL: without a picture). */
 struct ask_view {
     const char *options[ASKED_OPTIONS], *images[1];

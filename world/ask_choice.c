@@ -8,11 +8,17 @@ typedef void maker(struct random *r, size_t right, struct item *it);
 /* ---- about what is seen ---------------------------------------------------------------------------------------------
  */
 
-static void make_name(struct random *r, size_t right, struct item *it)
+void ask_name(struct item *it, const struct concept *c, struct random *r, size_t right)
 {
-    const struct concept *c = ask_one(it, r);
+    scene_add(&it->scene, c);
+    scene_lay_out(&it->scene, r, ALONE, NULL);
     SAY(it->asked[0].question, "What is in the picture?");
     ask_nouns(&it->asked[0], r, right, c->noun, ask_is_absent, &it->scene);
+}
+
+static void make_name(struct random *r, size_t right, struct item *it)
+{
+    ask_name(it, concept_any(r), r, right);
 }
 
 static void make_count(struct random *r, size_t right, struct item *it)

@@ -38,6 +38,11 @@ static size_t find(uint32_t code)
     return i;
 }
 
+bool clipart_has(uint32_t code)
+{
+    return find(code) < clipart_count();
+}
+
 static int decode(struct clipart *c, struct err *e)
 {
     png_image png = { .version = PNG_IMAGE_VERSION };

@@ -13,6 +13,7 @@ struct clipart_entry {
 };
 size_t clipart_count(void);
 const struct clipart_entry *clipart_at(size_t i);
+bool clipart_has(uint32_t code);
 
 struct clipart;
 MUST_USE struct clipart *clipart_open(struct err *e);

@@ -108,6 +108,14 @@ const struct concept *concept_at(size_t i)
     return &concepts[i];
 }
 
+const struct concept *concept_of_code(uint32_t code)
+{
+    for (size_t i = 0; i < concept_count(); i++)
+        if (concept_at(i)->code == code)
+            return concept_at(i);
+    return NULL;
+}
+
 const struct shape *shape_at(size_t i)
 {
     return &shapes[i];

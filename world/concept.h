@@ -71,6 +71,7 @@ struct concept {
 
 size_t concept_count(void);
 const struct concept *concept_at(size_t i);
+const struct concept *concept_of_code(uint32_t code); /* NULL: none has it */
 /* Any of them; any with `wanted(c, arg)`, which must hold for at least one. */
 const struct concept *concept_any(struct random *r);
 typedef bool concept_test(const struct concept *c, const void *arg);

@@ -7,28 +7,17 @@
 #include "world/clipart.h"
 #include "world/making.h"
 
-static const struct concept *concept_of(uint32_t code)
-{
-    for (size_t i = 0; i < concept_count(); i++)
-        if (concept_at(i)->code == code)
-            return concept_at(i);
-    return NULL;
-}
-
 /* Number `i`: each concept that there is clip art of comes round in its turn, each letter as often as another. */
-static int ask_name(const struct making *m, size_t i, struct random *r, struct item *it, struct err *e)
+static int ask_held_out(const struct making *m, size_t i, struct random *r, struct item *it, struct err *e)
 {
-    const struct concept *c = concept_of(clipart_at(i % clipart_count())->code);
+    const struct concept *c = concept_of_code(clipart_at(i % clipart_count())->code);
     if (!c)
         return FAIL(e, ERR_BUG, "there is clip art of what is no concept");
     *it = (struct item){ .pictured = true, .n = 1 };
     *r = random_for(m->sizes.seed, "held-out", i);
     scene_begin(&it->scene, r);
-    scene_add(&it->scene, c);
-    scene_lay_out(&it->scene, r, ALONE, NULL);
-    SAY(it->asked[0].question, "What is in the picture?");
+    ask_name(it, c, r, i % ASKED_OPTIONS);
     it->asked[0].category = "held-out name";
-    ask_nouns(&it->asked[0], r, i % ASKED_OPTIONS, c->noun, ask_is_absent, &it->scene);
     return 0;
 }
 
@@ -44,7 +33,7 @@ static int make_by(struct making *m, enum artist by, struct err *e)
         struct item it;
         struct random r;
         AUTO(image_free) struct image im = { 0 };
-        TRY(ask_name(m, i, &r, &it, e));
+        TRY(ask_held_out(m, i, &r, &it, e));
         if (by == OTHER_FONT && !art_has(m->art, by, it.scene.things[0].code))
             continue; /* it may lack some */
         it.scene.by = by;

@@ -15,6 +15,7 @@
 #include "world/clipart.h"
 #include "world/making.h"
 #include "world/points.h"
+#include "world/world_options.h"
 
 static struct art *art;
 
@@ -63,11 +64,8 @@ static void clip_art_is_of_concepts(void **state)
     assert_in_range(clipart_count(), 60, 200);
     for (size_t i = 0; i < clipart_count(); i++) {
         const struct clipart_entry *k = clipart_at(i);
-        size_t of = 0;
-        while (of < concept_count() && concept_at(of)->code != k->code)
-            of++;
-        assert_true(of < concept_count());
-        assert_string_equal(concept_at(of)->noun, k->noun);
+        assert_non_null(concept_of_code(k->code));
+        assert_string_equal(concept_of_code(k->code)->noun, k->noun);
         for (size_t j = 0; j < i; j++)
             assert_int_not_equal(clipart_at(j)->code, k->code);
         const struct sprite *s = art_drawing(art, CLIPART, k->code, &e);
@@ -83,6 +81,22 @@ static void clip_art_is_of_concepts(void **state)
     assert_true(art_has(art, EMOJI, 0x1F992) && !art_has(art, CLIPART, 0x1F992));
     assert_null(art_drawing(art, CLIPART, 0x1F992, &e));
     assert_false(art_has(art, OTHER_FONT, 0x1F415));
+}
+
+/* DejaVu has a cup (coffee) and no dog: what it lacks is not drawn as what it drew before. */
+static void another_font_has_what_it_has(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    AUTO(art_close) struct art *a = art_open(NULL, WORLD_FONTS_DIR "/truetype/dejavu/DejaVuSans-Bold.ttf", &e);
+    if (!a)
+        fail_msg("%s", e.text);
+    assert_false(art_has(a, OTHER_FONT, 0x1F415));
+    assert_true(art_has(a, OTHER_FONT, 0x2615));
+    assert_false(art_has(a, OTHER_FONT, 0x1F415));
+    assert_null(art_drawing(a, OTHER_FONT, 0x1F415, &e));
+    assert_int_equal(e.kind, ERR_INPUT);
+    assert_non_null(strstr(e.text, "DejaVu Sans, has no drawing of U+1F415; give another font"));
 }
 
 static void facts_have_enough_answers(void **state)
@@ -633,6 +647,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(concepts_are_distinct_and_drawn),
         cmocka_unit_test(clip_art_is_of_concepts),
+        cmocka_unit_test(another_font_has_what_it_has),
         cmocka_unit_test(facts_have_enough_answers),
         cmocka_unit_test(annotated_drawings_are_those_of_the_font),
         cmocka_unit_test(pixels_are_known),

@@ -11,8 +11,8 @@
  * a ViT on the CPU, for every activation is such a block). Memory so kept is returned when the process ends.
  * - OpenBLAS 0.3.21 does not know every CPU with AVX-512 and then takes its AVX2 kernels, at half the speed; of those it
  *   knows some have kernels of their own, which sum in another order. On a CPU with AVX-512, OPENBLAS_CORETYPE=SkylakeX
- *   is set and the program replaced by itself, once, where other kernels were chosen: fast ones, and the same numbers on
- *   all of them. OpenBLAS reads it only as it is loaded. A value that is set already is respected, also an empty one: a
+ *   is set and the program replaced by itself, once, where other kernels were chosen: fast ones, and in f32 the same
+ *   sums on all of them. OpenBLAS reads it only as it is loaded. A value that is set already is respected, also an empty one: a
  *   parent can so decide for its children, and spares them the second start.
  * - OMP_WAIT_POLICY=passive, where it is not set: OpenMP's threads sleep when they have nothing to do, where they else
  *   spin and take the processors from decoding and from whoever else is there (2 to 4 times the images per second with
