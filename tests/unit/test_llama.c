@@ -423,6 +423,20 @@ static void test_passes_that_cannot_be(void **state)
     assert_fails(ERR_BUG, "gradients");
 }
 
+/* Also where it follows from other sizes: tables of angles have room for so much. */
+static void test_heads_that_are_too_wide(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct llama_config c = { .heads = 2, .width = 2 * LLAMA_MAX_HEAD_DIM };
+    assert_int_equal(llama_config_check(&c, &e), 0);
+    assert_int_equal(c.head_dim, LLAMA_MAX_HEAD_DIM);
+    c = (struct llama_config){ .heads = 2, .width = 2 * LLAMA_MAX_HEAD_DIM + 4 };
+    assert_int_equal(llama_config_check(&c, &e), -1);
+    assert_int_equal(e.kind, ERR_INPUT);
+    assert_non_null(strstr(e.text, "'hidden_size' must be at most 4096 times 'num_attention_heads'"));
+}
+
 static void test_numbers_that_are_none_end_the_generation(void **state)
 {
     (void)state;
@@ -456,6 +470,7 @@ int main(void)
         TORCH_TEST(test_a_model_at_random_depends_on_its_seed_alone),
         TORCH_TEST(test_bf16_is_near),
         TORCH_TEST(test_passes_that_cannot_be),
+        TORCH_TEST(test_heads_that_are_too_wide),
         TORCH_TEST(test_numbers_that_are_none_end_the_generation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

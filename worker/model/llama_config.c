@@ -50,7 +50,7 @@ static const struct hf_key keys[] = {
     HF_INT(struct llama_config, layers, "num_hidden_layers", 32, 1, 1000),
     HF_INT(struct llama_config, heads, "num_attention_heads", 32, 1, 1 << 12),
     HF_INT(struct llama_config, kv_heads, "num_key_value_heads", 0, 1, 1 << 12), /* absent: heads */
-    HF_INT(struct llama_config, head_dim, "head_dim", 0, 1, 1 << 12),            /* absent: width / heads */
+    HF_INT(struct llama_config, head_dim, "head_dim", 0, 1, LLAMA_MAX_HEAD_DIM), /* absent: width / heads */
     HF_INT(struct llama_config, positions, "max_position_embeddings", 2048, 1, 1 << 26),
     HF_REAL(struct llama_config, eps, "rms_norm_eps", 1e-6, 0, 1),
     HF_REAL(struct llama_config, theta, "rope_theta", 10000, 1, 1e12),
@@ -151,6 +151,8 @@ static const char *contradiction(const struct llama_config *c, const char **key)
 {
     if (c->head_dim < 2 || c->head_dim % 2 != 0)
         return *key = "head_dim", "must be even: rotary positions turn pairs";
+    if (c->head_dim > LLAMA_MAX_HEAD_DIM)
+        return *key = "hidden_size", "must be at most 4096 times 'num_attention_heads'";
     if (c->heads % c->kv_heads != 0)
         return *key = "num_key_value_heads", "must divide 'num_attention_heads'";
     if (c->rope == LLAMA_ROPE_DYNAMIC && c->head_dim < 4)

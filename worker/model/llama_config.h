@@ -6,6 +6,7 @@
 #include "worker/model/hf_config.h"
 
 #define LLAMA_MAX_EOS 8
+#define LLAMA_MAX_HEAD_DIM (1 << 12)
 
 /* How rotary positions are stretched beyond the trained length (rope_scaling in config.json). */
 enum llama_rope {

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#define MAX_PAIRS (1 << 11) /* head_dim is at most 1 << 12 */
+#define MAX_PAIRS (LLAMA_MAX_HEAD_DIM / 2)
 
 /* 1 / base^(2 i / head_dim) for each pair i, on the CPU. */
 static struct tensor *base_frequencies(const struct llama_config *c, double base)
